@@ -1,0 +1,1 @@
+"""netctl: an open network controller for virtualised clusters on OVN."""
