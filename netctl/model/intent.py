@@ -1,0 +1,70 @@
+"""Intent: any noun, and what is done to it: edits and changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from netctl.model.infra import Cluster, Host, VirtualSwitch
+from netctl.model.keys import Key, Kind
+from netctl.model.nic import Nic
+from netctl.model.subnet import Subnet
+
+Intent = Cluster | VirtualSwitch | Host | Subnet | Nic
+
+KIND_OF: dict[type, Kind] = {
+    Cluster: Kind.CLUSTER,
+    VirtualSwitch: Kind.VIRTUAL_SWITCH,
+    Host: Kind.HOST,
+    Subnet: Kind.SUBNET,
+    Nic: Kind.NIC,
+}
+
+
+def key_of(intent: Intent) -> Key:
+    """Return (kind, id) of an intent."""
+    return KIND_OF[type(intent)], intent.id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Create:
+    """Store a new intent; AlreadyExists when there is one."""
+
+    intent: Intent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replace:
+    """Store an intent in the place of an existing one; fields that admission allocates keep their value when unset.
+
+    `if_revision` 0 asks nothing. With `or_create`, one that does not exist is created (declarative apply).
+    """
+
+    intent: Intent
+    if_revision: int = 0
+    or_create: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remove:
+    """Remove an intent that nothing depends on."""
+
+    key: Key
+    if_revision: int = 0
+
+
+Edit = Create | Replace | Remove
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One entry of the change log: what one edit did to one intent. `before` or `after` is None at its ends."""
+
+    revision: int
+    index: int
+    time_s: float
+    actor: str
+    request_id: str
+    reason: str
+    key: Key
+    before: Intent | None
+    after: Intent | None

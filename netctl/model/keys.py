@@ -1,0 +1,47 @@
+"""Identity of intents: kinds, ids and keys. Source of truth for the collection names of the API."""
+
+from __future__ import annotations
+
+import enum
+import re
+from typing import NewType
+
+from netctl.errors import InvalidIntent
+
+ClusterId = NewType("ClusterId", str)
+HostId = NewType("HostId", str)
+VirtualSwitchId = NewType("VirtualSwitchId", str)
+SubnetId = NewType("SubnetId", str)
+NicId = NewType("NicId", str)
+Uid = NewType("Uid", str)
+
+_ID = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?\Z")
+
+
+class Kind(enum.StrEnum):
+    """The kinds of intents; the value is the collection in resource names, `subnets/{id}`."""
+
+    CLUSTER = "clusters"
+    VIRTUAL_SWITCH = "virtualSwitches"
+    HOST = "hosts"
+    SUBNET = "subnets"
+    NIC = "nics"
+
+
+# (kind, id): how every room names an intent.
+Key = tuple[Kind, str]
+
+
+def check_id(field: str, value: str) -> None:
+    """Raise InvalidIntent unless `value` is a resource id (AIP-122: a DNS label, at most 63 characters)."""
+    if not _ID.match(value):
+        raise InvalidIntent(
+            field,
+            f"{value[:80]!r} is not an id: use 1 to 63 characters a-z, 0-9 and '-', starting with a letter"
+            " and not ending with '-' (free text goes to display_name)",
+        )
+
+
+def resource_name(key: Key) -> str:
+    """Return the API's name of a key, `subnets/web`."""
+    return f"{key[0].value}/{key[1]}"

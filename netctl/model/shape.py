@@ -1,0 +1,118 @@
+"""Gate 1: is one value well formed? Each check returns the canonical form or raises InvalidIntent for its field."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+
+from netctl.errors import InvalidIntent
+
+DISPLAY_NAME_MAX = 256
+LABELS_MAX = 64
+LABEL_VALUE_MAX = 256
+_LABEL_KEY = re.compile(r"[a-z0-9]([a-z0-9./_-]{0,62})\Z")
+_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}\Z")
+# Linux: IFNAMSIZ is 16 with the final NUL; '/' and white space are refused by the kernel (dev_valid_name).
+_INTERFACE = re.compile(r"[A-Za-z0-9_.@-]{1,15}\Z")
+
+
+def check_text(field: str, value: str, limit: int) -> None:
+    """Refuse text that is too long or holds control characters (they would break logs and tables)."""
+    if len(value) > limit:
+        raise InvalidIntent(field, f"has {len(value)} characters; at most {limit} are allowed")
+    if not value.isprintable() and any(ord(c) < 32 or ord(c) == 127 for c in value):
+        raise InvalidIntent(field, f"{value[:40]!r} holds a control character; remove it")
+
+
+def check_labels(field: str, labels: Mapping[str, str]) -> None:
+    """Refuse too many labels, malformed keys and long values."""
+    if len(labels) > LABELS_MAX:
+        raise InvalidIntent(field, f"has {len(labels)} labels; at most {LABELS_MAX} are allowed")
+    for key, value in labels.items():
+        if not _LABEL_KEY.match(key):
+            raise InvalidIntent(field, f"{key[:80]!r} is not a label key: use 1 to 63 of a-z 0-9 . / _ -")
+        check_text(f"{field}.{key}", value, LABEL_VALUE_MAX)
+
+
+def canonical_mac(field: str, value: str) -> str:
+    """Return a unicast MAC address in lower case with colons."""
+    mac = value.lower().replace("-", ":")
+    if not _MAC.match(mac):
+        raise InvalidIntent(field, f"{value[:40]!r} is not a MAC address, e.g. 50:6b:8d:00:00:01")
+    if int(mac[:2], 16) & 1:
+        raise InvalidIntent(field, f"{mac} is a multicast address; the lowest bit of the first byte must be 0")
+    if mac == "00:00:00:00:00:00":
+        raise InvalidIntent(field, "00:00:00:00:00:00 cannot be the address of a NIC")
+    return mac
+
+
+def canonical_mac_prefix(field: str, value: str) -> str:
+    """Return the first three bytes of unicast MAC addresses, `50:6b:8d`."""
+    return canonical_mac(field, f"{value}:00:00:01")[:8]
+
+
+def canonical_address(field: str, value: str, version: int) -> str:
+    """Return an IP address of `version` (4 or 6) in its shortest usual form."""
+    try:
+        address = ipaddress.ip_address(value)
+    except ValueError:
+        address = None
+    if address is None or address.version != version or "%" in value:
+        example = "10.0.0.5" if version == 4 else "fd00::5"
+        raise InvalidIntent(field, f"{value[:60]!r} is not an IPv{version} address, e.g. {example}")
+    return str(address)
+
+
+def canonical_cidr(field: str, value: str, version: int) -> str:
+    """Return a network with prefix length; host bits must be zero."""
+    example = "10.0.0.0/24" if version == 4 else "fd00::/64"
+    try:
+        network = ipaddress.ip_network(value)
+    except ValueError as error:
+        raise InvalidIntent(field, f"{value[:60]!r} is not a network, e.g. {example}: {str(error)[:120]}") from None
+    if network.version != version:
+        raise InvalidIntent(field, f"{value[:60]!r} is not an IPv{version} network, e.g. {example}")
+    if "/" not in value:
+        raise InvalidIntent(field, f"{value[:60]!r} lacks a prefix length, e.g. {example}")
+    return str(network)
+
+
+def canonical_interface_address(field: str, value: str) -> str:
+    """Return an address with prefix length, `192.0.2.11/24`."""
+    try:
+        if "/" not in value:
+            raise ValueError("the prefix length is missing")
+        interface = ipaddress.ip_interface(value)
+    except ValueError as error:
+        raise InvalidIntent(
+            field, f"{value[:60]!r} is not an address with prefix length, e.g. 192.0.2.11/24: {str(error)[:120]}"
+        ) from None
+    return str(interface)
+
+
+def check_interface(field: str, value: str) -> None:
+    """Refuse what Linux would not take as an interface name."""
+    if not _INTERFACE.match(value) or value in (".", ".."):
+        raise InvalidIntent(field, f"{value[:40]!r} is not an interface name: 1 to 15 of A-Z a-z 0-9 _ . @ -")
+
+
+def check_range(field: str, value: int, *, low: int, high: int, unit: str = "") -> None:
+    """Refuse a number outside low..high."""
+    if not low <= value <= high:
+        raise InvalidIntent(field, f"{value} is outside {low} to {high}{' ' + unit if unit else ''}")
+
+
+def check_dhcp_text(field: str, value: str) -> None:
+    """Refuse text that a DHCP option cannot carry: RFC 2132 gives 255 bytes, OVN quotes it with '"'."""
+    if len(value) > 255 or not value.isascii() or not value.isprintable() or '"' in value or "\\" in value:
+        raise InvalidIntent(field, 'must be at most 255 printable ASCII characters without " and \\')
+
+
+_DOMAIN = re.compile(r"(?=.{1,253}\Z)([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)*\.?\Z")
+
+
+def check_domain(field: str, value: str) -> None:
+    """Refuse what is not a DNS domain name (RFC 1035)."""
+    if not _DOMAIN.match(value):
+        raise InvalidIntent(field, f"{value[:80]!r} is not a domain name, e.g. example.com")

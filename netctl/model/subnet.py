@@ -1,0 +1,191 @@
+"""Subnet: a layer-2 network and the addresses in it."""
+
+from __future__ import annotations
+
+import enum
+import ipaddress
+from dataclasses import dataclass
+
+from netctl.errors import InvalidIntent
+from netctl.model import shape
+from netctl.model.infra import MTU_MAX_BYTES, MTU_MIN_BYTES, Meta
+from netctl.model.keys import ClusterId, SubnetId, VirtualSwitchId, check_id
+
+VLAN_MAX = 4094  # IEEE 802.1Q: 4095 is reserved, 0 is "no VLAN"
+DEFAULT_LEASE_S = 86_400
+RANGES_MAX = 64
+IPV6_MIN_MTU_BYTES = 1280  # RFC 8200 §5: the smallest MTU that IPv6 works with
+
+
+class SubnetKind(enum.StrEnum):
+    """How a subnet reaches other hosts. `vlan-basic` and `external` come later."""
+
+    VLAN = "vlan"
+    OVERLAY = "overlay"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddressRange:
+    """Addresses from `start` to `end`, both included."""
+
+    start: str
+    end: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IpConfig:
+    """The addresses of one family; `gateway` "" is none, no `pools` is the whole CIDR."""
+
+    version: int
+    cidr: str
+    gateway: str = ""
+    pools: tuple[AddressRange, ...] = ()
+    exclusions: tuple[AddressRange, ...] = ()
+
+    def __post_init__(self) -> None:
+        family = f"ipv{self.version}"
+        cidr = shape.canonical_cidr(f"{family}.cidr", self.cidr, self.version)
+        object.__setattr__(self, "cidr", cidr)
+        network = ipaddress.ip_network(cidr)
+        longest = 30 if self.version == 4 else 126
+        if network.prefixlen > longest or network.prefixlen < 8:
+            raise InvalidIntent(f"{family}.cidr", f"/{network.prefixlen} is outside /8 to /{longest}")
+        if network.is_multicast or network.is_loopback:
+            raise InvalidIntent(f"{family}.cidr", f"{cidr} is not a unicast network")
+        if self.gateway:
+            gateway = self._inside(f"{family}.gateway", self.gateway)
+            object.__setattr__(self, "gateway", gateway)
+        for name in ("pools", "exclusions"):
+            object.__setattr__(self, name, self._ranges(f"{family}.{name}", getattr(self, name)))
+
+    def _inside(self, field: str, value: str) -> str:
+        address = shape.canonical_address(field, value, self.version)
+        network = ipaddress.ip_network(self.cidr)
+        ip = ipaddress.ip_address(address)
+        if ip not in network:
+            raise InvalidIntent(field, f"{address} is not in {self.cidr}")
+        if ip == network.network_address or (self.version == 4 and ip == network[-1]):
+            raise InvalidIntent(field, f"{address} is the network or broadcast address of {self.cidr}")
+        return address
+
+    def _ranges(self, field: str, ranges: tuple[AddressRange, ...]) -> tuple[AddressRange, ...]:
+        if len(ranges) > RANGES_MAX:
+            raise InvalidIntent(field, f"has {len(ranges)} ranges; at most {RANGES_MAX} are allowed")
+        canonical: list[tuple[int, int, AddressRange]] = []
+        for i, item in enumerate(ranges):
+            start = self._inside(f"{field}[{i}].start", item.start)
+            end = self._inside(f"{field}[{i}].end", item.end)
+            low, high = int(ipaddress.ip_address(start)), int(ipaddress.ip_address(end))
+            if low > high:
+                raise InvalidIntent(f"{field}[{i}]", f"start {start} is above end {end}; swap them")
+            canonical.append((low, high, AddressRange(start=start, end=end)))
+        ordered = sorted(canonical, key=lambda r: r[0])
+        for (_, high, before), (low, _, after) in zip(ordered, ordered[1:], strict=False):
+            if low <= high:
+                raise InvalidIntent(field, f"{before.start}-{before.end} and {after.start}-{after.end} overlap")
+        return tuple(r for _, _, r in canonical)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaticRoute:
+    """A route told to guests by DHCP option 121."""
+
+    destination: str
+    next_hop: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpOptions:
+    """What DHCP tells guests; `server_address` and `server_mac_address` are "" until admission."""
+
+    disabled: bool = False
+    server_address: str = ""
+    server_mac_address: str = ""
+    lease_s: int = DEFAULT_LEASE_S
+    dns_servers: tuple[str, ...] = ()
+    domain_name: str = ""
+    domain_search: tuple[str, ...] = ()
+    ntp_servers: tuple[str, ...] = ()
+    tftp_server: str = ""
+    bootfile_name: str = ""
+    static_routes: tuple[StaticRoute, ...] = ()
+
+    def __post_init__(self) -> None:
+        # RFC 2131: a lease is a 32-bit number of seconds; under a minute guests only renew.
+        shape.check_range("dhcp.lease_s", self.lease_s, low=60, high=2**31 - 1, unit="seconds")
+        if self.server_address:
+            address = shape.canonical_address("dhcp.server_address", self.server_address, 4)
+            object.__setattr__(self, "server_address", address)
+        for name in ("dns_servers", "ntp_servers"):
+            values = getattr(self, name)
+            if len(values) > 16:
+                raise InvalidIntent(f"dhcp.{name}", f"has {len(values)} servers; at most 16 are allowed")
+            checked = tuple(shape.canonical_address(f"dhcp.{name}[{i}]", v, 4) for i, v in enumerate(values))
+            object.__setattr__(self, name, checked)
+        for name in ("domain_name", "tftp_server", "bootfile_name"):
+            shape.check_dhcp_text(f"dhcp.{name}", getattr(self, name))
+        if len(self.domain_search) > 16:
+            raise InvalidIntent("dhcp.domain_search", f"has {len(self.domain_search)} domains; at most 16 are allowed")
+        for i, domain in enumerate(self.domain_search):
+            shape.check_domain(f"dhcp.domain_search[{i}]", domain)
+        if self.domain_name:
+            shape.check_domain("dhcp.domain_name", self.domain_name)
+        if len(self.static_routes) > 32:
+            raise InvalidIntent("dhcp.static_routes", f"has {len(self.static_routes)} routes; at most 32 are allowed")
+        routes = tuple(
+            StaticRoute(
+                destination=shape.canonical_cidr(f"dhcp.static_routes[{i}].destination", r.destination, 4),
+                next_hop=shape.canonical_address(f"dhcp.static_routes[{i}].next_hop", r.next_hop, 4),
+            )
+            for i, r in enumerate(self.static_routes)
+        )
+        object.__setattr__(self, "static_routes", routes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subnet:
+    """A layer-2 network. In a request `cluster`, `vni` and `mtu_bytes` may be unset; stored they are set.
+
+    `mtu_bytes` 0 in a request asks for the largest that the underlay carries. `auto_mtu` remembers that.
+    """
+
+    id: SubnetId
+    meta: Meta = Meta()
+    kind: SubnetKind
+    virtual_switch: VirtualSwitchId = VirtualSwitchId("")
+    vlan_id: int = 0
+    cluster: ClusterId = ClusterId("")
+    vni: int = 0
+    vpc: str = ""
+    mtu_bytes: int = 0
+    auto_mtu: bool = False
+    ipv4: IpConfig | None = None
+    ipv6: IpConfig | None = None
+    dhcp: DhcpOptions | None = None
+
+    def __post_init__(self) -> None:
+        check_id("name", self.id)
+        if self.kind is SubnetKind.VLAN:
+            check_id("virtual_switch", self.virtual_switch)
+            shape.check_range("vlan_id", self.vlan_id, low=0, high=VLAN_MAX)
+            if self.vpc:
+                raise InvalidIntent("vpc", "a VLAN subnet cannot be in a VPC; use kind OVERLAY")
+        else:
+            check_id("cluster", self.cluster)
+            if self.virtual_switch or self.vlan_id:
+                field = "virtual_switch" if self.virtual_switch else "vlan_id"
+                raise InvalidIntent(field, "an OVERLAY subnet has no virtual switch or VLAN; use kind VLAN")
+        if self.vpc:
+            check_id("vpc", self.vpc)
+        if self.mtu_bytes:
+            shape.check_range("mtu_bytes", self.mtu_bytes, low=MTU_MIN_BYTES, high=MTU_MAX_BYTES, unit="bytes")
+            if self.ipv6 is not None and self.mtu_bytes < IPV6_MIN_MTU_BYTES:
+                raise InvalidIntent("mtu_bytes", f"{self.mtu_bytes} is below 1280 bytes, the least that IPv6 works with")
+        if self.dhcp is not None and not self.dhcp.disabled and self.ipv4 is None:
+            raise InvalidIntent("dhcp", "DHCP needs ipv4; set ipv4.cidr or remove dhcp")
+        if self.dhcp is not None and self.dhcp.server_address and self.ipv4 is not None:
+            network = ipaddress.ip_network(self.ipv4.cidr)
+            if ipaddress.ip_address(self.dhcp.server_address) not in network:
+                raise InvalidIntent(
+                    "dhcp.server_address", f"{self.dhcp.server_address} is not in {self.ipv4.cidr}"
+                )
