@@ -13,7 +13,17 @@ REQUIRED_COLUMNS: Mapping[str, frozenset[str]] = {
     "NB_Global": frozenset({"nb_cfg", "sb_cfg", "hv_cfg", "external_ids", "options"}),
     "Logical_Switch": frozenset({"name", "ports", "other_config", "external_ids"}),
     "Logical_Switch_Port": frozenset(
-        {"name", "type", "addresses", "port_security", "enabled", "options", "dhcpv4_options", "tag", "external_ids"}
+        {
+            "name",
+            "type",
+            "addresses",
+            "port_security",
+            "enabled",
+            "options",
+            "dhcpv4_options",
+            "tag",
+            "external_ids",
+        }
     ),
     "DHCP_Options": frozenset({"cidr", "options", "external_ids"}),
 }

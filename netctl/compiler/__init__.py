@@ -1,0 +1,1 @@
+"""Snapshot to rows: one file per kind of intent, all pure. `compile.py` is the way in."""

@@ -1,0 +1,72 @@
+"""Host to Assignment: everything that the agent of one host must build."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from netctl.model.assignment import Assignment, Chassis, NicAssignment, UplinkBridge
+from netctl.model.infra import Host
+from netctl.model.keys import HostId
+from netctl.model.snapshot import Reader
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssignmentSettings:
+    """What the controller adds to the intents: the southbound's address and its own epoch."""
+
+    ovn_remote: str
+    epoch: int
+
+
+def compile_assignment(reader: Reader, host_id: HostId, settings: AssignmentSettings) -> Assignment | None:
+    """Return the assignment of a host, or None when there is no such host. Its NICs are ordered by id."""
+    host = reader.host(host_id)
+    if host is None:
+        return None
+    chassis = Chassis(
+        system_id=host.id, ovn_remote=settings.ovn_remote, encap_type="geneve", encap_ip=host.tunnel_ip
+    )
+    return Assignment(
+        host=host.id,
+        revision=reader.revision,
+        epoch=settings.epoch,
+        chassis=chassis,
+        uplink_bridges=_uplink_bridges(reader, host),
+        nics=_nics(reader, host),
+    )
+
+
+def _uplink_bridges(reader: Reader, host: Host) -> tuple[UplinkBridge, ...]:
+    bridges = []
+    for uplink in host.uplinks:
+        switch = reader.virtual_switch(uplink.virtual_switch)
+        if switch is None:
+            continue
+        bridges.append(
+            UplinkBridge(
+                bridge=switch.bridge,
+                physnet=switch.physnet,
+                bond=f"{switch.bridge}-up",
+                interfaces=uplink.interfaces,
+                bond_mode=switch.bond_mode.value,
+                mtu_bytes=switch.mtu_bytes,
+                address=host.tunnel_address if uplink.virtual_switch == host.tunnel_virtual_switch else "",
+            )
+        )
+    return tuple(bridges)
+
+
+def _nics(reader: Reader, host: Host) -> tuple[NicAssignment, ...]:
+    nics = []
+    for nic in sorted(reader.nics_of_host(host.id), key=lambda nic: nic.id):
+        subnet = reader.subnet(nic.subnet)
+        nics.append(
+            NicAssignment(
+                nic=nic.id,
+                iface_id=nic.meta.uid,
+                tap_name=nic.tap_name,
+                mac_address=nic.mac_address,
+                mtu_bytes=subnet.mtu_bytes if subnet else 0,
+            )
+        )
+    return tuple(nics)

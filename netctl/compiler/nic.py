@@ -1,0 +1,41 @@
+"""Nic to Logical_Switch_Port."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netctl.compiler.identity import dhcpv4_uuid, external_ids, port_uuid, switch_uuid
+from netctl.compiler.subnet import serves_dhcp
+from netctl.model.intent import key_of
+from netctl.model.nic import Nic
+from netctl.model.snapshot import Reader
+from netctl.nb.rows import Fact, Member, Row
+
+_EMPTY: frozenset[str] = frozenset()
+_UP, _DOWN = frozenset({True}), frozenset({False})
+
+
+def compile_nic(reader: Reader, nic: Nic, owner: str) -> Iterator[Fact]:
+    """Yield the rows of one NIC."""
+    subnet = reader.subnet(nic.subnet)
+    if subnet is None:  # admission refuses this; a store edited by hand must not stop the others
+        return
+    port = port_uuid(nic.meta.uid)
+    own = " ".join(part for part in (nic.mac_address, nic.ipv4_address, nic.ipv6_address) if part)
+    leased = bool(nic.ipv4_address) and serves_dhcp(subnet)
+    yield Row(
+        "Logical_Switch_Port",
+        port,
+        {
+            "name": nic.meta.uid,
+            "type": "",
+            "addresses": frozenset({own, "unknown"}) if nic.allow_unknown_macs else frozenset({own}),
+            "port_security": frozenset({own}) if nic.port_security else _EMPTY,
+            "enabled": _UP if nic.connected else _DOWN,
+            "dhcpv4_options": frozenset({dhcpv4_uuid(subnet.meta.uid)}) if leased else _EMPTY,
+            # Binding guard: without it any chassis with this iface-id may claim the port.
+            "options": {"requested-chassis": nic.host} if nic.host else {},
+            "external_ids": external_ids(owner, key_of(nic)),
+        },
+    )
+    yield Member("Logical_Switch", switch_uuid(subnet.meta.uid), "ports", port)
