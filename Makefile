@@ -27,6 +27,7 @@ packages:
 
 # A prerequisite of order only would hide an edited pyproject.toml; the stamp shows it.
 venv: .venv/.stamp
+	@:
 
 .venv/.stamp: pyproject.toml constraints.txt
 	@.ci/setup venv
