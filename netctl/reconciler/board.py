@@ -1,0 +1,140 @@
+"""The status board: computes Status when asked, and knows for which intents it may have changed.
+
+Reports and passes come in, from several threads; candidates for watchers go out. Holds no status of its own.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+
+from netctl.loop import Clock
+from netctl.model.keys import HostId, Key, Kind
+from netctl.model.snapshot import Snapshot
+from netctl.model.status import HostReport, Phase, Status
+from netctl.reconciler.passes import Passes
+from netctl.reconciler.poison import Poison
+from netctl.reconciler.reports import Heard, HostReports
+from netctl.reconciler.status import World, status_of
+
+# Agents reconnect within a second or two of the controller's start; before that their silence says nothing.
+START_GRACE_S = 10.0
+
+
+class StatusBoard:
+    """Answers `status(key)`; collects candidates for `take_changed()`."""
+
+    def __init__(self, snapshot: Callable[[], Snapshot], *, clock: Clock = time.monotonic) -> None:
+        self.reports = HostReports()
+        self.passes = Passes()
+        self._snapshot = snapshot
+        self._clock = clock
+        self._started = clock()
+        self._lock = threading.Lock()
+        self._candidates: set[Key] = set()
+        self._unsettled: set[Key] = set()
+        self._listeners: list[Callable[[], None]] = []
+        self._sb_cfg = 0
+        self._held = ""
+        self._poison: Mapping[Key, Poison] = {}
+
+    def status(self, key: Key, snapshot: Snapshot | None = None) -> Status | None:
+        """Return the status of an intent now; None when it does not exist."""
+        status = status_of(key, snapshot if snapshot is not None else self._snapshot(), self._world())
+        if status is not None and status.phase is not Phase.PROGRAMMED:
+            with self._lock:
+                self._unsettled.add(key)
+        return status
+
+    def _world(self) -> World:
+        return World(
+            northbound_revision=self.passes.revision,
+            required_cfg=self.passes.required_cfg,
+            sb_cfg=self._sb_cfg,
+            heard=self.reports.get,
+            held=self._held,
+            poison=self._poison,
+            starting=self._clock() - self._started < START_GRACE_S,
+        )
+
+    def on_status_change(self, callback: Callable[[], None]) -> None:
+        """Call `callback` (which only wakes) whenever there are new candidates."""
+        self._listeners.append(callback)
+
+    def take_changed(self) -> set[Key]:
+        """Return the intents whose status may have changed since the last call."""
+        with self._lock:
+            taken, self._candidates = self._candidates, set()
+        return taken
+
+    def note_pass(self, revision: int, nb_cfg: int, poison: Mapping[Key, Poison]) -> None:
+        """The northbound database equals `revision`, at `nb_cfg`, poison aside."""
+        before, self._poison = self._poison, dict(poison)
+        self.passes.note(revision, nb_cfg)
+        self._held = ""
+        self._mark({*before.keys(), *poison.keys()}, unsettled=True)
+
+    def note_northd(self, sb_cfg: int) -> None:
+        """northd has worked off `sb_cfg`."""
+        if sb_cfg != self._sb_cfg:
+            self._sb_cfg = sb_cfg
+            self._mark((), unsettled=True)
+
+    def note_held(self, reason: str) -> None:
+        """Passes do not run: `reason` says why."""
+        if reason != self._held:
+            self._held = reason
+            self._mark((), unsettled=True)
+
+    def note_report(self, report: HostReport) -> None:
+        """A connected agent reported."""
+        before = self.reports.put(report)
+        self._mark(self._changed_by(report, before), unsettled=self._moved(report, before))
+
+    def note_disconnect(self, host: HostId) -> None:
+        """An agent's stream ended: everything on its host is in doubt."""
+        self.reports.disconnect(host)
+        self._mark(self._on_host(host), unsettled=False)
+
+    @staticmethod
+    def _moved(report: HostReport, before: Heard) -> bool:
+        old = before.report
+        return old is None or (old.nb_cfg, old.assignment_revision) != (report.nb_cfg, report.assignment_revision)
+
+    def _changed_by(self, report: HostReport, before: Heard) -> Iterable[Key]:
+        old = before.report
+        if old is None or not before.connected:
+            return self._on_host(report.host)
+        changed: set[Key] = set()
+        if (old.problems, old.bridges, old.links) != (report.problems, report.bridges, report.links):
+            changed |= self._host_and_switches(report.host)
+        if old.nics != report.nics:
+            moved = {nic.iface_id for nic in report.nics if before.nics.get(nic.iface_id) != nic}
+            moved |= before.nics.keys() - {nic.iface_id for nic in report.nics}
+            nics = self._snapshot().nics_of_host(report.host)
+            changed |= {(Kind.NIC, nic.id) for nic in nics if nic.meta.uid in moved}
+        return changed
+
+    def _host_and_switches(self, host_id: HostId) -> set[Key]:
+        keys: set[Key] = {(Kind.HOST, host_id)}
+        host = self._snapshot().host(host_id)
+        if host is not None:
+            keys |= {(Kind.VIRTUAL_SWITCH, uplink.virtual_switch) for uplink in host.uplinks}
+        return keys
+
+    def _on_host(self, host: HostId) -> set[Key]:
+        nics = self._snapshot().nics_of_host(host)
+        return self._host_and_switches(host) | {(Kind.NIC, nic.id) for nic in nics}
+
+    def _mark(self, keys: Iterable[Key], *, unsettled: bool) -> None:
+        with self._lock:
+            self._candidates.update(keys)
+            if unsettled:
+                # Whoever still wants to know asks again; a settled one is asked for no more.
+                self._candidates |= self._unsettled
+                self._unsettled = set()
+            news = bool(self._candidates)
+        if news:
+            for listener in self._listeners:
+                listener()

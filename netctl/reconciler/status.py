@@ -1,0 +1,153 @@
+"""Gate 3: is an intent in the network? Pure: snapshot, what the passes did, what hosts report -> Status."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from netctl.model.infra import Cluster, Host, VirtualSwitch
+from netctl.model.intent import Intent
+from netctl.model.keys import HostId, Key
+from netctl.model.nic import Nic
+from netctl.model.snapshot import Snapshot
+from netctl.model.status import HostReport, Phase, Status
+from netctl.model.subnet import Subnet, SubnetKind
+from netctl.reconciler.poison import Poison
+from netctl.reconciler.reports import Heard
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """What status depends on besides the intents.
+
+    `northbound_revision`: the intents that the northbound database equals, poison aside. `required_cfg`: the nb_cfg at
+    which a revision's flows are installed. `held`: why passes do not run, or "". `starting`: hosts get time to connect.
+    """
+
+    northbound_revision: int
+    required_cfg: Callable[[int], int]
+    sb_cfg: int
+    heard: Callable[[HostId], Heard]
+    held: str = ""
+    poison: Mapping[Key, Poison] = field(default_factory=dict)
+    starting: bool = False
+
+
+Verdict = tuple[Phase, str, str]
+_PROGRAMMED: Verdict = (Phase.PROGRAMMED, "", "")
+
+
+def status_of(key: Key, snapshot: Snapshot, world: World) -> Status | None:
+    """Return the status of an intent; None when it does not exist."""
+    intent = snapshot.get(key)
+    if intent is None:
+        return None
+    phase, reason, message = _verdict(key, intent, snapshot, world)
+    return Status(phase=phase, reason=reason, message=message, revision=intent.meta.revision)
+
+
+def _verdict(key: Key, intent: Intent, snapshot: Snapshot, world: World) -> Verdict:
+    if isinstance(intent, Cluster):
+        return _PROGRAMMED
+    if isinstance(intent, VirtualSwitch):
+        return _virtual_switch(intent, snapshot, world)
+    if isinstance(intent, Host):
+        return _host(intent, snapshot, world)
+    poison = world.poison.get(key)
+    if poison is not None:
+        return Phase.FAILED, "REJECTED_BY_OVN", f"{poison.message}; the rows of this {key[0].value[:-1]} are left as they were"
+    if world.northbound_revision < intent.meta.revision:
+        return Phase.PENDING, "WAITING_FOR_NORTHBOUND", world.held or "the next pass writes it to the northbound database"
+    if isinstance(intent, Subnet):
+        return _subnet(intent, world)
+    return _nic(intent, snapshot, world)
+
+
+def _subnet(subnet: Subnet, world: World) -> Verdict:
+    if world.sb_cfg < world.required_cfg(subnet.meta.revision):
+        return Phase.PENDING, "WAITING_FOR_NORTHD", "ovn-northd has not worked it off yet; is it running?"
+    return _PROGRAMMED
+
+
+def _host_down(host: HostId, world: World) -> Verdict | None:
+    if world.heard(host).connected:
+        return None
+    if world.starting:
+        return Phase.PENDING, "WAITING_FOR_HOST", f"the agent of host {host} has not connected since the controller started"
+    return (
+        Phase.FAILED,
+        "HOST_DOWN",
+        f"the agent of host {host} is not connected: start netctl-host-agent there, or check its network",
+    )
+
+
+def _host(host: Host, snapshot: Snapshot, world: World) -> Verdict:
+    down = _host_down(host.id, world)
+    if down is not None:
+        return down
+    report = world.heard(host.id).report
+    if report is None or report.assignment_revision < host.meta.revision:
+        return Phase.PENDING, "WAITING_FOR_AGENT", "the agent has not applied this revision yet"
+    if report.problems:
+        return Phase.FAILED, "HOST_PROBLEM", "; ".join(report.problems)
+    for uplink in host.uplinks:
+        switch = snapshot.virtual_switch(uplink.virtual_switch)
+        if switch is not None and not _bridge_up(report, switch.physnet):
+            return Phase.FAILED, "UPLINK_DOWN", f"no interface of {', '.join(uplink.interfaces)} ({switch.bridge}) has carrier"
+    return _PROGRAMMED
+
+
+def _bridge_up(report: HostReport, physnet: str) -> bool:
+    return any(bridge.physnet == physnet and bridge.up for bridge in report.bridges)
+
+
+def _virtual_switch(switch: VirtualSwitch, snapshot: Snapshot, world: World) -> Verdict:
+    without: list[str] = []
+    for host in snapshot.hosts_of_virtual_switch(switch.id):
+        heard = world.heard(host.id)
+        if heard.report is None or not _bridge_up(heard.report, switch.physnet):
+            without.append(host.id)
+    if not without:
+        return _PROGRAMMED
+    names = ", ".join(sorted(without)[:10])
+    return Phase.PENDING, "WAITING_FOR_HOSTS", f"{switch.bridge} is not up on {len(without)} host(s): {names}"
+
+
+def _nic(nic: Nic, snapshot: Snapshot, world: World) -> Verdict:
+    if not nic.host:
+        return Phase.PENDING, "NOT_ATTACHED", "the NIC floats; set its host to plug it"
+    down = _host_down(nic.host, world)
+    if down is not None:
+        return down
+    no_uplink = _no_uplink(nic, snapshot)
+    if no_uplink is not None:
+        return no_uplink
+    heard = world.heard(nic.host)
+    seen = heard.nics.get(nic.meta.uid)
+    if heard.report is None or seen is None:
+        return Phase.PENDING, "WAITING_FOR_AGENT", f"the agent of host {nic.host} has not applied this revision yet"
+    if not seen.tap_present:
+        return Phase.FAILED, "TAP_MISSING", f"host {nic.host} has no interface {nic.tap_name}: start the guest with it"
+    if not seen.plugged or not seen.ovn_installed:
+        return Phase.PENDING, "WAITING_FOR_OVN", f"ovn-controller on {nic.host} has not installed the flows yet"
+    # A NIC's first flows are what ovn-installed speaks of; for a later revision only nb_cfg tells.
+    changed_since = nic.meta.update_time_s != nic.meta.create_time_s
+    if changed_since and heard.report.nb_cfg < world.required_cfg(nic.meta.revision):
+        return Phase.PENDING, "WAITING_FOR_FLOWS", f"host {nic.host} has not installed this revision's flows yet"
+    return _PROGRAMMED
+
+
+def _no_uplink(nic: Nic, snapshot: Snapshot) -> Verdict | None:
+    subnet, host = snapshot.subnet(nic.subnet), snapshot.host(nic.host)
+    if subnet is None or host is None or subnet.kind is not SubnetKind.VLAN:
+        return None
+    if any(uplink.virtual_switch == subnet.virtual_switch for uplink in host.uplinks):
+        return None
+    return (
+        Phase.FAILED,
+        "NO_UPLINK",
+        f"host {nic.host} has no uplink to virtual switch {subnet.virtual_switch} of subnet {subnet.id}:"
+        " add one to the host's uplinks or move the NIC",
+    )
+
+
