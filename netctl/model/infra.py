@@ -121,7 +121,8 @@ class Host:
             check_id(f"{where}.virtual_switch", uplink.virtual_switch)
             if uplink.virtual_switch in switches:
                 raise InvalidIntent(
-                    f"{where}.virtual_switch", f"{uplink.virtual_switch} is listed twice; list its interfaces once"
+                    f"{where}.virtual_switch",
+                    f"{uplink.virtual_switch} is listed twice; list its interfaces once",
                 )
             switches.add(uplink.virtual_switch)
             if not uplink.interfaces:
@@ -129,11 +130,14 @@ class Host:
             for name in uplink.interfaces:
                 shape.check_interface(f"{where}.interfaces", name)
                 if name in interfaces:
-                    raise InvalidIntent(f"{where}.interfaces", f"{name} is used twice; an interface serves one bond")
+                    raise InvalidIntent(
+                        f"{where}.interfaces", f"{name} is used twice; an interface serves one bond"
+                    )
                 interfaces.add(name)
         if self.tunnel_virtual_switch and self.tunnel_virtual_switch not in switches:
             raise InvalidIntent(
-                "tunnel_virtual_switch", f"{self.tunnel_virtual_switch[:80]} is not among the uplinks of this host"
+                "tunnel_virtual_switch",
+                f"{self.tunnel_virtual_switch[:80]} is not among the uplinks of this host",
             )
 
     @property

@@ -44,5 +44,6 @@ class Nic:
             object.__setattr__(self, "ipv6_address", address)
         if self.allow_unknown_macs and self.port_security:
             raise InvalidIntent(
-                "allow_unknown_macs", "needs port_security false: port security drops frames from unknown MACs"
+                "allow_unknown_macs",
+                "needs port_security false: port security drops frames from unknown MACs",
             )

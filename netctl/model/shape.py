@@ -41,7 +41,9 @@ def canonical_mac(field: str, value: str) -> str:
     if not _MAC.match(mac):
         raise InvalidIntent(field, f"{value[:40]!r} is not a MAC address, e.g. 50:6b:8d:00:00:01")
     if int(mac[:2], 16) & 1:
-        raise InvalidIntent(field, f"{mac} is a multicast address; the lowest bit of the first byte must be 0")
+        raise InvalidIntent(
+            field, f"{mac} is a multicast address; the lowest bit of the first byte must be 0"
+        )
     if mac == "00:00:00:00:00:00":
         raise InvalidIntent(field, "00:00:00:00:00:00 cannot be the address of a NIC")
     return mac
@@ -70,7 +72,9 @@ def canonical_cidr(field: str, value: str, version: int) -> str:
     try:
         network = ipaddress.ip_network(value)
     except ValueError as error:
-        raise InvalidIntent(field, f"{value[:60]!r} is not a network, e.g. {example}: {str(error)[:120]}") from None
+        raise InvalidIntent(
+            field, f"{value[:60]!r} is not a network, e.g. {example}: {str(error)[:120]}"
+        ) from None
     if network.version != version:
         raise InvalidIntent(field, f"{value[:60]!r} is not an IPv{version} network, e.g. {example}")
     if "/" not in value:
@@ -86,7 +90,8 @@ def canonical_interface_address(field: str, value: str) -> str:
         interface = ipaddress.ip_interface(value)
     except ValueError as error:
         raise InvalidIntent(
-            field, f"{value[:60]!r} is not an address with prefix length, e.g. 192.0.2.11/24: {str(error)[:120]}"
+            field,
+            f"{value[:60]!r} is not an address with prefix length, e.g. 192.0.2.11/24: {str(error)[:120]}",
         ) from None
     return str(interface)
 
@@ -109,7 +114,9 @@ def check_dhcp_text(field: str, value: str) -> None:
         raise InvalidIntent(field, 'must be at most 255 printable ASCII characters without " and \\')
 
 
-_DOMAIN = re.compile(r"(?=.{1,253}\Z)([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)*\.?\Z")
+_DOMAIN = re.compile(
+    r"(?=.{1,253}\Z)([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)*\.?\Z"
+)
 
 
 def check_domain(field: str, value: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import ipaddress
 from dataclasses import dataclass
+from itertools import pairwise
 
 from netctl.errors import InvalidIntent
 from netctl.model import shape
@@ -80,9 +81,11 @@ class IpConfig:
                 raise InvalidIntent(f"{field}[{i}]", f"start {start} is above end {end}; swap them")
             canonical.append((low, high, AddressRange(start=start, end=end)))
         ordered = sorted(canonical, key=lambda r: r[0])
-        for (_, high, before), (low, _, after) in zip(ordered, ordered[1:], strict=False):
+        for (_, high, before), (low, _, after) in pairwise(ordered):
             if low <= high:
-                raise InvalidIntent(field, f"{before.start}-{before.end} and {after.start}-{after.end} overlap")
+                raise InvalidIntent(
+                    field, f"{before.start}-{before.end} and {after.start}-{after.end} overlap"
+                )
         return tuple(r for _, _, r in canonical)
 
 
@@ -125,13 +128,17 @@ class DhcpOptions:
         for name in ("domain_name", "tftp_server", "bootfile_name"):
             shape.check_dhcp_text(f"dhcp.{name}", getattr(self, name))
         if len(self.domain_search) > 16:
-            raise InvalidIntent("dhcp.domain_search", f"has {len(self.domain_search)} domains; at most 16 are allowed")
+            raise InvalidIntent(
+                "dhcp.domain_search", f"has {len(self.domain_search)} domains; at most 16 are allowed"
+            )
         for i, domain in enumerate(self.domain_search):
             shape.check_domain(f"dhcp.domain_search[{i}]", domain)
         if self.domain_name:
             shape.check_domain("dhcp.domain_name", self.domain_name)
         if len(self.static_routes) > 32:
-            raise InvalidIntent("dhcp.static_routes", f"has {len(self.static_routes)} routes; at most 32 are allowed")
+            raise InvalidIntent(
+                "dhcp.static_routes", f"has {len(self.static_routes)} routes; at most 32 are allowed"
+            )
         routes = tuple(
             StaticRoute(
                 destination=shape.canonical_cidr(f"dhcp.static_routes[{i}].destination", r.destination, 4),
@@ -178,9 +185,13 @@ class Subnet:
         if self.vpc:
             check_id("vpc", self.vpc)
         if self.mtu_bytes:
-            shape.check_range("mtu_bytes", self.mtu_bytes, low=MTU_MIN_BYTES, high=MTU_MAX_BYTES, unit="bytes")
+            shape.check_range(
+                "mtu_bytes", self.mtu_bytes, low=MTU_MIN_BYTES, high=MTU_MAX_BYTES, unit="bytes"
+            )
             if self.ipv6 is not None and self.mtu_bytes < IPV6_MIN_MTU_BYTES:
-                raise InvalidIntent("mtu_bytes", f"{self.mtu_bytes} is below 1280 bytes, the least that IPv6 works with")
+                raise InvalidIntent(
+                    "mtu_bytes", f"{self.mtu_bytes} is below 1280 bytes, the least that IPv6 works with"
+                )
         if self.dhcp is not None and not self.dhcp.disabled and self.ipv4 is None:
             raise InvalidIntent("dhcp", "DHCP needs ipv4; set ipv4.cidr or remove dhcp")
         if self.dhcp is not None and self.dhcp.server_address and self.ipv4 is not None:

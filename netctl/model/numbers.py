@@ -1,0 +1,35 @@
+"""Addresses as numbers and back: admission counts with integers, intents carry text.
+
+`ipaddress` takes 2 to 5 us for a conversion; IPv4 and MAC addresses are canonical in stored intents (gate 1), so
+that cutting the text is enough and four times as fast.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+
+
+def address_number(version: int, text: str) -> int:
+    """Return the number of a canonical address."""
+    if version == 4:
+        a, b, c, d = text.split(".")
+        return int(a) << 24 | int(b) << 16 | int(c) << 8 | int(d)
+    return int(ipaddress.IPv6Address(text))
+
+
+def address_text(version: int, number: int) -> str:
+    """Return the canonical text of an address."""
+    if version == 4:
+        return f"{number >> 24}.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+    return str(ipaddress.IPv6Address(number))
+
+
+def mac_number(text: str) -> int:
+    """Return the 48 bits of a canonical MAC address."""
+    return int(text.replace(":", ""), 16)
+
+
+def mac_text(number: int) -> str:
+    """Return the canonical text of a MAC address."""
+    digits = f"{number:012x}"
+    return f"{digits[:2]}:{digits[2:4]}:{digits[4:6]}:{digits[6:8]}:{digits[8:10]}:{digits[10:]}"

@@ -1,0 +1,295 @@
+"""Snapshot: all intents at one revision, with indexes; Draft: the next one, while its only writer makes it.
+
+Both are persistent hash maps (package immutables): a snapshot is O(changes) to make and shares the rest with the
+one before. Many threads may read a snapshot; a draft belongs to one thread. The store is the source of truth; the
+cursors of allocation are the one thing here that it does not have, and starting them anew costs nothing but order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, NewType, cast
+
+from immutables import Map, MapMutation
+
+from netctl.errors import NotFound
+from netctl.model.indexes import (
+    Claim,
+    Relation,
+    Scope,
+    Space,
+    Span,
+    SpanKey,
+    claims_of,
+    relations_of,
+    spans_of,
+)
+from netctl.model.intent import Intent, key_of
+from netctl.model.keys import Key, Kind, resource_name
+from netctl.model.lookups import BLOCK_BITS, Block, Lookups
+from netctl.model.nic import Nic
+from netctl.model.sorted_set import SortedSet
+
+# A place in the undo log of a draft.
+Mark = NewType("Mark", int)
+
+FULL = -1  # a cursor's value: no number of its pools is free
+_BLOCK_MASK = (1 << BLOCK_BITS) - 1
+_POOLED = {Kind.CLUSTER: (Space.MAC,), Kind.SUBNET: (Space.IPV4, Space.IPV6)}
+_Members = Map[str, None]
+_NOBODY: _Members = Map()
+
+
+class Snapshot(Lookups):
+    """All intents at `revision`; immutable."""
+
+    __slots__ = ("_members", "_orders", "revision")
+
+    _tables: dict[Kind, Map[str, Any]]
+    _claims: Map[Claim, Key]
+    _blocks: Map[Block, int]
+    _cursors: Map[Scope, int]
+    _spans: Map[SpanKey, SortedSet[Span]]
+
+    def __init__(self) -> None:
+        self.revision = 0
+        self._tables = {kind: Map() for kind in Kind}
+        self._claims, self._blocks, self._cursors, self._spans = Map(), Map(), Map(), Map()
+        self._members: Map[tuple[Relation, str], _Members] = Map()
+        self._orders: dict[Kind, SortedSet[str]] = {kind: SortedSet() for kind in Kind}
+
+    @classmethod
+    def empty(cls) -> Snapshot:
+        """Return a snapshot without intents, at revision 0."""
+        return cls()
+
+    @classmethod
+    def load(cls, revision: int, intents: Iterable[Intent]) -> Snapshot:
+        """Return a snapshot of stored intents, given in any order."""
+        by_kind: dict[Kind, list[Intent]] = {kind: [] for kind in Kind}
+        for intent in intents:
+            by_kind[key_of(intent)[0]].append(intent)
+        draft = cls().draft()
+        for kind in Kind:
+            for intent in by_kind[kind]:
+                draft.put(intent)
+        return draft.freeze(revision)
+
+    def draft(self) -> Draft:
+        """Return a draft that starts equal to this snapshot, in O(1)."""
+        return Draft(self)
+
+    def table(self, kind: Kind) -> Mapping[str, Any]:
+        """Return the intents of a kind by id."""
+        return self._tables[kind]
+
+    def related(self, relation: Relation, id: str) -> Collection[str]:
+        """Return the ids in a set, e.g. of the NICs of a host."""
+        return self._members.get((relation, id), _NOBODY)
+
+    def order(self, kind: Kind) -> SortedSet[str]:
+        """Return all ids of a kind, sorted."""
+        return self._orders[kind]
+
+
+class Draft(Lookups):
+    """Intents while they change: `put` and `remove` keep the indexes, `rollback` undoes.
+
+    Neither checks relations; admission does (admit.py). What is iterated over stays as it was when the iteration began.
+    """
+
+    __slots__ = ("_members", "_open", "_orders", "_touched", "_undo", "_undo_start", "plans")
+
+    _tables: dict[Kind, MapMutation[str, Any]]
+    _claims: MapMutation[Claim, Key]
+    _blocks: MapMutation[Block, int]
+    _cursors: MapMutation[Scope, int]
+    _spans: MapMutation[SpanKey, SortedSet[Span]]
+
+    def __init__(self, base: Snapshot) -> None:
+        self._tables = {kind: base._tables[kind].mutate() for kind in Kind}
+        self._claims, self._blocks = base._claims.mutate(), base._blocks.mutate()
+        self._cursors, self._spans = base._cursors.mutate(), base._spans.mutate()
+        self._members = base._members.mutate()
+        self._open: dict[tuple[Relation, str], MapMutation[str, None]] = {}  # sets being changed
+        self._orders = dict(base._orders)
+        self._touched: dict[Kind, set[str]] = {kind: set() for kind in Kind}  # ids not yet in _orders
+        # (key, intent before) or (scope, cursor before)
+        self._undo: list[tuple[Key, Intent | None] | tuple[Scope, int]] = []
+        self._undo_start = 0
+        self.plans: dict[tuple[str, int], Any] = {}  # allocation's own, see ipam.py
+
+    def put(self, intent: Intent) -> None:
+        """Store an intent, in place of one with its key; what it refers to is stored already."""
+        key = key_of(intent)
+        self._undo.append((key, self._put(key, intent)))
+
+    def remove(self, key: Key) -> None:
+        """Remove an intent; NotFound when there is none."""
+        if key[1] not in self._tables[key[0]]:
+            raise NotFound(f"{resource_name(key)[:100]} does not exist", field="name")
+        self._undo.append((key, self._put(key, None)))
+
+    def mark(self) -> Mark:
+        """Return the place to which `rollback` returns; it is valid until `freeze`."""
+        return Mark(self._undo_start + len(self._undo))
+
+    def rollback(self, mark: Mark) -> None:
+        """Undo everything since `mark`, cursors of allocation included."""
+        if mark < self._undo_start:
+            raise ValueError("the mark is older than the last freeze")
+        while self._undo_start + len(self._undo) > mark:
+            name, before = self._undo.pop()
+            if isinstance(before, int):
+                self._cursors[cast(Scope, name)] = before
+            else:
+                self._put(cast(Key, name), before)
+
+    def freeze(self, revision: int) -> Snapshot:
+        """Return what the draft holds as a snapshot, in O(changes); the draft goes on from it."""
+        frozen = Snapshot()
+        frozen.revision = revision
+        frozen._tables = {kind: self._closed_table(kind) for kind in Kind}
+        for relation in self._open:
+            self.related(*relation)
+        self._open = {}
+        frozen._members, frozen._claims = self._members.finish(), self._claims.finish()
+        frozen._blocks, frozen._cursors = self._blocks.finish(), self._cursors.finish()
+        frozen._spans = self._spans.finish()
+        self._members, self._claims = frozen._members.mutate(), frozen._claims.mutate()
+        self._blocks, self._cursors = frozen._blocks.mutate(), frozen._cursors.mutate()
+        self._spans = frozen._spans.mutate()
+        frozen._orders = {kind: self.order(kind) for kind in Kind}
+        self._undo_start += len(self._undo)
+        self._undo = []
+        return frozen
+
+    def table(self, kind: Kind) -> Mapping[str, Any]:
+        """Return the intents of a kind by id, as they are now."""
+        return self._closed_table(kind)
+
+    def related(self, relation: Relation, id: str) -> Collection[str]:
+        """Return the ids in a set, as they are now."""
+        key = (relation, id)
+        changed = self._open.get(key)
+        if changed is None:
+            return self._members.get(key, _NOBODY)
+        members = changed.finish()
+        self._open[key] = members.mutate()
+        if members:
+            self._members[key] = members
+        elif key in self._members:
+            del self._members[key]
+        return members
+
+    def order(self, kind: Kind) -> SortedSet[str]:
+        """Return all ids of a kind, sorted, as they are now."""
+        order, touched, table = self._orders[kind], self._touched[kind], self._tables[kind]
+        if touched:
+            added = [id for id in touched if id in table and id not in order]
+            removed = [id for id in touched if id not in table and id in order]
+            self._orders[kind] = order = order.changed(added, removed)
+            self._touched[kind] = set()
+        return order
+
+    def set_cursor(self, scope: Scope, number: int) -> None:
+        """Say where to look for the next number; FULL when there is none."""
+        self._undo.append((scope, self._cursors.get(scope, 0)))
+        self._cursors[scope] = number
+
+    def _closed_table(self, kind: Kind) -> Map[str, Any]:
+        table = self._tables[kind].finish()
+        self._tables[kind] = table.mutate()
+        return table
+
+    def _put(self, key: Key, after: Intent | None) -> Intent | None:
+        kind, id = key
+        table = self._tables[kind]
+        before: Intent | None = table.get(id)
+        if after is not None:
+            # References are put first, so that a NIC's cluster, which its MAC is indexed by, is known.
+            self._index(key, before, after)
+            table[id] = after
+        elif before is not None:
+            self._index(key, before, None)
+            del table[id]
+        if before is None or after is None:
+            self._touched[kind].add(id)
+        return before
+
+    def _index(self, key: Key, before: Intent | None, after: Intent | None) -> None:
+        some = after or before
+        cluster = self._cluster_of(some) if isinstance(some, Nic) else ""
+        claimed = claims_of(before, cluster) if before is not None else ()
+        claims = claims_of(after, cluster) if after is not None else ()
+        for claim in claimed:
+            if claim not in claims:
+                self._unclaim(claim)
+        for claim in claims:
+            if claim not in claimed:
+                self._claim(claim, key)
+        self._relate(key[1], before, after)
+        if key[0] in _POOLED:
+            self._index_pools(key, before, after)
+
+    def _cluster_of(self, nic: Nic) -> str:
+        subnet = self.subnet(nic.subnet)
+        if subnet is None:
+            raise NotFound(f"subnets/{nic.subnet} does not exist: put it before its NICs", field="subnet")
+        return subnet.cluster
+
+    def _claim(self, claim: Claim, key: Key) -> None:
+        self._claims[claim] = key
+        space, whose, value = claim
+        if isinstance(value, int):
+            block = (space, whose, value >> BLOCK_BITS)
+            self._blocks[block] = self._blocks.get(block, 0) | 1 << (value & _BLOCK_MASK)
+
+    def _unclaim(self, claim: Claim) -> None:
+        del self._claims[claim]
+        space, whose, value = claim
+        if isinstance(value, int):
+            block = (space, whose, value >> BLOCK_BITS)
+            bits = self._blocks[block] & ~(1 << (value & _BLOCK_MASK))
+            if bits:
+                self._blocks[block] = bits
+            else:
+                del self._blocks[block]
+            if self._cursors.get((space, whose)) == FULL:
+                self.set_cursor((space, whose), value)
+
+    def _relate(self, id: str, before: Intent | None, after: Intent | None) -> None:
+        related = relations_of(before) if before is not None else ()
+        relations = relations_of(after) if after is not None else ()
+        if related == relations:
+            return
+        for relation in related:
+            if relation not in relations:
+                del self._opened(relation)[id]
+        for relation in relations:
+            if relation not in related:
+                self._opened(relation)[id] = None
+
+    def _opened(self, relation: tuple[Relation, str]) -> MapMutation[str, None]:
+        members = self._open.get(relation)
+        if members is None:
+            members = self._open[relation] = self._members.get(relation, _NOBODY).mutate()
+        return members
+
+    def _index_pools(self, key: Key, before: Intent | None, after: Intent | None) -> None:
+        """Index address ranges; a changed pool or MAC prefix may have free numbers again."""
+        for space in _POOLED[key[0]]:
+            if self._cursors.get((space, key[1])) == FULL:
+                self.set_cursor((space, key[1]), 0)
+        gone = spans_of(before) if before is not None else ()
+        come = spans_of(after) if after is not None else ()
+        if gone == come:
+            return
+        for vpc, span in gone:
+            spans = self.spans(vpc).changed((), (span,))
+            if spans:
+                self._spans[vpc] = spans
+            else:
+                del self._spans[vpc]
+        for vpc, span in come:
+            self._spans[vpc] = self.spans(vpc).changed((span,), ())
