@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from netctl.model.assignment import Assignment, Chassis, NicAssignment, UplinkBridge
 from netctl.model.infra import Host
 from netctl.model.keys import HostId
-from netctl.model.snapshot import Reader
+from netctl.model.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,9 +18,11 @@ class AssignmentSettings:
     epoch: int
 
 
-def compile_assignment(reader: Reader, host_id: HostId, settings: AssignmentSettings) -> Assignment | None:
+def compile_assignment(
+    snapshot: Snapshot, host_id: HostId, settings: AssignmentSettings
+) -> Assignment | None:
     """Return the assignment of a host, or None when there is no such host. Its NICs are ordered by id."""
-    host = reader.host(host_id)
+    host = snapshot.host(host_id)
     if host is None:
         return None
     chassis = Chassis(
@@ -28,18 +30,18 @@ def compile_assignment(reader: Reader, host_id: HostId, settings: AssignmentSett
     )
     return Assignment(
         host=host.id,
-        revision=reader.revision,
+        revision=snapshot.revision,
         epoch=settings.epoch,
         chassis=chassis,
-        uplink_bridges=_uplink_bridges(reader, host),
-        nics=_nics(reader, host),
+        uplink_bridges=_uplink_bridges(snapshot, host),
+        nics=_nics(snapshot, host),
     )
 
 
-def _uplink_bridges(reader: Reader, host: Host) -> tuple[UplinkBridge, ...]:
+def _uplink_bridges(snapshot: Snapshot, host: Host) -> tuple[UplinkBridge, ...]:
     bridges = []
     for uplink in host.uplinks:
-        switch = reader.virtual_switch(uplink.virtual_switch)
+        switch = snapshot.virtual_switch(uplink.virtual_switch)
         if switch is None:
             continue
         bridges.append(
@@ -56,10 +58,10 @@ def _uplink_bridges(reader: Reader, host: Host) -> tuple[UplinkBridge, ...]:
     return tuple(bridges)
 
 
-def _nics(reader: Reader, host: Host) -> tuple[NicAssignment, ...]:
+def _nics(snapshot: Snapshot, host: Host) -> tuple[NicAssignment, ...]:
     nics = []
-    for nic in sorted(reader.nics_of_host(host.id), key=lambda nic: nic.id):
-        subnet = reader.subnet(nic.subnet)
+    for nic in sorted(snapshot.nics_of_host(host.id), key=lambda nic: nic.id):
+        subnet = snapshot.subnet(nic.subnet)
         nics.append(
             NicAssignment(
                 nic=nic.id,

@@ -8,16 +8,16 @@ from netctl.compiler.identity import dhcpv4_uuid, external_ids, port_uuid, switc
 from netctl.compiler.subnet import serves_dhcp
 from netctl.model.intent import key_of
 from netctl.model.nic import Nic
-from netctl.model.snapshot import Reader
+from netctl.model.snapshot import Snapshot
 from netctl.nb.rows import Fact, Member, Row
 
 _EMPTY: frozenset[str] = frozenset()
 _UP, _DOWN = frozenset({True}), frozenset({False})
 
 
-def compile_nic(reader: Reader, nic: Nic, owner: str) -> Iterator[Fact]:
+def compile_nic(snapshot: Snapshot, nic: Nic, owner: str) -> Iterator[Fact]:
     """Yield the rows of one NIC."""
-    subnet = reader.subnet(nic.subnet)
+    subnet = snapshot.subnet(nic.subnet)
     if subnet is None:  # admission refuses this; a store edited by hand must not stop the others
         return
     port = port_uuid(nic.meta.uid)

@@ -6,20 +6,24 @@ from collections.abc import Iterator
 
 from netctl.compiler.identity import dhcpv4_uuid, external_ids, localnet_uuid, switch_uuid
 from netctl.model.intent import key_of
-from netctl.model.snapshot import Reader
+from netctl.model.snapshot import Snapshot
 from netctl.model.subnet import DhcpOptions, IpConfig, Subnet, SubnetKind
-from netctl.nb.rows import Fact, Member, Row
+from netctl.nb.rows import Fact, Member, Row, Value
 
 
-def compile_subnet(reader: Reader, subnet: Subnet, owner: str) -> Iterator[Fact]:
+def compile_subnet(snapshot: Snapshot, subnet: Subnet, owner: str) -> Iterator[Fact]:
     """Yield the rows of one subnet."""
     marks = external_ids(owner, key_of(subnet))
     switch = switch_uuid(subnet.meta.uid)
     # requested-tnl-key (ovn-nb(5), Logical_Switch): the VNI is ours to choose, so that it never moves under guests.
-    columns = {"name": subnet.id, "other_config": {"requested-tnl-key": str(subnet.vni)}, "external_ids": marks}
+    columns: dict[str, Value] = {
+        "name": subnet.id,
+        "other_config": {"requested-tnl-key": str(subnet.vni)},
+        "external_ids": marks,
+    }
     yield Row("Logical_Switch", switch, columns)
     if subnet.kind is SubnetKind.VLAN:
-        yield from _localnet(reader, subnet, switch, marks)
+        yield from _localnet(snapshot, subnet, switch, marks)
     if serves_dhcp(subnet) and subnet.ipv4 is not None and subnet.dhcp is not None:
         yield Row(
             "DHCP_Options",
@@ -37,8 +41,8 @@ def serves_dhcp(subnet: Subnet) -> bool:
     return subnet.ipv4 is not None and subnet.dhcp is not None and not subnet.dhcp.disabled
 
 
-def _localnet(reader: Reader, subnet: Subnet, switch: str, marks: dict[str, str]) -> Iterator[Fact]:
-    virtual_switch = reader.virtual_switch(subnet.virtual_switch)
+def _localnet(snapshot: Snapshot, subnet: Subnet, switch: str, marks: dict[str, str]) -> Iterator[Fact]:
+    virtual_switch = snapshot.virtual_switch(subnet.virtual_switch)
     if virtual_switch is None:  # admission refuses this; a store edited by hand must not stop the others
         return
     port = localnet_uuid(subnet.meta.uid)

@@ -1,1 +1,1 @@
-"""The loop's step: make the northbound database equal to the intents, and say of each intent whether it is in the network."""
+"""The loop's step: the northbound database made equal to the intents, and each intent's status."""

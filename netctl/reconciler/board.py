@@ -100,7 +100,10 @@ class StatusBoard:
     @staticmethod
     def _moved(report: HostReport, before: Heard) -> bool:
         old = before.report
-        return old is None or (old.nb_cfg, old.assignment_revision) != (report.nb_cfg, report.assignment_revision)
+        return old is None or (old.nb_cfg, old.assignment_revision) != (
+            report.nb_cfg,
+            report.assignment_revision,
+        )
 
     def _changed_by(self, report: HostReport, before: Heard) -> Iterable[Key]:
         old = before.report

@@ -5,14 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from netctl.compiler.compile import compile_intent, dependents
 from netctl.model.keys import Key, Kind
 from netctl.model.snapshot import Snapshot
 from netctl.nb.rows import Fact, FactKey
-
-_NOTHING: frozenset[FactKey] = frozenset()
 
 
 class DesiredFacts:
@@ -41,12 +39,12 @@ class DesiredFacts:
                 (kind, intent.id) for kind in (Kind.SUBNET, Kind.NIC) for intent in snapshot.of_kind(kind)
             )
         touched: set[FactKey] = set()
-        for key in {other for key in changed for other in dependents(snapshot, key)}:
-            touched |= self._recompile(snapshot, key)
+        for intent in {reader for key in changed for reader in dependents(snapshot, key)}:
+            touched |= self._recompile(snapshot, intent)
         self.revision = snapshot.revision
         return touched
 
-    def _recompile(self, snapshot: Snapshot, key: Key) -> Iterable[FactKey]:
+    def _recompile(self, snapshot: Snapshot, key: Key) -> set[FactKey]:
         fresh = {fact.key: fact for fact in compile_intent(snapshot, key, self._owner)}
         old = self._of_intent.get(key, ())
         touched = {k for k, fact in fresh.items() if self._facts.get(k) != fact}
@@ -64,4 +62,4 @@ class DesiredFacts:
             self._of_intent[key] = tuple(fresh)
         else:
             self._of_intent.pop(key, None)
-        return touched or _NOTHING
+        return touched

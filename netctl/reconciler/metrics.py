@@ -21,11 +21,15 @@ class Metrics:
         self.northd_seconds = Histogram(
             "netctl_northd_wait_seconds", "Wait for northd before a pass", registry=r, buckets=_SECONDS
         )
-        self.facts_changed = Counter("netctl_northbound_facts_changed", "Rows and members written", registry=r)
+        self.facts_changed = Counter(
+            "netctl_northbound_facts_changed", "Rows and members written", registry=r
+        )
         self.rows_owned = Gauge("netctl_northbound_facts_owned", "Rows and members of ours", registry=r)
         self.poisoned = Gauge("netctl_poison_intents", "Intents that OVN refuses", registry=r)
         self.held = Gauge("netctl_passes_held", "1 while a guard holds passes", registry=r)
         self.store_revision = Gauge("netctl_store_revision", "Newest revision of the store", registry=r)
-        self.northbound_revision = Gauge("netctl_northbound_revision", "Revision that the northbound equals", registry=r)
+        self.northbound_revision = Gauge(
+            "netctl_northbound_revision", "Revision the northbound equals", registry=r
+        )
         self.queue = Gauge("netctl_admission_queue", "Requests waiting for admission", registry=r)
         self.agents = Gauge("netctl_agents_connected", "Host agents with a stream", registry=r)

@@ -68,7 +68,7 @@ class Reconciler:
         self._clock = clock
         self._desired = DesiredFacts(settings.owner)
         self._pending: set[FactKey] | None = None  # not known to be equal; None: all
-        self._removed: set[Key] = set()  # intents whose change the log explains, while their facts are pending
+        self._removed: set[Key] = set()  # intents whose removal the log explains, until it is written
         self._poison: dict[Key, Poison] = {}
         self._poison_facts: set[FactKey] = set()
         self._last_full_s = float("-inf")
@@ -216,4 +216,3 @@ def _order(key: Key | None) -> int:
     if key is None:
         return 0
     return 1 if key[0] is Kind.SUBNET else 2
-

@@ -55,9 +55,9 @@ def _verdict(key: Key, intent: Intent, snapshot: Snapshot, world: World) -> Verd
         return _host(intent, snapshot, world)
     poison = world.poison.get(key)
     if poison is not None:
-        return Phase.FAILED, "REJECTED_BY_OVN", f"{poison.message}; the rows of this {key[0].value[:-1]} are left as they were"
+        return Phase.FAILED, "REJECTED_BY_OVN", f"{poison.message}; its rows are left as they were"
     if world.northbound_revision < intent.meta.revision:
-        return Phase.PENDING, "WAITING_FOR_NORTHBOUND", world.held or "the next pass writes it to the northbound database"
+        return Phase.PENDING, "WAITING_FOR_NORTHBOUND", world.held or "the next pass writes it"
     if isinstance(intent, Subnet):
         return _subnet(intent, world)
     return _nic(intent, snapshot, world)
@@ -73,7 +73,7 @@ def _host_down(host: HostId, world: World) -> Verdict | None:
     if world.heard(host).connected:
         return None
     if world.starting:
-        return Phase.PENDING, "WAITING_FOR_HOST", f"the agent of host {host} has not connected since the controller started"
+        return Phase.PENDING, "WAITING_FOR_HOST", f"the agent of host {host} has not connected yet"
     return (
         Phase.FAILED,
         "HOST_DOWN",
@@ -93,7 +93,11 @@ def _host(host: Host, snapshot: Snapshot, world: World) -> Verdict:
     for uplink in host.uplinks:
         switch = snapshot.virtual_switch(uplink.virtual_switch)
         if switch is not None and not _bridge_up(report, switch.physnet):
-            return Phase.FAILED, "UPLINK_DOWN", f"no interface of {', '.join(uplink.interfaces)} ({switch.bridge}) has carrier"
+            return (
+                Phase.FAILED,
+                "UPLINK_DOWN",
+                f"none of {', '.join(uplink.interfaces)} ({switch.bridge}) has carrier",
+            )
     return _PROGRAMMED
 
 
@@ -125,15 +129,31 @@ def _nic(nic: Nic, snapshot: Snapshot, world: World) -> Verdict:
     heard = world.heard(nic.host)
     seen = heard.nics.get(nic.meta.uid)
     if heard.report is None or seen is None:
-        return Phase.PENDING, "WAITING_FOR_AGENT", f"the agent of host {nic.host} has not applied this revision yet"
+        return (
+            Phase.PENDING,
+            "WAITING_FOR_AGENT",
+            f"the agent of host {nic.host} has not applied this revision yet",
+        )
     if not seen.tap_present:
-        return Phase.FAILED, "TAP_MISSING", f"host {nic.host} has no interface {nic.tap_name}: start the guest with it"
+        return (
+            Phase.FAILED,
+            "TAP_MISSING",
+            f"host {nic.host} has no interface {nic.tap_name}: start the guest with it",
+        )
     if not seen.plugged or not seen.ovn_installed:
-        return Phase.PENDING, "WAITING_FOR_OVN", f"ovn-controller on {nic.host} has not installed the flows yet"
+        return (
+            Phase.PENDING,
+            "WAITING_FOR_OVN",
+            f"ovn-controller on {nic.host} has not installed the flows yet",
+        )
     # A NIC's first flows are what ovn-installed speaks of; for a later revision only nb_cfg tells.
     changed_since = nic.meta.update_time_s != nic.meta.create_time_s
     if changed_since and heard.report.nb_cfg < world.required_cfg(nic.meta.revision):
-        return Phase.PENDING, "WAITING_FOR_FLOWS", f"host {nic.host} has not installed this revision's flows yet"
+        return (
+            Phase.PENDING,
+            "WAITING_FOR_FLOWS",
+            f"host {nic.host} has not installed this revision's flows yet",
+        )
     return _PROGRAMMED
 
 
@@ -149,5 +169,3 @@ def _no_uplink(nic: Nic, snapshot: Snapshot) -> Verdict | None:
         f"host {nic.host} has no uplink to virtual switch {subnet.virtual_switch} of subnet {subnet.id}:"
         " add one to the host's uplinks or move the NIC",
     )
-
-

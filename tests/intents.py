@@ -1,0 +1,132 @@
+"""Small worlds of intents for tests: complete, as admission would store them, with readable uids."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+
+from netctl.model.infra import Cluster, Host, Meta, Uplink, VirtualSwitch
+from netctl.model.intent import Intent
+from netctl.model.keys import ClusterId, HostId, Key, NicId, SubnetId, Uid, VirtualSwitchId
+from netctl.model.nic import Nic
+from netctl.model.snapshot import Snapshot
+from netctl.model.subnet import DhcpOptions, IpConfig, Subnet, SubnetKind
+
+OWNER = "test-owner"
+
+
+def uid_of(name: str) -> Uid:
+    """Return a uid that a test can predict."""
+    return Uid(str(uuid.uuid5(uuid.NAMESPACE_DNS, name)))
+
+
+def meta(name: str, revision: int = 1, *, updated: bool = False) -> Meta:
+    """Return the Meta of a stored intent."""
+    return Meta(uid=uid_of(name), revision=revision, create_time_s=1.0, update_time_s=2.0 if updated else 1.0)
+
+
+def cluster(name: str = "c1") -> Cluster:
+    """Return a stored cluster."""
+    return Cluster(id=ClusterId(name), meta=meta(name))
+
+
+def switch(name: str = "vs0", bridge: str = "br0") -> VirtualSwitch:
+    """Return a stored virtual switch of c1."""
+    return VirtualSwitch(id=VirtualSwitchId(name), meta=meta(name), cluster=ClusterId("c1"), bridge=bridge)
+
+
+def host(name: str = "h1", *, number: int = 1, uplink: str = "vs0") -> Host:
+    """Return a stored host of c1; `uplink` "" is a host without any."""
+    uplinks = (Uplink(virtual_switch=VirtualSwitchId(uplink), interfaces=("eth1", "eth2")),) if uplink else ()
+    return Host(
+        id=HostId(name),
+        meta=meta(name),
+        cluster=ClusterId("c1"),
+        tunnel_address=f"192.0.2.{number}/24",
+        tunnel_virtual_switch=VirtualSwitchId(uplink),
+        uplinks=uplinks,
+    )
+
+
+def vlan(name: str = "v10", vlan_id: int = 10, *, dhcp: bool = True, revision: int = 1) -> Subnet:
+    """Return a stored VLAN subnet of vs0."""
+    return Subnet(
+        id=SubnetId(name),
+        meta=meta(name, revision),
+        kind=SubnetKind.VLAN,
+        virtual_switch=VirtualSwitchId("vs0"),
+        vlan_id=vlan_id,
+        cluster=ClusterId("c1"),
+        vni=1000 + vlan_id,
+        mtu_bytes=1500,
+        ipv4=IpConfig(version=4, cidr=f"10.0.{vlan_id}.0/24", gateway=f"10.0.{vlan_id}.1"),
+        dhcp=DhcpOptions(
+            disabled=not dhcp, server_address=f"10.0.{vlan_id}.254", server_mac_address="50:6b:8d:ff:ff:01"
+        ),
+    )
+
+
+def overlay(name: str = "o1", *, vni: int = 5000) -> Subnet:
+    """Return a stored overlay subnet of c1 without address management."""
+    return Subnet(
+        id=SubnetId(name),
+        meta=meta(name),
+        kind=SubnetKind.OVERLAY,
+        cluster=ClusterId("c1"),
+        vni=vni,
+        mtu_bytes=1442,
+    )
+
+
+def nic(
+    name: str = "n1", subnet: str = "v10", *, number: int = 5, host: str = "h1", revision: int = 1
+) -> Nic:
+    """Return a stored NIC."""
+    return Nic(
+        id=NicId(name),
+        meta=meta(name, revision, updated=revision > 1),
+        subnet=SubnetId(subnet),
+        host=HostId(host),
+        mac_address=f"50:6b:8d:00:00:{number:02x}",
+        ipv4_address=f"10.0.10.{number}" if subnet.startswith("v") else "",
+        tap_name=f"tap{uid_of(name).replace('-', '')[:11]}",
+    )
+
+
+def infra() -> tuple[Intent, ...]:
+    """Return c1, vs0, h1 and h2."""
+    return cluster(), switch(), host("h1", number=1), host("h2", number=2)
+
+
+def snapshot(intents: Iterable[Intent], revision: int = 1) -> Snapshot:
+    """Return a snapshot that holds exactly these."""
+    draft = Snapshot.empty().draft()
+    for intent in intents:
+        draft.put(intent)
+    return draft.freeze(revision)
+
+
+class FakeSource:
+    """An IntentSource whose snapshots the test sets."""
+
+    def __init__(self) -> None:
+        self._current = Snapshot.empty()
+        self._log: list[tuple[int, frozenset[Key]]] = []
+        self.forgetful = False
+
+    def set(self, snapshot: Snapshot) -> None:
+        """Make `snapshot`'s content current, as one new revision."""
+        before, revision = self._current, self._current.revision + 1
+        keys = frozenset(before.keys()) | frozenset(snapshot.keys())
+        self._log.append((revision, frozenset(k for k in keys if before.get(k) != snapshot.get(k))))
+        self._current = snapshot.draft().freeze(revision)
+
+    def snapshot(self) -> Snapshot:
+        """Return the current one."""
+        return self._current
+
+    def changed_since(self, revision: int) -> frozenset[Key] | None:
+        """Return the keys changed after `revision`; None when told to forget."""
+        if self.forgetful:
+            return None
+        return frozenset(key for at, keys in self._log if at > revision for key in keys)
