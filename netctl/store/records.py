@@ -70,7 +70,7 @@ class Store(Protocol):
 
     def read_changes(
         self, *, before: Position | None = None, limit: int = 100, key: Key | None = None
-    ) -> list[Change]:
+    ) -> tuple[Change, ...]:
         """Return entries of the change log, newest first: older than `before`, only of `key` when given."""
 
     def changed_keys_since(self, revision: int) -> list[tuple[Key, int]]:

@@ -108,7 +108,7 @@ class SqliteStore:
 
     def read_changes(
         self, *, before: Position | None = None, limit: int = 100, key: Key | None = None
-    ) -> list[Change]:
+    ) -> tuple[Change, ...]:
         where, values = ["TRUE"], list[str | int]()
         if before is not None:
             where.append("(revision, idx) < (?, ?)")
@@ -121,7 +121,7 @@ class SqliteStore:
                 f"SELECT {_CHANGE} FROM changes WHERE {' AND '.join(where)} ORDER BY revision DESC, idx DESC LIMIT ?",
                 (*values, limit),
             ).fetchall()
-        return [_change(row) for row in rows]
+        return tuple(_change(row) for row in rows)
 
     def changed_keys_since(self, revision: int) -> list[tuple[Key, int]]:
         with self._reading() as reader:
@@ -132,8 +132,9 @@ class SqliteStore:
                     f"the change log holds revisions {first + 1} to {last}, it cannot tell what changed after"
                     f" {revision}; read everything again"
                 )
+            # The + keeps SQLite from walking the index of keys, all of the log, to find the few last revisions.
             rows = reader.execute(
-                "SELECT kind, id, max(revision) FROM changes WHERE revision > ? GROUP BY kind, id ORDER BY 3, kind, id",
+                "SELECT kind, id, max(revision) FROM changes WHERE revision > ? GROUP BY +kind, +id ORDER BY 3, 1, 2",
                 (revision,),
             ).fetchall()
         return [((Kind(kind), id_), changed) for kind, id_, changed in rows]

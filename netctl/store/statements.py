@@ -13,6 +13,8 @@ import sqlite3
 from collections.abc import Sequence
 from itertools import chain
 
+from netctl.model.keys import Key
+
 ROWS_PER_STATEMENT = 250  # times 10 columns: well below SQLite's 32,766 variables
 
 Row = tuple[str | bytes | int | float | None, ...]
@@ -23,9 +25,13 @@ def put_intents(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
     _run(connection, "INSERT OR REPLACE INTO intents VALUES ", rows)
 
 
-def remove_intents(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
-    """Delete the intents of (kind, id)."""
-    _run(connection, "DELETE FROM intents WHERE (kind, id) IN (VALUES ", rows, end=")")
+def remove_intents(connection: sqlite3.Connection, keys: Sequence[Key]) -> None:
+    """Delete intents. Kind by kind: SQLite would scan the whole table for `(kind, id) IN (VALUES ...)`."""
+    ids: dict[str, list[Row]] = {}
+    for kind, id_ in keys:
+        ids.setdefault(kind.value, []).append((id_,))
+    for kind_value, rows in ids.items():
+        _run(connection, f"DELETE FROM intents WHERE kind = '{kind_value}' AND id IN (", rows, end=")")
 
 
 def append_changes(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
@@ -41,5 +47,5 @@ def remember(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
 def _run(connection: sqlite3.Connection, begin: str, rows: Sequence[Row], *, end: str = "") -> None:
     for start in range(0, len(rows), ROWS_PER_STATEMENT):
         part = rows[start : start + ROWS_PER_STATEMENT]
-        one = f"({','.join('?' * len(part[0]))})"
+        one = f"({','.join('?' * len(part[0]))})" if len(part[0]) > 1 else "?"
         connection.execute(f"{begin}{','.join([one] * len(part))}{end}", tuple(chain.from_iterable(part)))

@@ -1,0 +1,123 @@
+"""Judging requests: each against the intents as the ones before it leave them.
+
+In: a published snapshot, what the store remembers of the requests' ids, requests in order; out: a verdict for each, the
+changes and answers to commit, and the next snapshot. Nothing here is seen by others before the store has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from netctl.errors import InvalidIntent, NetctlError
+from netctl.model.admit import Admitted, Context, admit
+from netctl.model.intent import Change
+from netctl.model.keys import Uid
+from netctl.model.snapshot import Snapshot
+from netctl.server.requests import Answer, Request
+from netctl.store.records import Remembered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The outcome of a request; `writes` says that it holds only once the group is committed."""
+
+    outcome: Answer | NetctlError
+    writes: bool = False
+
+
+class Group:
+    """Requests that are committed together; each is a change, and a revision, of its own."""
+
+    def __init__(
+        self,
+        base: Snapshot,
+        remembered: Mapping[str, Remembered],
+        *,
+        time_s: float,
+        new_uid: Callable[[], Uid],
+    ) -> None:
+        self.changes: list[Change] = []
+        self.answers: list[Remembered] = []
+        self._base, self._draft, self._revision = base, base.draft(), base.revision
+        self._remembered = dict(remembered)
+        self._time_s, self._new_uid = time_s, new_uid
+
+    def judge(self, request: Request) -> Verdict:
+        """Admit all edits of a request, or none."""
+        if request.request_id and not request.validate_only:
+            known = self._remembered.get(request.request_id)
+            if known is not None:
+                return Verdict(outcome=_replay(known, request))
+        mark = self._draft.mark()
+        try:
+            admitted = self._admit(request)
+        except NetctlError as error:
+            self._draft.rollback(mark)
+            return Verdict(outcome=error)
+        results = tuple(own[0] for own in admitted)
+        if request.validate_only:
+            self._draft.rollback(mark)
+            return Verdict(outcome=Answer(revision=self._revision, results=results))
+        changed = [one for all_ in admitted for one in all_ if one.before is not one.after]
+        if changed:
+            self._log(request, changed)
+        if request.request_id:
+            self._remember(request, results)
+        answer = Answer(revision=self._revision, results=results)
+        return Verdict(outcome=answer, writes=bool(changed or request.request_id))
+
+    def freeze(self) -> Snapshot:
+        """Return the snapshot after all requests."""
+        return self._draft.freeze(self._revision) if self._revision != self._base.revision else self._base
+
+    def _admit(self, request: Request) -> list[tuple[Admitted, ...]]:
+        context = Context(revision=self._revision + 1, time_s=self._time_s, new_uid=self._new_uid)
+        admitted: list[tuple[Admitted, ...]] = []
+        try:
+            for edit in request.edits:
+                admitted.append(admit(edit, self._draft, context))
+        except NetctlError as error:
+            if request.batch:
+                place = f"edits[{len(admitted)}]"
+                error.field = f"{place}.{error.field}" if error.field else place
+            raise
+        return admitted
+
+    def _log(self, request: Request, changed: list[Admitted]) -> None:
+        self._revision += 1
+        self.changes += [
+            Change(
+                revision=self._revision,
+                index=index,
+                time_s=self._time_s,
+                actor=request.actor,
+                request_id=request.request_id,
+                reason=request.reason,
+                key=one.key,
+                before=one.before,
+                after=one.after,
+            )
+            for index, one in enumerate(changed)
+        ]
+
+    def _remember(self, request: Request, results: tuple[Admitted, ...]) -> None:
+        answer = Remembered(
+            request_id=request.request_id,
+            body_hash=request.body_hash,
+            time_s=self._time_s,
+            revision=self._revision,
+            outcomes=tuple((one.key, one.before, one.after) for one in results),
+        )
+        self._remembered[request.request_id] = answer
+        self.answers.append(answer)
+
+
+def _replay(known: Remembered, request: Request) -> Answer | InvalidIntent:
+    if known.body_hash != request.body_hash:
+        return InvalidIntent(
+            "request_id",
+            f"{request.request_id} was used for another request in the last 24 hours; give each request its own id",
+        )
+    results = tuple(Admitted(key=key, before=before, after=after) for key, before, after in known.outcomes)
+    return Answer(revision=known.revision, results=results, replayed=True)
