@@ -1,0 +1,178 @@
+"""Commands that change intents: apply, create, update, delete. What they do is loaded when they run."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from netctl.cli.flags import EXAMPLES, FLAGS, Flag
+from netctl.cli.kinds import KINDS, Kind, parse_kind, resource_name
+from netctl.cli.options import (
+    DryRunOption,
+    IfRevisionOption,
+    KindArgument,
+    NamesArgument,
+    ReasonOption,
+    RequestIdOption,
+    Session,
+    TextFormat,
+    TextOption,
+    TimeoutOption,
+    WaitOption,
+    complete_name,
+    session_of,
+)
+
+FilesOption = Annotated[
+    list[str], typer.Option("-f", "--filename", metavar="FILE", help="YAML or JSON file, `-` for standard input; repeat for more.")
+]
+SetOption = Annotated[
+    str,
+    typer.Option("--set", metavar="NAME", help="Name of the set, for --prune; a file may say `set: NAME`.", show_default=False),
+]
+PruneOption = Annotated[bool, typer.Option("--prune", help="Delete what this set brought earlier and the files no longer say.")]
+
+
+def apply(
+    context: typer.Context,
+    files: FilesOption,
+    *,
+    prune: PruneOption = False,
+    set_name: SetOption = "",
+    dry_run: DryRunOption = False,
+    wait: WaitOption = False,
+    timeout: TimeoutOption = 60.0,
+    reason: ReasonOption = "",
+    request_id: RequestIdOption = "",
+    output: TextOption = TextFormat.TEXT,
+) -> None:
+    """Make intents equal to files: create and update (and, with --prune, delete) in one atomic change.
+
+    Prints a line for each resource: created, updated (which fields), unchanged, deleted. Fields that a document leaves
+    out go back to their default; what the controller allocated (addresses, MACs) stays.
+
+    Example: netctl apply -f cluster.yaml --dry-run, then: netctl apply -f cluster.yaml --wait
+    """
+    from netctl.cli import mutate
+    from netctl.cli.api import Ask
+    from netctl.cli.apply import load
+
+    documents = load(files, set_name)
+    ask = Ask(request_id=request_id, dry_run=dry_run, reason=reason)
+    end = mutate.End(timeout_s=timeout if wait else None, output=output)
+    mutate.apply(session_of(context).client, documents, ask, end, prune=prune)
+
+
+def delete(
+    context: typer.Context,
+    kind: KindArgument,
+    names: NamesArgument,
+    *,
+    if_revision: IfRevisionOption = 0,
+    dry_run: DryRunOption = False,
+    wait: WaitOption = False,
+    timeout: TimeoutOption = 60.0,
+    reason: ReasonOption = "",
+    request_id: RequestIdOption = "",
+    output: TextOption = TextFormat.TEXT,
+) -> None:
+    """Delete resources, several as one atomic change. What others depend on is refused, with their names.
+
+    Example: netctl delete nic web-1 web-2 --reason "end of test"
+    """
+    from netctl.cli import mutate
+    from netctl.cli.api import Ask
+
+    parsed = parse_kind(kind)
+    full = [resource_name(parsed, name) for name in names]
+    ask = Ask(request_id=request_id, dry_run=dry_run, reason=reason)
+    end = mutate.End(timeout_s=timeout if wait else None, output=output)
+    mutate.delete(session_of(context).client, full, ask, end, if_revision=if_revision)
+
+
+def make_create(kind: Kind) -> Callable[..., None]:
+    """Make `netctl create KIND` from the table of flags."""
+
+    def create(context: typer.Context, name: str, **options: Any) -> None:
+        from netctl.cli import edit
+
+        given = edit.read_flags(kind, name, options)
+        _run(session_of(context), options, lambda client, ask: edit.create(client, given, ask))
+
+    create.__doc__ = f"Create a {kind.word}.\n\n    Example: netctl {EXAMPLES[kind.word][0]}"
+    return _with_flags(create, FLAGS[kind.word])
+
+
+def make_update(kind: Kind) -> Callable[..., None]:
+    """Make `netctl update KIND` from the table of flags."""
+
+    def update(context: typer.Context, name: str, **options: Any) -> None:
+        from netctl.cli import edit
+
+        given, if_revision = edit.read_flags(kind, name, options), options["if_revision"]
+        _run(
+            session_of(context),
+            options,
+            lambda client, ask: edit.update(client, given, ask=ask, if_revision=if_revision),
+        )
+
+    update.__doc__ = (
+        f"Change the fields of a {kind.word} that flags name, and no others.\n\n"
+        f'    A list is replaced as a whole, "" empties it. Labels are merged; KEY- takes one away.\n\n'
+        f"    Example: netctl {EXAMPLES[kind.word][1]}"
+    )
+    flags = tuple(flag for flag in FLAGS[kind.word] if not flag.fixed)
+    return _with_flags(update, flags, ("if_revision", IfRevisionOption, 0))
+
+
+def make_group(name: str, make: Callable[[Kind], Callable[..., None]], help_: str) -> typer.Typer:
+    """Make `netctl create` or `netctl update`: one command for each kind, and its short word."""
+    group = typer.Typer(name=name, help=help_, no_args_is_help=True, rich_markup_mode=None)
+    for kind in KINDS:
+        command = make(kind)
+        group.command(kind.word)(command)
+        for short in kind.shorts:
+            group.command(short, hidden=True)(command)
+    return group
+
+
+def _with_flags(command: Callable[..., None], flags: tuple[Flag, ...], *more: tuple[str, Any, Any]) -> Callable[..., None]:
+    """Give a command the signature that typer reads its options from."""
+    keyword, positional = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
+    name = Annotated[str, typer.Argument(metavar="NAME", help="Its id.", autocompletion=complete_name)]
+    parameters = [
+        inspect.Parameter("context", positional, annotation=typer.Context),
+        inspect.Parameter("name", positional, annotation=name),
+    ]
+    options = [*((flag.parameter, _annotate(flag), None) for flag in flags), *more, *_MUTATION]
+    parameters += [inspect.Parameter(n, keyword, annotation=a, default=d) for n, a, d in options]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # inspect honours it
+    return command
+
+
+_MUTATION: tuple[tuple[str, Any, Any], ...] = (
+    ("dry_run", DryRunOption, False),
+    ("wait", WaitOption, False),
+    ("timeout", TimeoutOption, 60.0),
+    ("reason", ReasonOption, ""),
+    ("request_id", RequestIdOption, ""),
+    ("output", TextOption, TextFormat.TEXT),
+)
+
+
+def _annotate(flag: Flag) -> Any:
+    option = typer.Option(flag.option, metavar=flag.metavar, help=flag.help, show_default=False)
+    return Annotated[list[str] | None, option] if flag.many else Annotated[str | None, option]
+
+
+def _run(session: Session, options: dict[str, Any], change: Callable[..., Any]) -> None:
+    """Make one change, wait for it if asked, print what became of it."""
+    from netctl.cli import mutate
+    from netctl.cli.api import Ask
+
+    ask = Ask(request_id=options["request_id"], dry_run=options["dry_run"], reason=options["reason"])
+    end = mutate.End(timeout_s=options["timeout"] if options["wait"] else None, output=options["output"])
+    mutate.finish(session.client, change(session.client, ask), ask, end)

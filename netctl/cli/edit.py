@@ -1,0 +1,78 @@
+"""`netctl create`, `update` and `delete`: flags into a resource and a field mask, the answer into an outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from netctl.cli import api
+from netctl.cli.api import Ask
+from netctl.cli.client import Client
+from netctl.cli.failures import Failure
+from netctl.cli.flags import FLAGS
+from netctl.cli.kinds import Kind, resource_name
+from netctl.cli.messages import new_message
+from netctl.cli.outcome import Outcome, compare
+from netctl.cli.values import set_path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """The flags of one command, by field path; each with every value that it was given."""
+
+    kind: Kind
+    name: str
+    values: Mapping[str, list[str]]
+
+
+def read_flags(kind: Kind, name: str, options: Mapping[str, Any]) -> Given:
+    """Collect the flags that were given, from typer's parameters."""
+    values = {}
+    for flag in FLAGS[kind.word]:
+        value = options.get(flag.parameter)
+        if value is not None and value != []:
+            values[flag.path] = value if isinstance(value, list) else [value]
+    return Given(kind=kind, name=resource_name(kind, name), values=values)
+
+
+def create(client: Client, given: Given, ask: Ask) -> Outcome:
+    """Create a resource from flags."""
+    resource = _fill(given, new_message(given.kind, given.name))
+    return compare(None, api.create(client, given.kind, resource, ask))
+
+
+def update(client: Client, given: Given, *, ask: Ask = Ask(), if_revision: int = 0) -> Outcome:
+    """Change the fields that flags name, and only those.
+
+    Labels are merged with those that are there: the mask can only name the whole map, so the update is bound to the
+    revision that was read.
+    """
+    if not given.values:
+        raise Failure.usage(f"nothing to change in {given.name}", hint=f"see `netctl update {given.kind.word} --help`")
+    before = api.get(client, given.name)
+    resource = new_message(given.kind, given.name)
+    if "labels" in given.values:
+        resource.labels.update(before.labels)
+        if_revision = if_revision or before.revision
+        _drop_labels(resource.labels, given.values["labels"])
+    _fill(given, resource)
+    return compare(before, api.update(client, resource, list(given.values), ask=ask, if_revision=if_revision))
+
+
+def _drop_labels(labels: Any, texts: list[str]) -> None:
+    """Take away the labels that are given as `KEY-`."""
+    for text in [text for text in texts if "=" not in text and text.endswith("-")]:
+        labels.pop(text.removesuffix("-"), None)
+        texts.remove(text)
+
+
+def _fill(given: Given, resource: Any) -> Any:
+    for flag in FLAGS[given.kind.word]:
+        if flag.path not in given.values:
+            continue
+        try:
+            set_path(resource, flag.path, given.values[flag.path])
+        except ValueError as error:
+            raise Failure.usage(f"{flag.option}: {error}", hint=f"see `netctl create {given.kind.word} --help`") from None
+    return resource

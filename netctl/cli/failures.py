@@ -1,0 +1,126 @@
+"""What goes wrong, as users see it: one line, the field, a hint, and an exit status that never changes its meaning."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import grpc
+
+OK, REFUSED, USAGE, UNREACHABLE, NOT_FOUND, TIMED_OUT = 0, 1, 2, 3, 4, 5
+
+EXIT_STATUSES = (
+    (OK, "done"),
+    (REFUSED, "a problem: the controller refused, or something is FAILED"),
+    (USAGE, "the command line is wrong"),
+    (UNREACHABLE, "the controller cannot be reached, or cannot answer now"),
+    (NOT_FOUND, "what was named does not exist"),
+    (TIMED_OUT, "waiting took longer than --timeout"),
+)
+
+_EXIT_OF_CODE = {
+    "UNAVAILABLE": UNREACHABLE,
+    "DEADLINE_EXCEEDED": UNREACHABLE,
+    "NOT_FOUND": NOT_FOUND,
+}
+_HINT_OF_CODE = {
+    "ABORTED": "somebody changed it meanwhile: read it again with `netctl get`, then repeat",
+    "DEADLINE_EXCEEDED": "the controller is alive but slow; `netctl status` says what holds it up",
+    "UNIMPLEMENTED": "this netctl and the controller are of different versions: see `netctl version`",
+    "RESOURCE_EXHAUSTED": "free something, or enlarge the pool: `netctl describe` shows it",
+}
+
+
+class Failure(Exception):
+    """A reason to stop: `exit_status` is one of EXIT_STATUSES, `code` a gRPC code's name or a word of ours."""
+
+    def __init__(
+        self, message: str, *, exit_status: int = REFUSED, code: str = "FAILED", field: str = "", hint: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.exit_status = exit_status
+        self.code = code
+        self.field = field
+        self.hint = hint
+
+    @classmethod
+    def usage(cls, message: str, *, hint: str = "") -> Failure:
+        """Make a failure of the command line itself."""
+        return cls(message, exit_status=USAGE, code="USAGE", hint=hint)
+
+    def located(self, where: str) -> Failure:
+        """Return the same failure with the place in a file before its message."""
+        return Failure(
+            f"{where}: {self.message}",
+            exit_status=self.exit_status,
+            code=self.code,
+            field=self.field,
+            hint=self.hint,
+        )
+
+    def render_text(self) -> str:
+        """Return the lines for people."""
+        field = f" (field {self.field})" if self.field and self.field not in self.message else ""
+        hint = f"\nhint: {self.hint}" if self.hint else ""
+        return f"error: {self.message}{field}{hint}"
+
+    def render_json(self) -> str:
+        """Return one JSON object for programs."""
+        error: dict[str, Any] = {"code": self.code, "message": self.message, "exit_status": self.exit_status}
+        error |= {key: value for key, value in (("field", self.field), ("hint", self.hint)) if value}
+        return json.dumps({"error": error}, ensure_ascii=False)
+
+    def report(self, *, as_json: bool) -> int:
+        """Print to stderr; return the exit status."""
+        print(self.render_json() if as_json else self.render_text(), file=sys.stderr)
+        return self.exit_status
+
+
+def from_rpc(error: grpc.RpcError) -> Failure:
+    """Return what a gRPC error means, with the field and the dependents that its details name."""
+    # Every error that a call raises is also its Call; the stubs' RpcError does not say so.
+    call: Any = error
+    code = call.code().name
+    field, hint = _read_details(call)
+    return Failure(
+        call.details() or code,
+        exit_status=_EXIT_OF_CODE.get(code, REFUSED),
+        code=code,
+        field=field,
+        hint=hint or _HINT_OF_CODE.get(code, ""),
+    )
+
+
+def said_by_server(error: grpc.RpcError) -> bool:
+    """Say whether the server itself answered with this error, rather than the connection failing."""
+    return _find_status(error) is not None
+
+
+def _find_status(call: Any) -> Any:
+    from grpc_status import rpc_status
+
+    try:
+        return rpc_status.from_call(call)
+    except ValueError:  # the trailer contradicts the code: not ours, so not to be believed
+        return None
+
+
+def _read_details(call: Any) -> tuple[str, str]:
+    status = _find_status(call)
+    if status is None:
+        return "", ""
+    from google.rpc import error_details_pb2
+
+    bad, info = error_details_pb2.BadRequest(), error_details_pb2.ErrorInfo()
+    field = hint = ""
+    for detail in status.details:
+        if detail.Unpack(bad) and bad.field_violations:
+            field = bad.field_violations[0].field
+        elif detail.Unpack(info):
+            field = field or info.metadata.get("field", "")
+            dependents = info.metadata.get("dependents", "")
+            hint = f"remove these first: {dependents}" if dependents else hint
+    return field, hint

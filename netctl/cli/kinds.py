@@ -1,0 +1,133 @@
+"""The kinds as people type them: words, collections, and which fields refer to which collection.
+
+A plain table, so that help and completion need no protobuf. The order is that of dependence: what comes later may
+refer to what comes earlier.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from netctl.cli.failures import Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One kind: `message` and `many` are its names in the API, `module` holds its messages."""
+
+    message: str
+    many: str
+    collection: str
+    field: str
+    shorts: tuple[str, ...]
+    module: str
+
+    @property
+    def word(self) -> str:
+        """The word in commands: `virtualswitch`."""
+        return self.message.lower()
+
+    @property
+    def plural(self) -> str:
+        """The plural in commands: `virtualswitches`."""
+        return self.many.lower()
+
+    @property
+    def plural_field(self) -> str:
+        """The repeated field of a List answer: `virtual_switches`."""
+        return "virtual_switches" if self.field == "virtual_switch" else self.plural
+
+
+def _kind(message: str, many: str, module: str, *shorts: str, field: str = "") -> Kind:
+    collection = many[0].lower() + many[1:]
+    return Kind(
+        message=message,
+        many=many,
+        collection=collection,
+        field=field or message.lower(),
+        shorts=shorts,
+        module=f"netctl.v1.{module}_pb2",
+    )
+
+
+KINDS = (
+    _kind("Cluster", "Clusters", "infra", "cl"),
+    _kind("VirtualSwitch", "VirtualSwitches", "infra", "vs", field="virtual_switch"),
+    _kind("Host", "Hosts", "infra", "h"),
+    _kind("Subnet", "Subnets", "network", "sn"),
+    _kind("Nic", "Nics", "network"),
+)
+
+# Fields that name another resource: people may write the id alone.
+REFERENCES = {
+    "cluster": "clusters",
+    "virtual_switch": "virtualSwitches",
+    "tunnel_virtual_switch": "virtualSwitches",
+    "host": "hosts",
+    "subnet": "subnets",
+    "vpc": "vpcs",
+}
+
+BY_COLLECTION = {kind.collection: kind for kind in KINDS}
+_BY_WORD = {word: kind for kind in KINDS for word in (kind.word, kind.plural, *kind.shorts)}
+WORDS = tuple(kind.word for kind in KINDS)
+
+
+def find_kind(word: str) -> Kind | None:
+    """Return the kind that a word names, in any spelling: `vs`, `virtual-switch`, `VirtualSwitches`."""
+    return _BY_WORD.get(word.replace("-", "").replace("_", "").lower())
+
+
+def parse_kind(word: str) -> Kind:
+    """Return the kind that a word names; refuse with the nearest one."""
+    kind = find_kind(word)
+    if kind is None:
+        raise Failure.usage(f"{word!r} is no kind", hint=nearest(word, _BY_WORD) or f"kinds: {', '.join(WORDS)}")
+    return kind
+
+
+def parse_kinds(words: list[str]) -> list[Kind]:
+    """Return the kinds of a comma-separated or repeated list; all of them for `all` or none."""
+    parts = [part for word in words for part in word.split(",") if part]
+    if not parts or parts == ["all"]:
+        return list(KINDS)
+    return [parse_kind(part) for part in parts]
+
+
+def resource_name(kind: Kind, text: str) -> str:
+    """Return `subnets/web` for `web`, `subnets/web` or `subnet/web`."""
+    word, slash, id_ = text.partition("/")
+    if not slash:
+        return f"{kind.collection}/{text}"
+    if find_kind(word) is not kind:
+        raise Failure.usage(f"{text!r} does not name a {kind.word}", hint=f"write {kind.collection}/ID, or ID alone")
+    return f"{kind.collection}/{id_}"
+
+
+def parse_name(text: str) -> str:
+    """Return the resource name of `subnet/web` or `subnets/web`."""
+    word, slash, id_ = text.partition("/")
+    kind = find_kind(word)
+    if kind is None or not slash:
+        raise Failure.usage(f"{text!r} does not name a resource", hint="write KIND/NAME, e.g. subnet/web or nics/web-1")
+    return f"{kind.collection}/{id_}"
+
+
+def kind_of_name(name: str) -> Kind:
+    """Return the kind of a full resource name."""
+    return BY_COLLECTION[name.partition("/")[0]]
+
+
+def complete_reference(field: str, text: str) -> str:
+    """Return the resource name that a reference field means: `web` in `subnet` is `subnets/web`."""
+    collection = REFERENCES.get(field)
+    return f"{collection}/{text}" if collection and text and "/" not in text else text
+
+
+def nearest(word: str, known: object) -> str:
+    """Return "did you mean ...?" with the known word that is most like `word`, or "" when none is."""
+    import difflib
+
+    assert isinstance(known, dict | list | tuple | set | frozenset)
+    found = difflib.get_close_matches(word, [str(item) for item in known], n=1, cutoff=0.5)
+    return f"did you mean {found[0]!r}?" if found else ""

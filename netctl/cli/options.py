@@ -1,0 +1,144 @@
+"""Options that commands share, and the session that they act in."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from netctl.cli.client import Client
+
+
+@dataclass
+class Session:
+    """One run of the command: where the server is, whether errors are JSON, and the client once it is needed."""
+
+    server: str = ""
+    errors_as_json: bool = False
+
+    @cached_property
+    def client(self) -> Client:
+        """The client; gRPC is loaded here, so that help and completion do without."""
+        from netctl.cli.address import find_server
+        from netctl.cli.client import Client
+
+        return Client(find_server(self.server))
+
+    def close(self) -> None:
+        """Close the client if there is one."""
+        if "client" in self.__dict__:
+            self.client.close()
+
+
+class TableFormat(enum.StrEnum):
+    """How `get` prints."""
+
+    TABLE = "table"
+    WIDE = "wide"
+    JSON = "json"
+    YAML = "yaml"
+    NAME = "name"
+
+
+class TextFormat(enum.StrEnum):
+    """How mutations and single answers print."""
+
+    TEXT = "text"
+    JSON = "json"
+    YAML = "yaml"
+    NAME = "name"
+
+
+class StreamFormat(enum.StrEnum):
+    """How streams print: one line, or one JSON object in a line, for each event."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def session_of(context: typer.Context) -> Session:
+    """Return the session of a command."""
+    session = context.find_root().obj
+    assert isinstance(session, Session)
+    return session
+
+
+def _remember_format(context: typer.Context, value: str) -> str:
+    if not context.resilient_parsing:
+        session_of(context).errors_as_json = value == "json"
+    return value
+
+
+def complete_kind(incomplete: str) -> list[str]:
+    """Complete a kind."""
+    from netctl.cli.kinds import WORDS
+
+    return [word for word in (*WORDS, "all") if word.startswith(incomplete)]
+
+
+def complete_name(context: typer.Context, incomplete: str) -> list[str]:
+    """Complete the id of a resource of the kind on the command line, by asking the server; silent when it is away."""
+    from netctl.cli.api import list_all
+    from netctl.cli.failures import Failure
+    from netctl.cli.kinds import find_kind
+
+    kind = find_kind(context.params.get("kind") or context.info_name or "")
+    if kind is None:
+        return []
+    session = Session()
+    try:
+        ids = [resource.name.partition("/")[2] for resource in list_all(session.client, kind)]
+    except Failure:
+        return []
+    finally:
+        session.close()
+    return [id_ for id_ in ids if id_.startswith(incomplete)]
+
+
+KindArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="KIND",
+        help="cluster, virtualswitch (vs), host, subnet (sn) or nic.",
+        autocompletion=complete_kind,
+    ),
+]
+NameArgument = Annotated[
+    str, typer.Argument(metavar="NAME", help="Its id (web) or name (subnets/web).", autocompletion=complete_name)
+]
+NamesArgument = Annotated[
+    list[str],
+    typer.Argument(metavar="NAME...", help="Ids (web) or names (subnets/web).", autocompletion=complete_name),
+]
+TableOption = Annotated[
+    TableFormat, typer.Option("-o", "--output", help="How to print.", callback=_remember_format, is_eager=True)
+]
+TextOption = Annotated[
+    TextFormat, typer.Option("-o", "--output", help="How to print.", callback=_remember_format, is_eager=True)
+]
+StreamOption = Annotated[
+    StreamFormat, typer.Option("-o", "--output", help="How to print.", callback=_remember_format, is_eager=True)
+]
+RequestIdOption = Annotated[
+    str,
+    typer.Option(
+        "--request-id",
+        metavar="ID",
+        help="Idempotency key: the same request with the same id is done once in 24 h. A fresh one by default.",
+        show_default=False,
+    ),
+]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Let the controller check everything, change nothing.")]
+ReasonOption = Annotated[
+    str, typer.Option("--reason", metavar="TEXT", help="Why, for `netctl history`.", show_default=False)
+]
+WaitOption = Annotated[bool, typer.Option("--wait", help="Return once it is in the network (PROGRAMMED).")]
+TimeoutOption = Annotated[float, typer.Option("--timeout", metavar="S", help="Seconds to wait at most.")]
+IfRevisionOption = Annotated[
+    int,
+    typer.Option("--if-revision", metavar="N", help="Refuse unless it is at this revision.", show_default=False),
+]

@@ -1,0 +1,137 @@
+"""Text into protobuf fields, by their descriptors: what a flag or a YAML scalar says becomes the API's value.
+
+Shorthands for people: enum values without their prefix (`vlan`), ids for references (`vs0`), and one-line forms of
+small messages (`10.0.0.10-10.0.0.99`, `vs0=eth1,eth2`, `10.9.0.0/16=10.0.0.1`). A ValueError says what is wrong with
+a text; whether a value makes sense is the server's to say.
+"""
+
+from __future__ import annotations
+
+from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
+from google.protobuf.message import Message
+
+from netctl.cli.kinds import complete_reference, nearest
+
+_BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+_INTEGERS = {FieldDescriptor.CPPTYPE_INT32, FieldDescriptor.CPPTYPE_INT64}
+
+Scalar = str | int | bool
+
+
+def short_enum(enum: EnumDescriptor, number: int) -> str:
+    """Return an enum value for people: SUBNET_KIND_VLAN as `VLAN`, the unspecified one as ""."""
+    value = enum.values_by_number.get(number)
+    if number == 0 or value is None:
+        return ""
+    return value.name.removeprefix(_prefix(enum))
+
+
+def parse_scalar(field: FieldDescriptor, text: str) -> Scalar:
+    """Return the value of a scalar field."""
+    if field.enum_type is not None:
+        return _parse_enum(field.enum_type, text)
+    if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
+        if text.lower() not in _BOOLEANS:
+            raise ValueError(f"{text!r} is neither true nor false")
+        return _BOOLEANS[text.lower()]
+    if field.cpp_type in _INTEGERS:
+        try:
+            return int(text, 10)
+        except ValueError:
+            raise ValueError(f"{text!r} is not a whole number") from None
+    return complete_reference(field.name, text)
+
+
+def set_scalar(message: Message, field: FieldDescriptor, text: str) -> None:
+    """Set or append one value of a scalar field; of a message field, by its one-line form."""
+    if field.message_type is not None:
+        target = getattr(message, field.name)
+        _parse_short_form(target.add() if field.is_repeated else target, text)
+        return
+    value = parse_scalar(field, text)
+    try:
+        if field.is_repeated:
+            getattr(message, field.name).append(value)
+        else:
+            setattr(message, field.name, value)
+    except ValueError:  # protobuf's own check of the integer's width
+        raise ValueError(f"{text} is too large a number") from None
+
+
+def set_path(message: Message, path: str, texts: list[str]) -> None:
+    """Set the field at `path` (`ipv4.gateway`) to what was given, once or several times; "" clears a list."""
+    *parents, last = path.split(".")
+    for parent in parents:
+        message = getattr(message, parent)
+    message.SetInParent()  # `--ipv4-gateway ""` alone still speaks of ipv4
+    field = message.DESCRIPTOR.fields_by_name[last]
+    if is_map(field):
+        getattr(message, last).update(_parse_pairs(texts))
+    elif field.is_repeated:
+        for text in _split_lists(field, texts):
+            set_scalar(message, field, text)
+    else:
+        set_scalar(message, field, texts[-1])
+
+
+def is_map(field: FieldDescriptor) -> bool:
+    """Say whether a field is a map."""
+    return field.message_type is not None and field.message_type.GetOptions().map_entry
+
+
+def _prefix(enum: EnumDescriptor) -> str:
+    return enum.values_by_number[0].name.removesuffix("UNSPECIFIED")
+
+
+def _parse_enum(enum: EnumDescriptor, text: str) -> int:
+    prefix = _prefix(enum)
+    known = {value.name.removeprefix(prefix).lower(): value.number for value in enum.values if value.number}
+    number = known.get(text.upper().replace("-", "_").removeprefix(prefix).lower())
+    if number is None:
+        raise ValueError(f"{text!r} is none of {', '.join(known)}" + _also(nearest(text, known)))
+    return number
+
+
+def _also(hint: str) -> str:
+    return f"; {hint}" if hint else ""
+
+
+def _split_lists(field: FieldDescriptor, texts: list[str]) -> list[str]:
+    # `vs0=eth1,eth2` has commas of its own: uplinks are repeated, not joined.
+    joined = field.message_type is None or field.message_type.name != "Uplink"
+    parts = [part for text in texts for part in (text.split(",") if joined else [text])]
+    return [part.strip() for part in parts if part.strip()]
+
+
+def _parse_pairs(texts: list[str]) -> dict[str, str]:
+    pairs = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise ValueError(f"{text!r} is not KEY=VALUE")
+        pairs[key] = value
+    return pairs
+
+
+def _parse_short_form(message: Message, text: str) -> None:
+    name = message.DESCRIPTOR.name
+    forms = {
+        "AddressRange": ("-", ("start", "end"), "START-END"),
+        "StaticRoute": ("=", ("destination", "next_hop"), "DESTINATION=NEXT_HOP"),
+        "Uplink": ("=", ("virtual_switch", "interfaces"), "VIRTUAL_SWITCH=INTERFACE,..."),
+    }
+    if name not in forms:
+        raise ValueError(f"{text!r} is a single value, but this has fields: {', '.join(field_names(message))}")
+    separator, (left, right), form = forms[name]
+    before, found, after = text.partition(separator)
+    if not found and name == "AddressRange":
+        after = before  # one address is a range of one
+    elif not found:
+        raise ValueError(f"{text!r} is not {form}")
+    set_path(message, left, [before.strip()])
+    set_path(message, right, [after.strip()])
+
+
+def field_names(message: Message) -> list[str]:
+    """Return the names of a message's fields."""
+    return [field.name for field in message.DESCRIPTOR.fields]
