@@ -1,0 +1,173 @@
+"""The controller: the only module that constructs everything and wires it together.
+
+Start: lock and load the store, take the next epoch, start the writer, the northbound replica, the reconciler's loop and
+the gRPC server. Stop (SIGTERM, SIGINT): the server drains, then the loop, then the replica and the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from importlib.metadata import version
+
+import structlog
+from prometheus_client import start_http_server
+
+from netctl.compiler.assignment import AssignmentSettings
+from netctl.config import ControllerConfig, parse_arguments
+from netctl.errors import NetctlError
+from netctl.loop import Loop, Pace, Wake
+from netctl.ovsdb.northbound import OvsdbNorthbound
+from netctl.reconciler.assignments import AssignmentBook
+from netctl.reconciler.board import StatusBoard
+from netctl.reconciler.metrics import Metrics
+from netctl.reconciler.reconcile import Reconciler, Settings
+from netctl.server.admission import Admission
+from netctl.server.ports import ControllerInfo, Ports
+from netctl.server.serve import serve
+from netctl.store.sqlite import SqliteStore
+
+log = structlog.get_logger()
+
+
+class Controller:
+    """Owns: every long-lived part, from construction to `close`."""
+
+    def __init__(self, config: ControllerConfig) -> None:
+        self._config = config
+        config.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.store = SqliteStore(config.state_dir / "netctl.db")
+        epoch = self.store.next_epoch()
+        self.admission = Admission(self.store)
+        self.metrics = Metrics()
+        self.wake = Wake()
+        self.board = StatusBoard(self.admission.snapshot)
+        self.northbound = OvsdbNorthbound(config.northbound, owner=self.store.owner, wake=self.wake)
+        self.assignments = AssignmentBook(
+            self.admission, AssignmentSettings(ovn_remote=config.ovn_remote, epoch=epoch)
+        )
+        settings = Settings(owner=self.store.owner, epoch=epoch, resync_s=config.resync_s)
+        self.reconciler = Reconciler(
+            self.admission, self.northbound, self.board, settings, metrics=self.metrics
+        )
+        self.loop = Loop("reconciler", self.reconciler.step, self.wake, pace=Pace(resync_s=config.resync_s))
+        self._thread = threading.Thread(target=self.loop.run, name="reconciler", daemon=True)
+        self.admission.on_change(self.wake)
+        self.admission.on_change(self.assignments.changed)
+        log.info(
+            "controller", epoch=epoch, owner=self.store.owner, revision=self.admission.snapshot().revision
+        )
+
+    def start(self) -> None:
+        """Start the replica and the loop."""
+        if self._config.metrics_listen:
+            host, _, port = self._config.metrics_listen.rpartition(":")
+            start_http_server(int(port), addr=host.strip("[]") or "127.0.0.1", registry=self.metrics.registry)
+        self.northbound.start()
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop everything that `start` and construction began."""
+        self.loop.stop()
+        self.northbound.close()
+        self._thread.join(timeout=10)
+        self.admission.close()
+        self.store.close()
+
+    def info(self) -> ControllerInfo:
+        """Return the controller's state for operators."""
+        problems = [self.loop.last_error] if self.loop.last_error else []
+        schema = northd = ""
+        rows = 0
+        try:
+            features = self.northbound.features()
+            schema, northd = features.schema_version, features.northd_version
+            rows = len(self.northbound.owned_rows())
+        except NetctlError as error:
+            problems.append(error.message)
+        if self.northbound.connected and self.northbound.nb_cfg > self.northbound.sb_cfg:
+            problems.append("ovn-northd has not worked off the last change yet; is it running?")
+        return ControllerInfo(
+            version=version("netctl"),
+            northbound_revision=max(0, self.board.passes.revision),
+            ready=self.board.passes.revision >= 0 and not problems,
+            problems=tuple(dict.fromkeys(problems)),
+            northbound_schema=schema,
+            northd_version=northd,
+            passes=self.reconciler.passes,
+            rows_owned=rows,
+        )
+
+    def allow_mass_delete(self, actor: str, reason: str) -> None:
+        """Let the next pass delete as much as it wants, and say so in the log."""
+        log.warning("mass delete allowed", actor=actor, reason=reason)
+        self.reconciler.allow_mass_delete()
+        self.wake()
+
+    @property
+    def ports(self) -> Ports:
+        """What the gRPC surface is wired to."""
+        return Ports(
+            intents=self.admission,
+            changes=self.store,
+            statuses=self.board,
+            reports=self.board,
+            assignments=self.assignments,
+            controller=self,
+        )
+
+
+async def _serve(controller: Controller, listen: Sequence[str]) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    server = await serve(controller.ports, listen)
+    controller.start()
+    log.info("serving", listen=list(listen))
+    await stop.wait()
+    await server.stop(grace=2)
+
+
+def _configure_logging(log_format: str) -> None:
+    last = (
+        structlog.processors.JSONRenderer()
+        if log_format == "json"
+        else structlog.dev.ConsoleRenderer(colors=False)
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *([structlog.processors.format_exc_info] if log_format == "json" else []),
+            last,
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a controller until it is told to stop; status 1 and one line when it cannot start."""
+    config = parse_arguments(argv)
+    _configure_logging(config.log_format)
+    try:
+        controller = Controller(config)
+    except NetctlError as error:
+        print(f"netctl-controller: {error.message}", file=sys.stderr)
+        return 1
+    try:
+        asyncio.run(_serve(controller, config.listen))
+    except NetctlError as error:
+        print(f"netctl-controller: {error.message}", file=sys.stderr)
+        return 1
+    finally:
+        controller.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
