@@ -34,13 +34,18 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remembered:
-    """A request that was answered: its id, the hash of its body, and the answer to give again."""
+    """A request that was answered: its id, the hash of its body, and the answer to give again.
+
+    The outcomes that changed something are, in order, the log entries of `revision` but for those at the indexes
+    `extras`, which came along: an edit may change more than its own intent.
+    """
 
     request_id: str
     body_hash: bytes
     time_s: float
     revision: int
     outcomes: tuple[Outcome, ...]
+    extras: tuple[int, ...] = ()
 
 
 class Store(Protocol):
@@ -57,10 +62,7 @@ class Store(Protocol):
         """Return everything."""
 
     def commit(self, changes: Sequence[Change], answers: Sequence[Remembered]) -> None:
-        """Make all of it durable, or none. `changes` are ordered by revision and index.
-
-        An answer's outcomes that changed something are, in order, the changes of its revision.
-        """
+        """Make all of it durable, or none. `changes` are ordered by revision and index."""
 
     def check(self) -> None:
         """Write something small durably: raise StoreUnavailable while the store cannot be written."""

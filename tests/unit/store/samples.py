@@ -1,0 +1,118 @@
+"""Intents to store: one of each kind, with every field set, and NICs in any number."""
+
+from __future__ import annotations
+
+from netctl.model.infra import BondMode, Cluster, Host, Meta, Uplink, VirtualSwitch
+from netctl.model.intent import Change, Intent, key_of
+from netctl.model.keys import ClusterId, HostId, NicId, SubnetId, Uid, VirtualSwitchId
+from netctl.model.nic import Nic
+from netctl.model.subnet import AddressRange, DhcpOptions, IpConfig, StaticRoute, Subnet, SubnetKind
+
+C1, VS0, H1 = ClusterId("c1"), VirtualSwitchId("vs0"), HostId("h1")
+META = Meta(
+    uid=Uid("0d5c7c1e-3b1f-4f44-9d5a-6a6a8f9f2f10"),
+    display_name='emoji 🎉, "quotes", $ and @',
+    labels={"tier": "web", "example.com/owner": "Zoë"},
+    revision=7,
+    create_time_s=1_700_000_000.125,
+    update_time_s=1_700_000_001.5,
+)
+CLUSTER = Cluster(id=C1, meta=META, mac_prefix="52:54:00", underlay_mtu_bytes=9000)
+VIRTUAL_SWITCH = VirtualSwitch(
+    id=VS0, meta=META, cluster=C1, bridge="br0", mtu_bytes=9000, bond_mode=BondMode.ACTIVE_BACKUP
+)
+HOST = Host(
+    id=H1,
+    meta=META,
+    cluster=C1,
+    tunnel_address="192.0.2.11/24",
+    tunnel_virtual_switch=VS0,
+    uplinks=(Uplink(virtual_switch=VS0, interfaces=("eth1", "eth2")),),
+)
+SUBNET = Subnet(
+    id=SubnetId("web"),
+    meta=META,
+    kind=SubnetKind.VLAN,
+    virtual_switch=VS0,
+    vlan_id=12,
+    cluster=C1,
+    mtu_bytes=1500,
+    auto_mtu=True,
+    ipv4=IpConfig(
+        version=4,
+        cidr="10.0.0.0/16",
+        gateway="10.0.0.1",
+        pools=(AddressRange(start="10.0.0.10", end="10.0.255.200"),),
+        exclusions=(AddressRange(start="10.0.0.20", end="10.0.0.29"),),
+    ),
+    ipv6=IpConfig(version=6, cidr="fd00::/64", gateway="fd00::1"),
+    dhcp=DhcpOptions(
+        server_address="10.0.0.2",
+        server_mac_address="52:54:00:00:00:01",
+        lease_s=3600,
+        dns_servers=("192.0.2.53", "192.0.2.54"),
+        domain_name="example.com",
+        domain_search=("example.com", "example.net"),
+        ntp_servers=("192.0.2.123",),
+        tftp_server="192.0.2.69",
+        bootfile_name="pxelinux.0",
+        static_routes=(StaticRoute(destination="198.51.100.0/24", next_hop="10.0.0.254"),),
+    ),
+)
+NIC = Nic(
+    id=NicId("web-1"),
+    meta=META,
+    subnet=SUBNET.id,
+    host=H1,
+    mac_address="52:54:00:00:00:02",
+    ipv4_address="10.0.0.10",
+    ipv6_address="fd00::10",
+    connected=False,
+    port_security=False,
+    allow_unknown_macs=True,
+    tap_name="tap0",
+)
+ONE_OF_EACH: tuple[Intent, ...] = (CLUSTER, VIRTUAL_SWITCH, HOST, SUBNET, NIC)
+BARE: tuple[Intent, ...] = (
+    Cluster(id=C1),
+    VirtualSwitch(id=VS0, cluster=C1),
+    Host(id=H1, cluster=C1, tunnel_address="192.0.2.11/24"),
+    Subnet(id=SubnetId("blue"), kind=SubnetKind.OVERLAY, cluster=C1),
+    Nic(id=NicId("blue-1"), subnet=SubnetId("blue")),
+)
+
+
+def nic(number: int, *, revision: int = 0) -> Nic:
+    """Return a stored NIC as admission makes them."""
+    return Nic(
+        id=NicId(f"web-{number}"),
+        meta=Meta(
+            uid=Uid(f"00000000-0000-4000-8000-{number:012x}"),
+            revision=revision,
+            create_time_s=1_700_000_000.5,
+        ),
+        subnet=SUBNET.id,
+        host=H1,
+        mac_address=f"50:6b:8d:{number >> 16 & 255:02x}:{number >> 8 & 255:02x}:{number & 255:02x}",
+        ipv4_address=f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}",
+        tap_name=f"tap{number:08x}",
+    )
+
+
+def change(
+    before: Intent | None, after: Intent | None, *, revision: int, index: int = 0, **more: str
+) -> Change:
+    """Return a log entry; `more` may have actor, request_id and reason."""
+    some = after or before
+    assert some is not None
+    return Change(
+        revision=revision,
+        index=index,
+        time_s=1_700_000_000.0 + revision,
+        actor=more.get("actor", "local"),
+        request_id=more.get("request_id", ""),
+        reason=more.get("reason", ""),
+        key=key_of(some),
+        before=before,
+        after=after,
+    )
