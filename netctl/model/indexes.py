@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import ipaddress
+from typing import Final
 
 from netctl.model.infra import Host, VirtualSwitch
 from netctl.model.intent import Intent
@@ -30,23 +31,26 @@ class Relation(enum.StrEnum):
     NICS_OF_SUBNET = "NICs of subnet"
 
 
-class Space(enum.StrEnum):
-    """A space of values in which each value has at most one owner."""
+class Space:
+    """A space of values in which each value has at most one owner.
 
-    BRIDGE = "bridge"  # per cluster: 0 for br0
-    TUNNEL = "tunnel"  # per cluster: a tunnel endpoint's address
-    VLAN = "vlan"  # per virtual switch: a VLAN id
-    VNI = "vni"  # one for all: OVN has one number space of datapaths
-    IPV4 = "ipv4"  # per subnet
-    IPV6 = "ipv6"  # per subnet
-    MAC = "mac"  # per cluster
-    TAP = "tap"  # one for all: a NIC may move to any host
+    Plain strings: a tuple that holds an enum member is tracked by the garbage collector for ever.
+    """
+
+    BRIDGE: Final = "bridge"  # per cluster: 0 for br0
+    TUNNEL: Final = "tunnel"  # per cluster: a tunnel endpoint's address
+    VLAN: Final = "vlan"  # per virtual switch: a VLAN id
+    VNI: Final = "vni"  # one for all: OVN has one number space of datapaths
+    IPV4: Final = "ipv4"  # per subnet
+    IPV6: Final = "ipv6"  # per subnet
+    MAC: Final = "mac"  # per cluster
+    TAP: Final = "tap"  # one for all: a NIC may move to any host
 
 
 # Whose values: the id of a cluster, virtual switch or subnet, "" where there is one space for all.
-Scope = tuple[Space, str]
-# (space, whose, value). Numbers can be allocated, see ipam.py; text cannot.
-Claim = tuple[Space, str, int | str]
+Scope = tuple[str, str]
+# Numbers can be allocated, see ipam.py; text cannot.
+Claim = tuple[Scope, int | str]
 # (VPC, IP version) and (first address, last address, subnet id)
 SpanKey = tuple[str, int]
 Span = tuple[int, int, str]
@@ -92,10 +96,10 @@ def claims_of(intent: Intent, cluster: str) -> tuple[Claim, ...]:
         case Subnet():
             return _claims_of_subnet(intent)
         case Host():
-            return ((Space.TUNNEL, intent.cluster, intent.tunnel_ip),)
+            return (((Space.TUNNEL, intent.cluster), intent.tunnel_ip),)
         case VirtualSwitch():
             if intent.bridge:
-                return ((Space.BRIDGE, intent.cluster, int(intent.bridge[2:])),)
+                return (((Space.BRIDGE, intent.cluster), int(intent.bridge[2:])),)
     return ()
 
 
@@ -115,28 +119,28 @@ def spans_of(intent: Intent) -> tuple[tuple[SpanKey, Span], ...]:
 def _claims_of_nic(nic: Nic, cluster: str) -> tuple[Claim, ...]:
     found: list[Claim] = []
     if nic.mac_address:
-        found.append((Space.MAC, cluster, mac_number(nic.mac_address)))
+        found.append(((Space.MAC, cluster), mac_number(nic.mac_address)))
     if nic.ipv4_address:
-        found.append((Space.IPV4, nic.subnet, address_number(4, nic.ipv4_address)))
+        found.append(((Space.IPV4, nic.subnet), address_number(4, nic.ipv4_address)))
     if nic.ipv6_address:
-        found.append((Space.IPV6, nic.subnet, address_number(6, nic.ipv6_address)))
+        found.append(((Space.IPV6, nic.subnet), address_number(6, nic.ipv6_address)))
     if nic.tap_name:
-        found.append((Space.TAP, "", nic.tap_name))
+        found.append(((Space.TAP, ""), nic.tap_name))
     return tuple(found)
 
 
 def _claims_of_subnet(subnet: Subnet) -> tuple[Claim, ...]:
     found: list[Claim] = []
     if subnet.kind is SubnetKind.VLAN:
-        found.append((Space.VLAN, subnet.virtual_switch, subnet.vlan_id))
+        found.append(((Space.VLAN, subnet.virtual_switch), subnet.vlan_id))
     if subnet.vni:
-        found.append((Space.VNI, "", subnet.vni))
+        found.append(((Space.VNI, ""), subnet.vni))
     if subnet.ipv4 is not None and subnet.ipv4.gateway:
-        found.append((Space.IPV4, subnet.id, address_number(4, subnet.ipv4.gateway)))
+        found.append(((Space.IPV4, subnet.id), address_number(4, subnet.ipv4.gateway)))
     if subnet.ipv6 is not None and subnet.ipv6.gateway:
-        found.append((Space.IPV6, subnet.id, address_number(6, subnet.ipv6.gateway)))
+        found.append(((Space.IPV6, subnet.id), address_number(6, subnet.ipv6.gateway)))
     if subnet.dhcp is not None and subnet.dhcp.server_address:
-        found.append((Space.IPV4, subnet.id, address_number(4, subnet.dhcp.server_address)))
+        found.append(((Space.IPV4, subnet.id), address_number(4, subnet.dhcp.server_address)))
     if subnet.dhcp is not None and subnet.dhcp.server_mac_address:
-        found.append((Space.MAC, subnet.cluster, mac_number(subnet.dhcp.server_mac_address)))
+        found.append(((Space.MAC, subnet.cluster), mac_number(subnet.dhcp.server_mac_address)))
     return tuple(dict.fromkeys(found))  # the DHCP server may have the gateway's address

@@ -11,14 +11,14 @@ from netctl.model.indexes import Claim, Relation, Scope, Span, SpanKey
 from netctl.model.infra import Cluster, Host, VirtualSwitch
 from netctl.model.intent import Intent
 from netctl.model.keys import ClusterId, HostId, Key, Kind, NicId, SubnetId, VirtualSwitchId
+from netctl.model.nested import Nested
 from netctl.model.nic import Nic
 from netctl.model.sorted_set import SortedSet
 from netctl.model.subnet import Subnet
 
 # A claim of a number stands in a block of 1024 bits as well: a free number is found by a few integer operations
-# at any fill level. (space, whose, number >> BLOCK_BITS)
+# at any fill level.
 BLOCK_BITS = 10
-Block = tuple[str, str, int]
 
 
 K = TypeVar("K")
@@ -32,8 +32,8 @@ class Lookups:
     __slots__ = ("_blocks", "_claims", "_cursors", "_spans", "_tables")
 
     _tables: Mapping[Kind, Readable[str, Any]]  # each table holds one kind; the accessors say which
-    _claims: Readable[Claim, Key]
-    _blocks: Readable[Block, int]
+    _claims: Map[Scope, Map[int | str, Key]] | Nested[Scope, int | str, Key]
+    _blocks: Map[Scope, Map[int, int]] | Nested[Scope, int, int]
     _cursors: Readable[Scope, int]
     _spans: Readable[SpanKey, SortedSet[Span]]
 
@@ -131,11 +131,11 @@ class Lookups:
 
     def owner(self, claim: Claim) -> Key | None:
         """Return whose a unique value is, None when it is free."""
-        return self._claims.get(claim)
+        return self._claims.get(claim[0], _NO_OWNERS).get(claim[1])
 
-    def block(self, block: Block) -> int:
-        """Return 1024 numbers of a space as bits, set where a number is taken."""
-        return self._blocks.get(block, 0)
+    def blocks(self, scope: Scope) -> Readable[int, int]:
+        """Return which numbers of a space are taken: bit n of block b stands for number b * 1024 + n."""
+        return self._blocks.get(scope, _NO_BLOCKS)
 
     def cursor(self, scope: Scope) -> int:
         """Return the number from which the next one is looked for, 0 at first."""
@@ -151,3 +151,5 @@ class Lookups:
 
 
 _NO_SPANS: SortedSet[Span] = SortedSet()
+_NO_OWNERS: Map[int | str, Key] = Map()
+_NO_BLOCKS: Map[int, int] = Map()

@@ -26,7 +26,8 @@ from netctl.model.indexes import (
 )
 from netctl.model.intent import Intent, key_of
 from netctl.model.keys import Key, Kind, resource_name
-from netctl.model.lookups import BLOCK_BITS, Block, Lookups
+from netctl.model.lookups import BLOCK_BITS, Lookups
+from netctl.model.nested import Nested
 from netctl.model.nic import Nic
 from netctl.model.sorted_set import SortedSet
 
@@ -46,8 +47,8 @@ class Snapshot(Lookups):
     __slots__ = ("_members", "_orders", "revision")
 
     _tables: dict[Kind, Map[str, Any]]
-    _claims: Map[Claim, Key]
-    _blocks: Map[Block, int]
+    _claims: Map[Scope, Map[int | str, Key]]
+    _blocks: Map[Scope, Map[int, int]]
     _cursors: Map[Scope, int]
     _spans: Map[SpanKey, SortedSet[Span]]
 
@@ -98,20 +99,19 @@ class Draft(Lookups):
     Neither checks relations; admission does (admit.py). What is iterated over stays as it was when the iteration began.
     """
 
-    __slots__ = ("_members", "_open", "_orders", "_touched", "_undo", "_undo_start", "plans")
+    __slots__ = ("_members", "_orders", "_touched", "_undo", "_undo_start", "plans")
 
     _tables: dict[Kind, MapMutation[str, Any]]
-    _claims: MapMutation[Claim, Key]
-    _blocks: MapMutation[Block, int]
+    _claims: Nested[Scope, int | str, Key]
+    _blocks: Nested[Scope, int, int]
     _cursors: MapMutation[Scope, int]
     _spans: MapMutation[SpanKey, SortedSet[Span]]
 
     def __init__(self, base: Snapshot) -> None:
         self._tables = {kind: base._tables[kind].mutate() for kind in Kind}
-        self._claims, self._blocks = base._claims.mutate(), base._blocks.mutate()
+        self._claims, self._blocks = Nested(base._claims), Nested(base._blocks)
+        self._members = Nested(base._members)
         self._cursors, self._spans = base._cursors.mutate(), base._spans.mutate()
-        self._members = base._members.mutate()
-        self._open: dict[tuple[Relation, str], MapMutation[str, None]] = {}  # sets being changed
         self._orders = dict(base._orders)
         self._touched: dict[Kind, set[str]] = {kind: set() for kind in Kind}  # ids not yet in _orders
         # (key, intent before) or (scope, cursor before)
@@ -141,7 +141,7 @@ class Draft(Lookups):
         while self._undo_start + len(self._undo) > mark:
             name, before = self._undo.pop()
             if isinstance(before, int):
-                self._cursors[cast(Scope, name)] = before
+                self._cursors[name] = before
             else:
                 self._put(cast(Key, name), before)
 
@@ -150,15 +150,10 @@ class Draft(Lookups):
         frozen = Snapshot()
         frozen.revision = revision
         frozen._tables = {kind: self._closed_table(kind) for kind in Kind}
-        for relation in self._open:
-            self.related(*relation)
-        self._open = {}
         frozen._members, frozen._claims = self._members.finish(), self._claims.finish()
-        frozen._blocks, frozen._cursors = self._blocks.finish(), self._cursors.finish()
-        frozen._spans = self._spans.finish()
-        self._members, self._claims = frozen._members.mutate(), frozen._claims.mutate()
-        self._blocks, self._cursors = frozen._blocks.mutate(), frozen._cursors.mutate()
-        self._spans = frozen._spans.mutate()
+        frozen._blocks = self._blocks.finish()
+        frozen._cursors, frozen._spans = self._cursors.finish(), self._spans.finish()
+        self._cursors, self._spans = frozen._cursors.mutate(), frozen._spans.mutate()
         frozen._orders = {kind: self.order(kind) for kind in Kind}
         self._undo_start += len(self._undo)
         self._undo = []
@@ -170,17 +165,7 @@ class Draft(Lookups):
 
     def related(self, relation: Relation, id: str) -> Collection[str]:
         """Return the ids in a set, as they are now."""
-        key = (relation, id)
-        changed = self._open.get(key)
-        if changed is None:
-            return self._members.get(key, _NOBODY)
-        members = changed.finish()
-        self._open[key] = members.mutate()
-        if members:
-            self._members[key] = members
-        elif key in self._members:
-            del self._members[key]
-        return members
+        return self._members.read((relation, id))
 
     def order(self, kind: Kind) -> SortedSet[str]:
         """Return all ids of a kind, sorted, as they are now."""
@@ -239,24 +224,24 @@ class Draft(Lookups):
         return subnet.cluster
 
     def _claim(self, claim: Claim, key: Key) -> None:
-        self._claims[claim] = key
-        space, whose, value = claim
+        scope, value = claim
+        self._claims.edit(scope)[value] = key
         if isinstance(value, int):
-            block = (space, whose, value >> BLOCK_BITS)
-            self._blocks[block] = self._blocks.get(block, 0) | 1 << (value & _BLOCK_MASK)
+            blocks, block = self._blocks.edit(scope), value >> BLOCK_BITS
+            blocks[block] = blocks.get(block, 0) | 1 << (value & _BLOCK_MASK)
 
     def _unclaim(self, claim: Claim) -> None:
-        del self._claims[claim]
-        space, whose, value = claim
+        scope, value = claim
+        del self._claims.edit(scope)[value]
         if isinstance(value, int):
-            block = (space, whose, value >> BLOCK_BITS)
-            bits = self._blocks[block] & ~(1 << (value & _BLOCK_MASK))
+            blocks, block = self._blocks.edit(scope), value >> BLOCK_BITS
+            bits = blocks[block] & ~(1 << (value & _BLOCK_MASK))
             if bits:
-                self._blocks[block] = bits
+                blocks[block] = bits
             else:
-                del self._blocks[block]
-            if self._cursors.get((space, whose)) == FULL:
-                self.set_cursor((space, whose), value)
+                del blocks[block]
+            if self._cursors.get(scope) == FULL:
+                self.set_cursor(scope, value)
 
     def _relate(self, id: str, before: Intent | None, after: Intent | None) -> None:
         related = relations_of(before) if before is not None else ()
@@ -265,16 +250,10 @@ class Draft(Lookups):
             return
         for relation in related:
             if relation not in relations:
-                del self._opened(relation)[id]
+                del self._members.edit(relation)[id]
         for relation in relations:
             if relation not in related:
-                self._opened(relation)[id] = None
-
-    def _opened(self, relation: tuple[Relation, str]) -> MapMutation[str, None]:
-        members = self._open.get(relation)
-        if members is None:
-            members = self._open[relation] = self._members.get(relation, _NOBODY).mutate()
-        return members
+                self._members.edit(relation)[id] = None
 
     def _index_pools(self, key: Key, before: Intent | None, after: Intent | None) -> None:
         """Index address ranges; a changed pool or MAC prefix may have free numbers again."""

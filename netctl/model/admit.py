@@ -1,0 +1,125 @@
+"""Gate 2: does an edit fit what is stored? In goes an edit, out come the intents to store; the draft has them already.
+
+Everything that is allocated or random is decided here, once (rule 5 of the house): compiling later is a function of
+what is stored. Every check is a look into an index; none walks all intents.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+
+from netctl.errors import AlreadyExists, Conflict, NotFound
+from netctl.model import mtu
+from netctl.model.admit_infra import admit_cluster, admit_host, admit_virtual_switch
+from netctl.model.admit_nic import admit_nic
+from netctl.model.admit_subnet import admit_subnet
+from netctl.model.indexes import Relation
+from netctl.model.infra import Cluster, Host, VirtualSwitch
+from netctl.model.intent import Create, Edit, Intent, Remove, Replace, key_of
+from netctl.model.keys import Key, Kind, resource_name
+from netctl.model.nic import Nic
+from netctl.model.snapshot import Draft
+from netctl.model.stamp import Admitted, Context, in_use, updated
+from netctl.model.subnet import Subnet
+
+__all__ = ["Admitted", "Context", "admit"]
+
+_DEPENDENTS = {
+    Kind.CLUSTER: (
+        (Relation.HOSTS_OF_CLUSTER, Kind.HOST),
+        (Relation.VIRTUAL_SWITCHES_OF_CLUSTER, Kind.VIRTUAL_SWITCH),
+        (Relation.OVERLAYS_OF_CLUSTER, Kind.SUBNET),
+    ),
+    Kind.VIRTUAL_SWITCH: (
+        (Relation.SUBNETS_OF_VIRTUAL_SWITCH, Kind.SUBNET),
+        (Relation.HOSTS_OF_VIRTUAL_SWITCH, Kind.HOST),
+    ),
+    Kind.HOST: ((Relation.NICS_OF_HOST, Kind.NIC),),
+    Kind.SUBNET: ((Relation.NICS_OF_SUBNET, Kind.NIC),),
+    Kind.NIC: (),
+}
+
+
+def admit(edit: Edit, draft: Draft, context: Context) -> tuple[Admitted, ...]:
+    """Check an edit, decide what it leaves open and put the result into the draft.
+
+    The first answer is the intent asked for; a changed MTU below brings the subnets that follow it after that. An
+    edit that changes nothing answers the stored intent as both before and after. On any error the draft is as before.
+    """
+    mark = draft.mark()
+    admitted: tuple[Admitted, ...] = ()
+    try:
+        if isinstance(edit, Remove):
+            admitted = _remove(edit, draft, context)
+        else:
+            admitted = _store(edit, draft, context)
+    finally:
+        if not admitted:
+            draft.rollback(mark)
+    return admitted
+
+
+def _store(edit: Create | Replace, draft: Draft, context: Context) -> tuple[Admitted, ...]:
+    key = key_of(edit.intent)
+    before = draft.get(key)
+    _check_present(edit, key, before)
+    after = _decide(edit.intent, before, draft, context)
+    if before is not None:
+        if after == before:
+            return (Admitted(key=key, before=before, after=before),)
+        after = updated(after, context)
+    draft.put(after)
+    return _with_refit(Admitted(key=key, before=before, after=after), draft, context)
+
+
+def _remove(edit: Remove, draft: Draft, context: Context) -> tuple[Admitted, ...]:
+    before = draft.get(edit.key)
+    if before is None:
+        raise NotFound(f"{resource_name(edit.key)[:100]} does not exist", field="name")
+    _check_revision(edit.if_revision, edit.key, before)
+    dependents = [(kind, draft.related(relation, edit.key[1])) for relation, kind in _DEPENDENTS[edit.key[0]]]
+    if any(ids for _, ids in dependents):
+        keys = chain.from_iterable(((kind, id) for id in ids) for kind, ids in dependents)
+        raise in_use(f"{resource_name(edit.key)} is in use", keys, field="name")
+    draft.remove(edit.key)
+    return _with_refit(Admitted(key=edit.key, before=before, after=None), draft, context)
+
+
+def _with_refit(first: Admitted, draft: Draft, context: Context) -> tuple[Admitted, ...]:
+    if mtu.needs_refit(draft, first.before, first.after):
+        return (first, *mtu.refit(draft, first.before, first.after, context))
+    return (first,)
+
+
+def _check_present(edit: Create | Replace, key: Key, before: Intent | None) -> None:
+    if isinstance(edit, Create):
+        if before is not None:
+            raise AlreadyExists(f"{resource_name(key)} exists: use another name or change it", field="name")
+    elif before is not None:
+        _check_revision(edit.if_revision, key, before)
+    elif edit.if_revision or not edit.or_create:
+        raise NotFound(f"{resource_name(key)} does not exist: create it first", field="name")
+
+
+def _check_revision(if_revision: int, key: Key, before: Intent) -> None:
+    if if_revision and if_revision != before.meta.revision:
+        raise Conflict(
+            f"{resource_name(key)} is at revision {before.meta.revision}, not {if_revision}: read it again and retry",
+            field="if_revision",
+        )
+
+
+def _decide(asked: Intent, before: Intent | None, draft: Draft, context: Context) -> Intent:
+    """Return `asked` with all that admission decides; what its predecessor has of that is kept."""
+    match asked, before:
+        case Nic(), Nic() | None:
+            return admit_nic(asked, before, draft, context)
+        case Subnet(), Subnet() | None:
+            return admit_subnet(asked, before, draft, context)
+        case Host(), Host() | None:
+            return admit_host(asked, before, draft, context)
+        case VirtualSwitch(), VirtualSwitch() | None:
+            return admit_virtual_switch(asked, before, draft, context)
+        case Cluster(), Cluster() | None:
+            return admit_cluster(asked, before, context)
+    raise TypeError(f"{type(asked).__name__} under the key of {type(before).__name__}")

@@ -1,0 +1,173 @@
+"""Allocation of numbers: addresses, MACs, VNIs and bridges.
+
+Next-fit: the search goes on where the last one ended, so that a number that was freed stays unused for as long as
+possible (ARP caches and DHCP clients remember it). Taken numbers stand in blocks of 1024 bits (lookups.py), which
+makes the search a few integer operations at any fill level. A space that is full is remembered as FULL until one
+of its numbers is freed or its pools change.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from netctl.errors import Exhausted
+from netctl.model.indexes import Scope, Space
+from netctl.model.lookups import BLOCK_BITS, Readable
+from netctl.model.numbers import address_number, address_text, mac_number, mac_text
+from netctl.model.snapshot import FULL, Draft
+from netctl.model.subnet import AddressRange, IpConfig, Subnet
+
+VNI_MAX = 2**24 - 1  # RFC 8926: Geneve has 24 bits; 0 is none
+BRIDGE_MAX = 99
+# Automatic IPv6 addresses start at ::1000 of the CIDR: people give the low ones to routers and servers by hand.
+IPV6_FIRST = 0x1000
+_BLOCK_SIZE = 1 << BLOCK_BITS
+
+Range = tuple[int, int]  # both included
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """An IpConfig in numbers: `low` to `high` is the CIDR, `ranges` are allocated from, at first from `start`."""
+
+    config: IpConfig
+    low: int
+    high: int
+    ranges: tuple[Range, ...]
+    start: int
+
+
+def plan_of(draft: Draft, subnet: Subnet, config: IpConfig) -> Plan:
+    """Return the plan of a subnet's family; it is made once."""
+    key = (subnet.id, config.version)
+    plan: Plan | None = draft.plans.get(key)
+    if plan is None or plan.config is not config:
+        plan = draft.plans[key] = make_plan(config)
+    return plan
+
+
+def make_plan(config: IpConfig) -> Plan:
+    """Turn pools minus exclusions into numbers."""
+    network = ipaddress.ip_network(config.cidr)
+    low, high = int(network.network_address), int(network.broadcast_address)
+    # The first address is the network's (IPv4) or the subnet-router anycast address (RFC 4291, 2.6.1); IPv6 has
+    # no broadcast address.
+    usable = (low + 1, high - 1 if config.version == 4 else high)
+    pools = _numbers(config, config.pools) or [usable]
+    ranges = _subtract(pools, _numbers(config, config.exclusions))
+    start = low + IPV6_FIRST if config.version == 6 and not config.pools and high - low >= IPV6_FIRST else 0
+    return Plan(config=config, low=low, high=high, ranges=tuple(ranges), start=start)
+
+
+def allocate_address(draft: Draft, subnet: Subnet, config: IpConfig) -> str:
+    """Return a free address of a subnet; Exhausted when there is none."""
+    plan = plan_of(draft, subnet, config)
+    scope = (Space.IPV4 if config.version == 4 else Space.IPV6, subnet.id)
+    number = _allocate(draft, scope, plan.ranges, plan.start)
+    if number is None:
+        family = f"ipv{config.version}"
+        raise Exhausted(
+            f"subnets/{subnet.id} has no free {family} address, all {_capacity(subnet, plan)} of its pools are"
+            f" taken: enlarge {family}.pools or remove NICs",
+            field=f"{family}_address",
+        )
+    return address_text(config.version, number)
+
+
+def allocate_mac(draft: Draft, cluster: str, prefix: str) -> str:
+    """Return a free MAC address of a cluster."""
+    low = mac_number(f"{prefix}:00:00:00")  # itself never given: with prefix 00:00:00 it is no address
+    number = _allocate(draft, (Space.MAC, cluster), ((low + 1, low + 0xFFFFFF),), low)
+    if number is None:
+        raise Exhausted(
+            f"clusters/{cluster} has no free MAC address, all 16777215 of prefix {prefix} are taken:"
+            " give it another mac_prefix",
+            field="mac_address",
+        )
+    return mac_text(number)
+
+
+def allocate_vni(draft: Draft) -> int:
+    """Return a free VNI."""
+    number = _allocate(draft, (Space.VNI, ""), ((1, VNI_MAX),), 1)
+    if number is None:
+        raise Exhausted(f"no VNI is free, all {VNI_MAX} are taken: remove subnets", field="vni")
+    return number
+
+
+def lowest_bridge(draft: Draft, cluster: str) -> str:
+    """Return the lowest free uplink bridge of a cluster."""
+    number = first_free(draft.blocks((Space.BRIDGE, cluster)), 0, BRIDGE_MAX)
+    if number is None:
+        raise Exhausted(
+            f"clusters/{cluster} has no free uplink bridge, br0 to br{BRIDGE_MAX} are taken", field="bridge"
+        )
+    return f"br{number}"
+
+
+def first_free(blocks: Readable[int, int], low: int, high: int) -> int | None:
+    """Return the lowest number from `low` to `high` whose bit is not set."""
+    number = low
+    while number <= high:
+        offset = number & (_BLOCK_SIZE - 1)
+        free = ~(blocks.get(number >> BLOCK_BITS, 0) >> offset)
+        skip = (free & -free).bit_length() - 1  # how many taken ones stand before the first free one
+        if offset + skip < _BLOCK_SIZE:
+            return number + skip if number + skip <= high else None
+        number += _BLOCK_SIZE - offset
+    return None
+
+
+def _allocate(draft: Draft, scope: Scope, ranges: Sequence[Range], start: int) -> int | None:
+    cursor = draft.cursor(scope)
+    if cursor == FULL:
+        return None
+    found = _next_free(draft.blocks(scope), ranges, cursor or start)
+    draft.set_cursor(scope, FULL if found is None else found + 1)
+    return found
+
+
+def _next_free(blocks: Readable[int, int], ranges: Sequence[Range], cursor: int) -> int | None:
+    for low, high in ranges:
+        if high >= cursor:
+            found = first_free(blocks, max(low, cursor), high)
+            if found is not None:
+                return found
+    for low, high in ranges:
+        if low < cursor:
+            found = first_free(blocks, low, min(high, cursor - 1))
+            if found is not None:
+                return found
+    return None
+
+
+def _numbers(config: IpConfig, ranges: Sequence[AddressRange]) -> list[Range]:
+    version = config.version
+    return sorted((address_number(version, r.start), address_number(version, r.end)) for r in ranges)
+
+
+def _subtract(pools: Sequence[Range], exclusions: Sequence[Range]) -> list[Range]:
+    """Return what of `pools` is not in `exclusions`; both are sorted and without overlaps."""
+    left: list[Range] = []
+    for low, high in pools:
+        for out_low, out_high in exclusions:
+            if out_high < low or out_low > high:
+                continue
+            if low < out_low:
+                left.append((low, out_low - 1))
+            low = out_high + 1
+        if low <= high:
+            left.append((low, high))
+    return left
+
+
+def _capacity(subnet: Subnet, plan: Plan) -> int:
+    """Return how many addresses NICs can have: the pools without the gateway's and the DHCP server's."""
+    reserved = {plan.config.gateway}
+    if plan.config.version == 4 and subnet.dhcp is not None:
+        reserved.add(subnet.dhcp.server_address)
+    numbers = [address_number(plan.config.version, text) for text in reserved if text]
+    inside = sum(low <= number <= high for number in numbers for low, high in plan.ranges)
+    return sum(high - low + 1 for low, high in plan.ranges) - inside
