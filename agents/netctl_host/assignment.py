@@ -1,0 +1,56 @@
+"""Everything that this host must have, as the agent uses it.
+
+The same shape as the controller's `model/assignment.py` (the packages share only the wire, `agent.proto`).
+`convert.py` makes these from protobuf, `saved_assignment.py` from disk. The controller is the source of truth.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chassis:
+    """Settings of the host's Open_vSwitch record for ovn-controller."""
+
+    system_id: str
+    ovn_remote: str
+    encap_type: str
+    encap_ip: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UplinkBridge:
+    """An uplink bridge with its bond; `address` (with prefix length) "" leaves the internal port's addresses alone,
+    `mtu_bytes` 0 the MTU."""
+
+    bridge: str
+    physnet: str
+    bond: str
+    interfaces: tuple[str, ...]
+    bond_mode: str
+    mtu_bytes: int
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NicAssignment:
+    """A NIC whose tap is on this host."""
+
+    nic_id: str
+    iface_id: str
+    tap_name: str
+    mac_address: str
+    mtu_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """The whole assignment, compiled from the intents at `revision` by the controller of `epoch`."""
+
+    host_id: str
+    revision: int
+    epoch: int
+    chassis: Chassis
+    uplink_bridges: tuple[UplinkBridge, ...] = ()
+    nics: tuple[NicAssignment, ...] = ()

@@ -1,0 +1,62 @@
+"""The host's settings for ovn-controller: assignment and Open_vSwitch.external_ids -> the keys to set. Pure.
+
+Every key here is ours, except `ovn-bridge-mappings`: one key holds the mappings of everybody, so we note the physnets
+that are ours in a key of our own, and leave the other entries alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netctl_host.actions import SetChassis
+from netctl_host.assignment import Assignment
+from netctl_host.settings import Settings
+from netctl_host.state import HostState
+
+MAPPINGS_KEY = "ovn-bridge-mappings"
+PHYSNETS_KEY = "netctl:physnets"
+
+
+def plan_chassis(
+    assignment: Assignment, state: HostState, settings: Settings, datapath_type: str
+) -> Iterator[SetChassis]:
+    """Yield the one action that sets the keys which differ, or nothing."""
+    chassis = assignment.chassis
+    there = state.switch.external_ids
+    wanted = {
+        "system-id": chassis.system_id,
+        # The same as system-id: OVN's requested-chassis may be either.
+        "hostname": chassis.system_id,
+        "ovn-remote": chassis.ovn_remote,
+        "ovn-encap-type": chassis.encap_type,
+        "ovn-encap-ip": chassis.encap_ip,
+        "ovn-bridge": settings.integration_bridge,
+        "ovn-bridge-datapath-type": datapath_type,
+        # Without it a restart of ovn-controller clears the flows before it has new ones, and packets are lost.
+        # OVN >= 25.09 ignores it and does the right thing by itself.
+        "ovn-ofctrl-wait-before-clear": str(settings.wait_before_clear_ms),
+        MAPPINGS_KEY: _render_mappings(assignment, state),
+        PHYSNETS_KEY: ",".join(sorted(uplink.physnet for uplink in assignment.uplink_bridges)),
+    }
+    differing = tuple((key, value) for key, value in sorted(wanted.items()) if there.get(key, "") != value)
+    if differing:
+        yield SetChassis(external_ids=differing)
+
+
+def _render_mappings(assignment: Assignment, state: HostState) -> str:
+    there = state.switch.external_ids
+    ours = {uplink.physnet: uplink.bridge for uplink in assignment.uplink_bridges}
+    ours_before = set(there.get(PHYSNETS_KEY, "").split(","))
+    mappings = _parse_mappings(there.get(MAPPINGS_KEY, ""))
+    wanted = {
+        **{physnet: bridge for physnet, bridge in mappings.items() if physnet not in ours_before | set(ours)},
+        **dict(sorted(ours.items())),
+    }
+    if wanted == mappings:
+        return there.get(MAPPINGS_KEY, "")
+    return ",".join(f"{physnet}:{bridge}" for physnet, bridge in wanted.items())
+
+
+def _parse_mappings(text: str) -> dict[str, str]:
+    entries = (entry.partition(":") for entry in text.split(",") if ":" in entry)
+    return {physnet.strip(): bridge.strip() for physnet, _colon, bridge in entries}

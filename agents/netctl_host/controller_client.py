@@ -1,0 +1,177 @@
+"""The stream to the controller: reports up, assignments down, connected again for ever.
+
+Comes in: the latest HostReport (`offer`). Goes out: the latest Assignment (`latest`), with a wake when it changes.
+Owns one thread and the channel. The controller is the source of truth for the assignment, of two controllers the one
+with the higher epoch.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import grpc
+import structlog
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from netctl.errors import InvalidIntent
+from netctl.v1 import agent_pb2, agent_pb2_grpc
+from netctl_host.assignment import Assignment
+from netctl_host.convert import assignment_from_proto, report_to_proto
+from netctl_host.report import HostReport
+
+log = structlog.get_logger()
+
+# keepalive_timeout_ms alone does not find a peer that went silent: gRPC waits for ping_timeout_ms (60 s by default).
+CHANNEL_OPTIONS = (
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 2_000),
+    ("grpc.http2.ping_timeout_ms", 2_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 1_000),
+    ("grpc.max_reconnect_backoff_ms", 5_000),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intervals:
+    """Seconds: the longest between two reports; first and longest pause before connecting again."""
+
+    report_s: float = 30.0
+    first_backoff_s: float = 0.1
+    longest_backoff_s: float = 5.0
+
+
+class ControllerClient:
+    """The agent's end of AgentService.Connect; `saved` is the assignment from disk, whose epoch counts as seen."""
+
+    def __init__(
+        self,
+        address: str,
+        host_id: str,
+        saved: Assignment | None,
+        wake: Callable[[], None],
+        *,
+        intervals: Intervals = Intervals(),
+    ) -> None:
+        self._address = address
+        self._host_id = host_id
+        self._wake = wake
+        self._intervals = intervals
+        self._version = version("netctl")
+        self._changed = threading.Condition()  # guards what follows
+        self._report: HostReport | None = None
+        self._assignment = saved
+        self._stopping = False
+        self._call: grpc.Call | None = None
+        self._thread = threading.Thread(target=self._run, name="controller", daemon=True)
+
+    def start(self) -> None:
+        """Connect, and again whenever the stream ends."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the stream and the thread."""
+        with self._changed:
+            self._stopping = True
+            call = self._call
+            self._changed.notify_all()
+        if call is not None:
+            call.cancel()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def offer(self, report: HostReport) -> None:
+        """Make `report` the latest; it is sent when it differs from the one before."""
+        with self._changed:
+            if report != self._report:
+                self._report = report
+                self._changed.notify_all()
+
+    def latest(self) -> Assignment | None:
+        """Return the newest assignment: the one from disk until the controller sent another."""
+        with self._changed:
+            return self._assignment
+
+    def _run(self) -> None:
+        backoff_s = 0.0
+        while not self._stopping:
+            received = self._connect_once()
+            backoff_s = 0.0 if received else backoff_s
+            backoff_s = min(
+                self._intervals.longest_backoff_s, max(self._intervals.first_backoff_s, backoff_s * 2)
+            )
+            with self._changed:
+                self._changed.wait_for(lambda: self._stopping, timeout=backoff_s)
+
+    def _connect_once(self) -> bool:
+        """Hold one stream until it ends; return whether anything came over it."""
+        received = False
+        ended = threading.Event()
+        with grpc.insecure_channel(self._address, options=CHANNEL_OPTIONS) as channel:
+            call = agent_pb2_grpc.AgentServiceStub(channel).Connect(
+                self._requests(ended), wait_for_ready=True
+            )
+            with self._changed:
+                self._call = call
+                if self._stopping:
+                    call.cancel()
+            try:
+                for response in call:
+                    received = True
+                    self._take(response.assignment)
+                log.info("controller ended the stream", controller=self._address)
+            except grpc.RpcError:
+                if not self._stopping:
+                    text = f"{call.code()}: {call.details()}"
+                    log.warning("stream to the controller broke", controller=self._address, error=text)
+            finally:
+                ended.set()
+                with self._changed:
+                    self._call = None
+                    self._changed.notify_all()  # ends the sender, which waits for a report
+        return received
+
+    def _requests(self, ended: threading.Event) -> Iterator[agent_pb2.ConnectRequest]:
+        """Yield the report now, at every change and every `report_s`; runs on a thread of gRPC's."""
+        sent: HostReport | None = None
+        while (report := self._next_report(sent, ended)) is not None:
+            sent = report
+            time = Timestamp()
+            time.GetCurrentTime()
+            yield agent_pb2.ConnectRequest(
+                report=report_to_proto(report, agent_version=self._version, time=time)
+            )
+
+    def _next_report(self, sent: HostReport | None, ended: threading.Event) -> HostReport | None:
+        """Wait for a report that differs from `sent`, at most `report_s`; None when the stream ends."""
+
+        def is_over() -> bool:
+            return ended.is_set() or self._stopping
+
+        with self._changed:
+            # Before the first pass there is nothing true to say.
+            timeout = None if self._report is None else self._intervals.report_s
+            self._changed.wait_for(lambda: is_over() or self._report != sent, timeout=timeout)
+            return None if is_over() else self._report
+
+    def _take(self, message: agent_pb2.Assignment) -> None:
+        try:
+            assignment = assignment_from_proto(message)
+        except InvalidIntent as error:
+            log.error("assignment refused", field=error.field, error=error.message)
+            return
+        if assignment.host_id != self._host_id:
+            log.error("assignment of another host refused", host=assignment.host_id)
+            return
+        with self._changed:
+            highest = self._assignment.epoch if self._assignment else 0
+            if assignment.epoch < highest:
+                log.warning("assignment of an older controller refused", epoch=assignment.epoch, seen=highest)
+                return
+            self._assignment = assignment
+        self._wake()

@@ -1,0 +1,103 @@
+"""Protobuf <-> the agent's own values; nothing else in the agent sees a message."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from netctl.errors import InvalidIntent
+from netctl.v1 import agent_pb2
+from netctl_host.assignment import Assignment, Chassis, NicAssignment, UplinkBridge
+from netctl_host.report import HostReport
+
+
+def assignment_from_proto(message: agent_pb2.Assignment) -> Assignment:
+    """Return the assignment; raise InvalidIntent where acting on it would damage the host."""
+    for name in ("host_id", "chassis.system_id"):
+        value = message.host_id if name == "host_id" else message.chassis.system_id
+        if not value:
+            raise InvalidIntent(name, "must not be empty")
+    return Assignment(
+        host_id=message.host_id,
+        revision=message.revision,
+        epoch=message.epoch,
+        chassis=Chassis(
+            system_id=message.chassis.system_id,
+            ovn_remote=message.chassis.ovn_remote,
+            encap_type=message.chassis.encap_type,
+            encap_ip=message.chassis.encap_ip,
+        ),
+        uplink_bridges=tuple(_uplink_from_proto(uplink) for uplink in message.uplink_bridges),
+        nics=tuple(_nic_from_proto(nic) for nic in message.nics),
+    )
+
+
+def _uplink_from_proto(message: agent_pb2.UplinkBridge) -> UplinkBridge:
+    if not (message.bridge and message.bond and message.physnet):
+        raise InvalidIntent("uplink_bridges", "bridge, bond and physnet must not be empty")
+    if message.address:
+        try:
+            ipaddress.ip_interface(message.address)
+        except ValueError as error:
+            raise InvalidIntent("uplink_bridges.address", str(error)) from error
+    return UplinkBridge(
+        bridge=message.bridge,
+        physnet=message.physnet,
+        bond=message.bond,
+        interfaces=tuple(message.interfaces),
+        bond_mode=message.bond_mode,
+        mtu_bytes=message.mtu_bytes,
+        address=message.address,
+    )
+
+
+def _nic_from_proto(message: agent_pb2.NicAssignment) -> NicAssignment:
+    if not (message.tap_name and message.iface_id):
+        raise InvalidIntent("nics", "tap_name and iface_id must not be empty")
+    return NicAssignment(
+        nic_id=message.nic_id,
+        iface_id=message.iface_id,
+        tap_name=message.tap_name,
+        mac_address=message.mac_address,
+        mtu_bytes=message.mtu_bytes,
+    )
+
+
+def report_to_proto(report: HostReport, *, agent_version: str, time: Timestamp) -> agent_pb2.HostReport:
+    """Return the message for `report`."""
+    return agent_pb2.HostReport(
+        host_id=report.host_id,
+        agent_version=agent_version,
+        assignment_revision=report.assignment_revision,
+        time=time,
+        nb_cfg=report.nb_cfg,
+        ovn_controller_connected=report.ovn_controller_connected,
+        nics=[
+            agent_pb2.NicReport(
+                iface_id=nic.iface_id,
+                tap_present=nic.tap_present,
+                plugged=nic.plugged,
+                ovn_installed=nic.ovn_installed,
+            )
+            for nic in report.nics
+        ],
+        links=[
+            agent_pb2.LinkReport(
+                interface=link.interface, present=link.present, up=link.up, mtu_bytes=link.mtu_bytes
+            )
+            for link in report.links
+        ],
+        bonds=[
+            agent_pb2.BondReport(
+                bond=bond.bond, active_interface=bond.active_interface, up_interfaces=bond.up_interfaces
+            )
+            for bond in report.bonds
+        ],
+        tunnels=[agent_pb2.TunnelReport(remote_ip=t.remote_ip, up=t.up) for t in report.tunnels],
+        problems=report.problems,
+        bridges=[
+            agent_pb2.BridgeReport(bridge=bridge.bridge, physnet=bridge.physnet, up=bridge.up)
+            for bridge in report.bridges
+        ],
+    )

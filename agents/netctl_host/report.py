@@ -1,0 +1,201 @@
+"""HostState and assignment -> HostReport: what the controller is told. Pure.
+
+A report says what is, not what was done: it is made from the state that was read after the pass's actions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from netctl_host.assignment import Assignment, NicAssignment, UplinkBridge
+from netctl_host.plan import find_uplink_port, pluggable_nics, taken_interfaces
+from netctl_host.settings import Settings
+from netctl_host.state import HostState, Interface, port_holders
+
+TUNNEL_TYPES = frozenset({"geneve", "vxlan", "stt"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NicReport:
+    """A NIC of the assignment."""
+
+    iface_id: str
+    tap_present: bool
+    plugged: bool
+    ovn_installed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkReport:
+    """An uplink's interface; `up`: carrier is on."""
+
+    interface: str
+    present: bool
+    up: bool
+    mtu_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BondReport:
+    """An uplink's bond; a bond of one interface is active while it has carrier."""
+
+    bond: str
+    active_interface: str
+    up_interfaces: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BridgeReport:
+    """An uplink bridge; `up`: it exists, with an interface that has carrier."""
+
+    bridge: str
+    physnet: str
+    up: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TunnelReport:
+    """A tunnel to another chassis."""
+
+    remote_ip: str
+    up: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostReport:
+    """Everything that the host has; `problems` one sentence each."""
+
+    host_id: str
+    assignment_revision: int = 0
+    nb_cfg: int = 0
+    ovn_controller_connected: bool = False
+    nics: tuple[NicReport, ...] = ()
+    links: tuple[LinkReport, ...] = ()
+    bonds: tuple[BondReport, ...] = ()
+    bridges: tuple[BridgeReport, ...] = ()
+    tunnels: tuple[TunnelReport, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+def make_report(
+    host_id: str, assignment: Assignment | None, state: HostState, settings: Settings
+) -> HostReport:
+    """Return the report without `assignment_revision` and without the problems of a pass, which its caller knows."""
+    uplinks = assignment.uplink_bridges if assignment else ()
+    return HostReport(
+        host_id=host_id,
+        nb_cfg=_nb_cfg(state, settings),
+        ovn_controller_connected=state.ovn_controller_connected,
+        nics=tuple(_report_nic(nic, state, settings) for nic in assignment.nics) if assignment else (),
+        links=tuple(_report_link(name, state) for uplink in uplinks for name in uplink.interfaces),
+        bonds=tuple(_report_bond(uplink, state) for uplink in uplinks),
+        bridges=tuple(_report_bridge(uplink, state) for uplink in uplinks),
+        tunnels=tuple(_report_tunnels(state, settings)),
+        problems=tuple(_list_problems(assignment, state, settings)) if assignment else (),
+    )
+
+
+def _nb_cfg(state: HostState, settings: Settings) -> int:
+    bridge = state.switch.bridges.get(settings.integration_bridge)
+    text = bridge.external_ids.get("ovn-nb-cfg", "") if bridge else ""
+    return int(text) if text.isdecimal() else 0
+
+
+def _report_nic(nic: NicAssignment, state: HostState, settings: Settings) -> NicReport:
+    bridge = state.switch.bridges.get(settings.integration_bridge)
+    interface = state.switch.interfaces.get(nic.tap_name)
+    plugged = (
+        bridge is not None
+        and nic.tap_name in bridge.ports
+        and interface is not None
+        and interface.external_ids.get("iface-id") == nic.iface_id
+        and interface.ofport > 0
+    )
+    return NicReport(
+        iface_id=nic.iface_id,
+        tap_present=nic.tap_name in state.links,
+        plugged=plugged,
+        ovn_installed=plugged
+        and interface is not None
+        and interface.external_ids.get("ovn-installed") == "true",
+    )
+
+
+def _report_link(name: str, state: HostState) -> LinkReport:
+    link = state.links.get(name)
+    if link is None:
+        return LinkReport(interface=name, present=False, up=False, mtu_bytes=0)
+    return LinkReport(interface=name, present=True, up=link.carrier, mtu_bytes=link.mtu_bytes)
+
+
+def _report_bond(uplink: UplinkBridge, state: HostState) -> BondReport:
+    port = find_uplink_port(state.switch.bridges.get(uplink.bridge), uplink, uplink.interfaces)
+    up_interfaces = _members_with_carrier(uplink, state)
+    active = ""
+    if port is not None and len(port.interfaces) == 1:
+        active = "".join(up_interfaces)
+    elif port is not None:
+        # OVS names the active member by its MAC.
+        by_mac = {state.links[name].mac_address: name for name in port.interfaces if name in state.links}
+        active = by_mac.get(port.active_mac, "")
+    return BondReport(bond=uplink.bond, active_interface=active, up_interfaces=up_interfaces)
+
+
+def _report_bridge(uplink: UplinkBridge, state: HostState) -> BridgeReport:
+    return BridgeReport(
+        bridge=uplink.bridge, physnet=uplink.physnet, up=bool(_members_with_carrier(uplink, state))
+    )
+
+
+def _members_with_carrier(uplink: UplinkBridge, state: HostState) -> tuple[str, ...]:
+    """Return the uplink's interfaces that are in its bridge and have carrier."""
+    holders = port_holders(state)
+    return tuple(
+        name
+        for name in uplink.interfaces
+        if name in holders
+        and holders[name][0].name == uplink.bridge
+        and name in state.links
+        and state.links[name].carrier
+    )
+
+
+def _report_tunnels(state: HostState, settings: Settings) -> Iterator[TunnelReport]:
+    bridge = state.switch.bridges.get(settings.integration_bridge)
+    for port in bridge.ports.values() if bridge else ():
+        interface = state.switch.interfaces.get(port.name)
+        if interface is not None and interface.type in TUNNEL_TYPES:
+            yield TunnelReport(remote_ip=interface.remote_ip, up=_is_up(interface))
+
+
+def _is_up(tunnel: Interface) -> bool:
+    # OVN runs BFD over a tunnel only where gateways need it; without it a tunnel is as good as its port.
+    return tunnel.ofport > 0 and not tunnel.error and tunnel.bfd_state in ("", "up")
+
+
+def _list_problems(assignment: Assignment, state: HostState, settings: Settings) -> Iterator[str]:
+    holders = port_holders(state)
+    taken = taken_interfaces(assignment, state, settings)
+    for uplink in assignment.uplink_bridges:
+        for name in uplink.interfaces:
+            if name not in state.links:
+                yield f"interface {name} of {uplink.bond} is not there"
+            elif name not in taken[uplink.bridge]:
+                yield f"interface {name} of {uplink.bond} is in bridge {holders[name][0].name}, which is not ours"
+        yield from _switch_error(uplink.bridge, state.switch.interfaces)
+        for name in taken[uplink.bridge]:
+            if name in state.links:
+                yield from _switch_error(name, state.switch.interfaces)
+    pluggable = {nic.tap_name for nic in pluggable_nics(assignment, state, settings)}
+    for nic in assignment.nics:
+        if nic.tap_name in pluggable:
+            yield from _switch_error(nic.tap_name, state.switch.interfaces)
+        elif nic.tap_name in state.links:
+            yield f"tap {nic.tap_name} of nics/{nic.nic_id} is in bridge {holders[nic.tap_name][0].name}"
+
+
+def _switch_error(name: str, interfaces: Mapping[str, Interface]) -> Iterator[str]:
+    interface = interfaces.get(name)
+    if interface is not None and interface.error:
+        yield f"ovs-vswitchd: {name}: {interface.error}"
