@@ -49,7 +49,8 @@ def host(name: str = "h1", *, number: int = 1, uplink: str = "vs0") -> Host:
 
 
 def vlan(name: str = "v10", vlan_id: int = 10, *, dhcp: bool = True, revision: int = 1) -> Subnet:
-    """Return a stored VLAN subnet of vs0."""
+    """Return a stored VLAN subnet of vs0; its network is 10.0.10.0/24 for VLAN 10."""
+    network = f"10.{vlan_id >> 8}.{vlan_id & 255}"
     return Subnet(
         id=SubnetId(name),
         meta=meta(name, revision),
@@ -59,9 +60,9 @@ def vlan(name: str = "v10", vlan_id: int = 10, *, dhcp: bool = True, revision: i
         cluster=ClusterId("c1"),
         vni=1000 + vlan_id,
         mtu_bytes=1500,
-        ipv4=IpConfig(version=4, cidr=f"10.0.{vlan_id}.0/24", gateway=f"10.0.{vlan_id}.1"),
+        ipv4=IpConfig(version=4, cidr=f"{network}.0/24", gateway=f"{network}.1"),
         dhcp=DhcpOptions(
-            disabled=not dhcp, server_address=f"10.0.{vlan_id}.254", server_mac_address="50:6b:8d:ff:ff:01"
+            disabled=not dhcp, server_address=f"{network}.254", server_mac_address="50:6b:8d:ff:ff:01"
         ),
     )
 
