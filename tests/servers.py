@@ -97,13 +97,12 @@ class OvsdbServer:
         assert self._process is not None
         if self._process.poll() is not None:
             raise RuntimeError(f"ovsdb-server ended: {self.log.read_text()}")
-        if not self.socket.exists():
-            return False
         select = {"op": "select", "table": "Database", "where": [], "columns": ["name"]}
         call = {"id": 0, "method": "transact", "params": ["_Server", select]}
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(10)
-            connection.connect(str(self.socket))
+            if connection.connect_ex(str(self.socket)):
+                return False  # not bound, or bound and not yet listening
             connection.sendall(json.dumps(call).encode())
             return b'"name":"O' in connection.recv(65536)  # OVN_Northbound, OVN_Southbound, Open_vSwitch
 
@@ -116,8 +115,8 @@ def ovsdb_server(directory: Path, kind: str, *, remotes: tuple[str, ...] = ()) -
     """
     server = OvsdbServer(directory, kind, remotes=remotes)
     server.create()
-    server.start()
     try:
+        server.start()
         yield server
     finally:
         server.stop()

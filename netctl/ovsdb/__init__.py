@@ -1,0 +1,1 @@
+"""The wire to OVSDB servers: the only room of netctl that imports ovs."""
