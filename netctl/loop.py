@@ -55,7 +55,13 @@ class Loop:
     """Run `step` in the calling thread until `stop()`."""
 
     def __init__(
-        self, name: str, step: Callable[[], None], wake: Wake, *, pace: Pace = Pace(), clock: Clock = time.monotonic
+        self,
+        name: str,
+        step: Callable[[], None],
+        wake: Wake,
+        *,
+        pace: Pace = Pace(),
+        clock: Clock = time.monotonic,
     ) -> None:
         self.name = name
         self.wake = wake
@@ -91,7 +97,9 @@ class Loop:
     def _report(self, error: Exception, backoff_s: float) -> None:
         text = f"{type(error).__name__}: {error}"
         if text != self.last_error:  # the same failure again is no news
-            log.warning("loop step failed", loop=self.name, error=text, retry_in_s=round(backoff_s, 2), exc_info=error)
+            log.warning(
+                "loop step failed", loop=self.name, error=text, retry_in_s=round(backoff_s, 2), exc_info=error
+            )
         self.last_error = text
 
 

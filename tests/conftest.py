@@ -8,6 +8,11 @@ import os
 import shutil
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Speed is the machine's affair, not a property's: an example never fails for being slow to make or to run.
+settings.register_profile("netctl", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("netctl")
 
 NEED_THE_MACHINE = ("tests/functional/", "tests/e2e/")
 TOOLS = (

@@ -134,7 +134,9 @@ def test_what_a_nic_says_is_in_its_row(change: dict[str, object], column: str, v
 
 
 def test_every_reference_exists_and_rows_tell_their_subnet_apart() -> None:
-    rows = rows_of(vlan(), vlan("v20", 20), overlay(), nic(), nic("n2", "o1", number=6), nic("n3", "v20", number=7))
+    rows = rows_of(
+        vlan(), vlan("v20", 20), overlay(), nic(), nic("n2", "o1", number=6), nic("n3", "v20", number=7)
+    )
     uuids = {key[1] for key, fact in rows.items() if isinstance(fact, Row)}
     for fact in rows.values():
         if isinstance(fact, Member):
@@ -145,7 +147,9 @@ def test_every_reference_exists_and_rows_tell_their_subnet_apart() -> None:
 
 
 def test_an_assignment_has_the_bridges_and_nics_of_its_host_alone() -> None:
-    world = snapshot([*infra(), vlan(), nic("b"), nic("a", number=6), nic("other", number=7, host="h2")], revision=9)
+    world = snapshot(
+        [*infra(), vlan(), nic("b"), nic("a", number=6), nic("other", number=7, host="h2")], revision=9
+    )
     settings = AssignmentSettings(ovn_remote="tcp:192.0.2.100:6642", epoch=3)
     found = compile_assignment(world, HostId("h1"), settings)
     assert found is not None
