@@ -55,15 +55,17 @@ class Group:
         except NetctlError as error:
             self._draft.rollback(mark)
             return Verdict(outcome=error)
-        results = tuple(own[0] for own in admitted)
+        results = tuple(all_[0] for all_ in admitted)  # what comes along stands after the edit's own
         if request.validate_only:
             self._draft.rollback(mark)
             return Verdict(outcome=Answer(revision=self._revision, results=results))
-        changed = [one for all_ in admitted for one in all_ if one.before is not one.after]
+        changed = [(one, place > 0) for all_ in admitted for place, one in enumerate(all_)]
+        changed = [(one, extra) for one, extra in changed if one.before is not one.after]
         if changed:
-            self._log(request, changed)
+            self._log(request, [one for one, _ in changed])
         if request.request_id:
-            self._remember(request, results)
+            extras = tuple(index for index, (_, extra) in enumerate(changed) if extra)
+            self._remember(request, results, extras)
         answer = Answer(revision=self._revision, results=results)
         return Verdict(outcome=answer, writes=bool(changed or request.request_id))
 
@@ -101,13 +103,14 @@ class Group:
             for index, one in enumerate(changed)
         ]
 
-    def _remember(self, request: Request, results: tuple[Admitted, ...]) -> None:
+    def _remember(self, request: Request, results: tuple[Admitted, ...], extras: tuple[int, ...]) -> None:
         answer = Remembered(
             request_id=request.request_id,
             body_hash=request.body_hash,
             time_s=self._time_s,
             revision=self._revision,
             outcomes=tuple((one.key, one.before, one.after) for one in results),
+            extras=extras,
         )
         self._remembered[request.request_id] = answer
         self.answers.append(answer)
