@@ -61,26 +61,34 @@ def list_all(client: Client, kind: Kind, filter_: str = "") -> Iterator[Any]:
 def create(client: Client, kind: Kind, resource: Any, ask: Ask) -> Any:
     """Create a resource; return it as stored."""
     request = message_type(kind, f"Create{kind.message}Request")(**{kind.field: resource}, **ask.fields)
-    answer = client.call(_method(kind, "Create"), request, message_type(kind, f"Create{kind.message}Response"))
+    answer = client.call(
+        _method(kind, "Create"), request, message_type(kind, f"Create{kind.message}Response")
+    )
     return getattr(answer, kind.field)
 
 
-def update(client: Client, resource: Any, paths: list[str], *, ask: Ask = Ask(), if_revision: int = 0) -> Any:
+def update(client: Client, resource: Any, paths: list[str], ask: Ask, *, if_revision: int = 0) -> Any:
     """Change the fields at `paths`; return the resource as stored."""
     kind = kind_of_name(resource.name)
     request: Any = message_type(kind, f"Update{kind.message}Request")(
         **{kind.field: resource}, if_revision=if_revision, **ask.fields
     )
     request.update_mask.paths.extend(paths)
-    answer = client.call(_method(kind, "Update"), request, message_type(kind, f"Update{kind.message}Response"))
+    answer = client.call(
+        _method(kind, "Update"), request, message_type(kind, f"Update{kind.message}Response")
+    )
     return getattr(answer, kind.field)
 
 
-def delete(client: Client, name: str, *, ask: Ask = Ask(), if_revision: int = 0) -> int:
+def delete(client: Client, name: str, ask: Ask, *, if_revision: int = 0) -> int:
     """Delete a resource; return the store's revision of the removal."""
     kind = kind_of_name(name)
-    request = message_type(kind, f"Delete{kind.message}Request")(name=name, if_revision=if_revision, **ask.fields)
-    answer: Any = client.call(_method(kind, "Delete"), request, message_type(kind, f"Delete{kind.message}Response"))
+    request = message_type(kind, f"Delete{kind.message}Request")(
+        name=name, if_revision=if_revision, **ask.fields
+    )
+    answer: Any = client.call(
+        _method(kind, "Delete"), request, message_type(kind, f"Delete{kind.message}Response")
+    )
     return int(answer.revision)
 
 

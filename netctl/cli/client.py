@@ -88,7 +88,8 @@ class Client:
         """Return after a short pause when the call is to be repeated."""
         failure = from_rpc(error)
         if failure.code == "DEADLINE_EXCEEDED" and again:
-            raise addresses.unreachable(self.address, f"the connection broke and did not come back in {RETRY_FOR_S:g} s")
+            why = f"the connection broke and did not come back in {RETRY_FOR_S:g} s"
+            raise addresses.unreachable(self.address, why)
         if failure.code != "UNAVAILABLE":
             raise failure from error
         if left_s <= _PAUSE_S:

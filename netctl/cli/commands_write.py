@@ -26,14 +26,26 @@ from netctl.cli.options import (
     session_of,
 )
 
+Command = Callable[..., None]
+
 FilesOption = Annotated[
-    list[str], typer.Option("-f", "--filename", metavar="FILE", help="YAML or JSON file, `-` for standard input; repeat for more.")
+    list[str],
+    typer.Option(
+        "-f", "--filename", metavar="FILE", help="YAML file, `-` is standard input; repeat for more."
+    ),
 ]
 SetOption = Annotated[
     str,
-    typer.Option("--set", metavar="NAME", help="Name of the set, for --prune; a file may say `set: NAME`.", show_default=False),
+    typer.Option(
+        "--set",
+        metavar="NAME",
+        help="Name of this set of resources; or `set: NAME` in the file.",
+        show_default=False,
+    ),
 ]
-PruneOption = Annotated[bool, typer.Option("--prune", help="Delete what this set brought earlier and the files no longer say.")]
+PruneOption = Annotated[
+    bool, typer.Option("--prune", help="Delete what the set once brought and the files no longer name.")
+]
 
 
 def apply(
@@ -93,7 +105,7 @@ def delete(
     mutate.delete(session_of(context).client, full, ask, end, if_revision=if_revision)
 
 
-def make_create(kind: Kind) -> Callable[..., None]:
+def make_create(kind: Kind) -> Command:
     """Make `netctl create KIND` from the table of flags."""
 
     def create(context: typer.Context, name: str, **options: Any) -> None:
@@ -106,7 +118,7 @@ def make_create(kind: Kind) -> Callable[..., None]:
     return _with_flags(create, FLAGS[kind.word])
 
 
-def make_update(kind: Kind) -> Callable[..., None]:
+def make_update(kind: Kind) -> Command:
     """Make `netctl update KIND` from the table of flags."""
 
     def update(context: typer.Context, name: str, **options: Any) -> None:
@@ -116,7 +128,7 @@ def make_update(kind: Kind) -> Callable[..., None]:
         _run(
             session_of(context),
             options,
-            lambda client, ask: edit.update(client, given, ask=ask, if_revision=if_revision),
+            lambda client, ask: edit.update(client, given, ask, if_revision=if_revision),
         )
 
     update.__doc__ = (
@@ -128,7 +140,7 @@ def make_update(kind: Kind) -> Callable[..., None]:
     return _with_flags(update, flags, ("if_revision", IfRevisionOption, 0))
 
 
-def make_group(name: str, make: Callable[[Kind], Callable[..., None]], help_: str) -> typer.Typer:
+def make_group(name: str, make: Callable[[Kind], Command], help_: str) -> typer.Typer:
     """Make `netctl create` or `netctl update`: one command for each kind, and its short word."""
     group = typer.Typer(name=name, help=help_, no_args_is_help=True, rich_markup_mode=None)
     for kind in KINDS:
@@ -139,7 +151,9 @@ def make_group(name: str, make: Callable[[Kind], Callable[..., None]], help_: st
     return group
 
 
-def _with_flags(command: Callable[..., None], flags: tuple[Flag, ...], *more: tuple[str, Any, Any]) -> Callable[..., None]:
+def _with_flags(
+    command: Callable[..., None], flags: tuple[Flag, ...], *more: tuple[str, Any, Any]
+) -> Command:
     """Give a command the signature that typer reads its options from."""
     keyword, positional = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
     name = Annotated[str, typer.Argument(metavar="NAME", help="Its id.", autocompletion=complete_name)]

@@ -19,7 +19,7 @@ from google.protobuf.message import Message
 from netctl.cli.failures import Failure
 from netctl.cli.kinds import BY_COLLECTION, KINDS, WORDS, Kind, find_kind, nearest, resource_name
 from netctl.cli.messages import META, new_message
-from netctl.cli.values import is_map, set_scalar
+from netctl.cli.values import fields_of, is_map, set_scalar
 
 _OUTPUT_ONLY = {"vni", "tap_name", "server_mac_address"}
 
@@ -85,7 +85,9 @@ class _Reader:
             elif key.value == "resources" and isinstance(value, yaml.SequenceNode):
                 found.items.extend(self._read_resource(item) for item in value.value)
             else:
-                self._refuse(key, f"a document with `set` holds `set: NAME` and `resources: [...]`, not {key.value!r}")
+                self._refuse(
+                    key, f"a document with `set` holds `set: NAME` and `resources: [...]`, not {key.value!r}"
+                )
 
     def refuse_repeated(self, items: list[Document]) -> None:
         """Refuse a resource that is there twice: only one of them can be meant."""
@@ -100,7 +102,9 @@ class _Reader:
         pairs = self._pairs(node)
         kind, name = self._identify(node, {key.value: value for key, value in pairs})
         resource = new_message(kind, name)
-        rest = [(key, value) for key, value in pairs if key.value != "name" and not self._names_kind(key, value)]
+        rest = [
+            (key, value) for key, value in pairs if key.value != "name" and not self._names_kind(key, value)
+        ]
         self._fill(resource, [(key, value) for key, value in rest if key.value not in META])
         return Document(resource=resource, kind=kind, where=self._where(node))
 
@@ -121,12 +125,15 @@ class _Reader:
 
     def _names_kind(self, key: Any, value: Any) -> bool:
         # `kind` is also a field of subnets (VLAN, OVERLAY): there it is the kind of intent only when it names one.
-        return key.value == "kind" and find_kind(value.value if isinstance(value, yaml.ScalarNode) else "") is not None
+        return (
+            key.value == "kind"
+            and find_kind(value.value if isinstance(value, yaml.ScalarNode) else "") is not None
+        )
 
     def _fill(self, message: Message, pairs: list[tuple[Any, Any]]) -> None:
-        fields = {name: item for item in message.DESCRIPTOR.fields for name in (item.name, item.camelcase_name)}
+        fields = {name: item for item in fields_of(message) for name in (item.name, item.camelcase_name)}
         if message.DESCRIPTOR.name == "Subnet":
-            fields |= {alias: fields["kind"] for alias in ("subnet_kind", "subnetKind")}
+            fields |= dict.fromkeys(("subnet_kind", "subnetKind"), fields["kind"])
         for key, value in pairs:
             item = fields.get(key.value)
             if item is None:
@@ -138,7 +145,9 @@ class _Reader:
 
     def _set(self, message: Message, item: FieldDescriptor, node: Any) -> None:
         if is_map(item):
-            getattr(message, item.name).update({self._text(key): self._text(value) for key, value in self._pairs(node)})
+            getattr(message, item.name).update(
+                {self._text(key): self._text(value) for key, value in self._pairs(node)}
+            )
         elif item.is_repeated:
             if not isinstance(node, yaml.SequenceNode):
                 self._refuse(node, f"`{item.name}` is a list: write [a, b] or one `- a` a line")

@@ -42,14 +42,16 @@ def create(client: Client, given: Given, ask: Ask) -> Outcome:
     return compare(None, api.create(client, given.kind, resource, ask))
 
 
-def update(client: Client, given: Given, *, ask: Ask = Ask(), if_revision: int = 0) -> Outcome:
+def update(client: Client, given: Given, ask: Ask, *, if_revision: int = 0) -> Outcome:
     """Change the fields that flags name, and only those.
 
     Labels are merged with those that are there: the mask can only name the whole map, so the update is bound to the
     revision that was read.
     """
     if not given.values:
-        raise Failure.usage(f"nothing to change in {given.name}", hint=f"see `netctl update {given.kind.word} --help`")
+        raise Failure.usage(
+            f"nothing to change in {given.name}", hint=f"see `netctl update {given.kind.word} --help`"
+        )
     before = api.get(client, given.name)
     resource = new_message(given.kind, given.name)
     if "labels" in given.values:
@@ -57,7 +59,7 @@ def update(client: Client, given: Given, *, ask: Ask = Ask(), if_revision: int =
         if_revision = if_revision or before.revision
         _drop_labels(resource.labels, given.values["labels"])
     _fill(given, resource)
-    return compare(before, api.update(client, resource, list(given.values), ask=ask, if_revision=if_revision))
+    return compare(before, api.update(client, resource, list(given.values), ask, if_revision=if_revision))
 
 
 def _drop_labels(labels: Any, texts: list[str]) -> None:
@@ -74,5 +76,6 @@ def _fill(given: Given, resource: Any) -> Any:
         try:
             set_path(resource, flag.path, given.values[flag.path])
         except ValueError as error:
-            raise Failure.usage(f"{flag.option}: {error}", hint=f"see `netctl create {given.kind.word} --help`") from None
+            hint = f"see `netctl create {given.kind.word} --help`"
+            raise Failure.usage(f"{flag.option}: {error}", hint=hint) from None
     return resource

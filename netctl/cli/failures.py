@@ -37,7 +37,13 @@ class Failure(Exception):
     """A reason to stop: `exit_status` is one of EXIT_STATUSES, `code` a gRPC code's name or a word of ours."""
 
     def __init__(
-        self, message: str, *, exit_status: int = REFUSED, code: str = "FAILED", field: str = "", hint: str = ""
+        self,
+        message: str,
+        *,
+        exit_status: int = REFUSED,
+        code: str = "FAILED",
+        field: str = "",
+        hint: str = "",
     ) -> None:
         super().__init__(message)
         self.message = message

@@ -25,7 +25,9 @@ class Flag:
         return "flag_" + self.path.replace(".", "_")
 
 
-def _flag(path: str, metavar: str, help_: str, *, option: str = "", fixed: bool = False, many: bool = False) -> Flag:
+def _flag(
+    path: str, metavar: str, help_: str, *, option: str = "", fixed: bool = False, many: bool = False
+) -> Flag:
     option = option or "--" + path.replace(".", "-").replace("_", "-")
     return Flag(path=path, option=option, metavar=metavar, help=help_, fixed=fixed, many=many)
 
@@ -39,7 +41,12 @@ _COMMON = (
 def _family(family: str, example: str) -> tuple[Flag, ...]:
     name = family.replace("ipv", "IPv")
     return (
-        _flag(f"{family}.cidr", "CIDR", f"{name} network, e.g. {example}; turns address management on.", fixed=True),
+        _flag(
+            f"{family}.cidr",
+            "CIDR",
+            f"{name} network, e.g. {example}; turns address management on.",
+            fixed=True,
+        ),
         _flag(f"{family}.gateway", "ADDRESS", f"Router's {name} address; never allocated."),
         _flag(
             f"{family}.pools",
@@ -60,11 +67,22 @@ def _family(family: str, example: str) -> tuple[Flag, ...]:
 
 _DHCP = (
     _flag("dhcp.disabled", "BOOL", "true: no DHCP at all."),
-    _flag("dhcp.server_address", "ADDRESS", "Address of the DHCP server; the last of the network by default.", option="--dhcp-server"),
+    _flag(
+        "dhcp.server_address",
+        "ADDRESS",
+        "DHCP server; the network's last address by default.",
+        option="--dhcp-server",
+    ),
     _flag("dhcp.lease_s", "SECONDS", "Lease time; a day by default.", option="--dhcp-lease"),
     _flag("dhcp.dns_servers", "ADDRESS", "A DNS server; repeat for more.", option="--dns-server", many=True),
     _flag("dhcp.domain_name", "NAME", "Domain of the guests.", option="--domain-name"),
-    _flag("dhcp.domain_search", "NAME", "A domain to search; repeat for more.", option="--domain-search", many=True),
+    _flag(
+        "dhcp.domain_search",
+        "NAME",
+        "A domain to search; repeat for more.",
+        option="--domain-search",
+        many=True,
+    ),
     _flag("dhcp.ntp_servers", "ADDRESS", "A time server; repeat for more.", option="--ntp-server", many=True),
     _flag("dhcp.tftp_server", "NAME", "TFTP server to boot from.", option="--tftp-server"),
     _flag("dhcp.bootfile_name", "PATH", "File to boot from.", option="--bootfile-name"),
@@ -80,12 +98,22 @@ _DHCP = (
 FLAGS: dict[str, tuple[Flag, ...]] = {
     "cluster": (
         _flag("mac_prefix", "PREFIX", "First three bytes of allocated MAC addresses; 50:6b:8d by default."),
-        _flag("underlay_mtu_bytes", "BYTES", "MTU between tunnel endpoints; 1500 by default.", option="--underlay-mtu"),
+        _flag(
+            "underlay_mtu_bytes",
+            "BYTES",
+            "MTU between tunnel endpoints; 1500 by default.",
+            option="--underlay-mtu",
+        ),
         *_COMMON,
     ),
     "virtualswitch": (
         _flag("cluster", "CLUSTER", "The cluster whose hosts it spans.", fixed=True),
-        _flag("bridge", "BRIDGE", "Uplink bridge on every host, br0 to br99; the lowest free one by default.", fixed=True),
+        _flag(
+            "bridge",
+            "BRIDGE",
+            "Uplink bridge, br0 to br99; the lowest free one by default.",
+            fixed=True,
+        ),
         _flag("mtu_bytes", "BYTES", "MTU; 1500 by default.", option="--mtu"),
         _flag("bond_mode", "MODE", "Load balancing of the uplinks: active-backup."),
         *_COMMON,
@@ -93,7 +121,11 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
     "host": (
         _flag("cluster", "CLUSTER", "The cluster that it belongs to.", fixed=True),
         _flag("tunnel_address", "ADDRESS/LENGTH", "Address of its tunnel endpoint, e.g. 192.168.77.11/24."),
-        _flag("tunnel_virtual_switch", "SWITCH", "Virtual switch that carries the tunnels; the first uplink's by default."),
+        _flag(
+            "tunnel_virtual_switch",
+            "SWITCH",
+            "Virtual switch of the tunnels; the first uplink's by default.",
+        ),
         _flag(
             "uplinks",
             "SWITCH=IF[,IF]",
@@ -109,7 +141,12 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
         _flag("vlan_id", "ID", "vlan: 1 to 4094, or 0 for untagged."),
         _flag("cluster", "CLUSTER", "overlay: the cluster.", fixed=True),
         _flag("vpc", "VPC", "overlay: the VPC; subnets of one VPC may not overlap.", fixed=True),
-        _flag("mtu_bytes", "BYTES", "MTU of the guests; the largest that the underlay carries by default.", option="--mtu"),
+        _flag(
+            "mtu_bytes",
+            "BYTES",
+            "MTU of the guests; the largest that fits by default.",
+            option="--mtu",
+        ),
         *_family("ipv4", "10.0.0.0/24"),
         *_family("ipv6", "2001:db8::/64"),
         *_DHCP,
@@ -123,7 +160,11 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
         _flag("ipv6_address", "ADDRESS", "Static IPv6 address; allocated by default."),
         _flag("connected", "BOOL", "Link state: false drops all its traffic."),
         _flag("port_security", "BOOL", "Drop frames whose source is not its own address; true by default."),
-        _flag("allow_unknown_macs", "BOOL", "Deliver frames for unknown MAC addresses too; needs --port-security false."),
+        _flag(
+            "allow_unknown_macs",
+            "BOOL",
+            "Deliver frames for unknown MACs too; needs --port-security false.",
+        ),
         *_COMMON,
     ),
 }
@@ -136,8 +177,11 @@ EXAMPLES: dict[str, tuple[str, str]] = {
         "update host h1 --uplink vs0=eth1,eth2 --uplink vs1=eth3",
     ),
     "subnet": (
-        "create subnet web --kind vlan --virtual-switch vs0 --vlan-id 10 --ipv4-cidr 10.0.0.0/24 --ipv4-gateway 10.0.0.1",
+        "create subnet web --kind vlan --virtual-switch vs0 --vlan-id 10 --ipv4-cidr 10.0.0.0/24",
         "update subnet web --dns-server 192.0.2.53 --dhcp-lease 3600",
     ),
-    "nic": ("create nic web-1 --subnet web --host h1 --wait", "update nic web-1 --connected false --reason quarantine"),
+    "nic": (
+        "create nic web-1 --subnet web --host h1 --wait",
+        "update nic web-1 --connected false --reason quarantine",
+    ),
 }

@@ -82,7 +82,9 @@ def parse_kind(word: str) -> Kind:
     """Return the kind that a word names; refuse with the nearest one."""
     kind = find_kind(word)
     if kind is None:
-        raise Failure.usage(f"{word!r} is no kind", hint=nearest(word, _BY_WORD) or f"kinds: {', '.join(WORDS)}")
+        raise Failure.usage(
+            f"{word!r} is no kind", hint=nearest(word, _BY_WORD) or f"kinds: {', '.join(WORDS)}"
+        )
     return kind
 
 
@@ -100,7 +102,9 @@ def resource_name(kind: Kind, text: str) -> str:
     if not slash:
         return f"{kind.collection}/{text}"
     if find_kind(word) is not kind:
-        raise Failure.usage(f"{text!r} does not name a {kind.word}", hint=f"write {kind.collection}/ID, or ID alone")
+        raise Failure.usage(
+            f"{text!r} does not name a {kind.word}", hint=f"write {kind.collection}/ID, or ID alone"
+        )
     return f"{kind.collection}/{id_}"
 
 
@@ -109,7 +113,9 @@ def parse_name(text: str) -> str:
     word, slash, id_ = text.partition("/")
     kind = find_kind(word)
     if kind is None or not slash:
-        raise Failure.usage(f"{text!r} does not name a resource", hint="write KIND/NAME, e.g. subnet/web or nics/web-1")
+        raise Failure.usage(
+            f"{text!r} does not name a resource", hint="write KIND/NAME, e.g. subnet/web or nics/web-1"
+        )
     return f"{kind.collection}/{id_}"
 
 

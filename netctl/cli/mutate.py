@@ -37,7 +37,7 @@ def finish(client: Client, outcome: Outcome, ask: Ask, end: End) -> None:
 def delete(client: Client, names: Sequence[str], ask: Ask, end: End, *, if_revision: int = 0) -> None:
     """Delete resources: one by its own call, several as one batch."""
     if len(names) == 1:
-        revision = api.delete(client, names[0], ask=ask, if_revision=if_revision)
+        revision = api.delete(client, names[0], ask, if_revision=if_revision)
     elif if_revision:
         raise Failure.usage("--if-revision speaks of one resource, but several are named")
     else:
@@ -64,7 +64,9 @@ def apply(client: Client, documents: Documents, ask: Ask, end: End, *, prune: bo
     _conclude(client, outcomes, ask, end, revision=revision)
 
 
-def _plan_and_run(client: Client, documents: Documents, ask: Ask, *, prune: bool) -> tuple[Plan, int, list[Outcome]]:
+def _plan_and_run(
+    client: Client, documents: Documents, ask: Ask, *, prune: bool
+) -> tuple[Plan, int, list[Outcome]]:
     """Plan and send; plan afresh when somebody changed what was to be pruned in between."""
     for attempt in range(1, _ATTEMPTS + 1):
         plan = make_plan(client, documents, prune=prune)
@@ -80,9 +82,7 @@ def _plan_and_run(client: Client, documents: Documents, ask: Ask, *, prune: bool
     raise AssertionError("the last attempt returns or raises")
 
 
-def _conclude(
-    client: Client, outcomes: Sequence[Outcome], ask: Ask, end: End, *, revision: int = 0
-) -> None:
+def _conclude(client: Client, outcomes: Sequence[Outcome], ask: Ask, end: End, *, revision: int = 0) -> None:
     data = end.output in ("json", "yaml")
     if not data:
         print_outcomes(outcomes, end.output)
@@ -98,7 +98,9 @@ def _conclude(
         print_outcomes(outcomes, end.output)
 
 
-def _print_plan(client: Client, plan: Plan, result: tuple[int, Sequence[Outcome]], ask: Ask, end: End) -> None:
+def _print_plan(
+    client: Client, plan: Plan, result: tuple[int, Sequence[Outcome]], ask: Ask, end: End
+) -> None:
     revision, outcomes = result
     if ask.dry_run:
         note("dry run: nothing was changed")

@@ -108,20 +108,23 @@ KindArgument = Annotated[
     ),
 ]
 NameArgument = Annotated[
-    str, typer.Argument(metavar="NAME", help="Its id (web) or name (subnets/web).", autocompletion=complete_name)
+    str,
+    typer.Argument(metavar="NAME", help="Its id (web) or name (subnets/web).", autocompletion=complete_name),
 ]
 NamesArgument = Annotated[
     list[str],
-    typer.Argument(metavar="NAME...", help="Ids (web) or names (subnets/web).", autocompletion=complete_name),
+    typer.Argument(metavar="NAME", help="Ids (web) or names (subnets/web).", autocompletion=complete_name),
 ]
 TableOption = Annotated[
-    TableFormat, typer.Option("-o", "--output", help="How to print.", callback=_remember_format, is_eager=True)
+    TableFormat,
+    typer.Option("-o", "--output", help="How to print.", callback=_remember_format, is_eager=True),
 ]
 TextOption = Annotated[
     TextFormat, typer.Option("-o", "--output", help="How to print.", callback=_remember_format, is_eager=True)
 ]
 StreamOption = Annotated[
-    StreamFormat, typer.Option("-o", "--output", help="How to print.", callback=_remember_format, is_eager=True)
+    StreamFormat,
+    typer.Option("-o", "--output", help="How to print.", callback=_remember_format, is_eager=True),
 ]
 RequestIdOption = Annotated[
     str,
@@ -132,7 +135,9 @@ RequestIdOption = Annotated[
         show_default=False,
     ),
 ]
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Let the controller check everything, change nothing.")]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Let the controller check everything, change nothing.")
+]
 ReasonOption = Annotated[
     str, typer.Option("--reason", metavar="TEXT", help="Why, for `netctl history`.", show_default=False)
 ]
@@ -140,5 +145,7 @@ WaitOption = Annotated[bool, typer.Option("--wait", help="Return once it is in t
 TimeoutOption = Annotated[float, typer.Option("--timeout", metavar="S", help="Seconds to wait at most.")]
 IfRevisionOption = Annotated[
     int,
-    typer.Option("--if-revision", metavar="N", help="Refuse unless it is at this revision.", show_default=False),
+    typer.Option(
+        "--if-revision", metavar="N", help="Refuse unless it is at this revision.", show_default=False
+    ),
 ]

@@ -55,14 +55,19 @@ def compare(before: Any, after: Any) -> Outcome:
 
 def render_changes(changes: dict[str, tuple[str, str]]) -> str:
     """Return changed fields on one line."""
-    return ", ".join(f"{path}: {old or '(unset)'} -> {new or '(unset)'}" for path, (old, new) in changes.items())
+    return ", ".join(
+        f"{path}: {old or '(unset)'} -> {new or '(unset)'}" for path, (old, new) in changes.items()
+    )
 
 
 def summarise(outcomes: Sequence[Outcome]) -> str:
     """Return "2 created, 1 unchanged"."""
     actions = [outcome.action for outcome in outcomes]
     known = ("created", "updated", "unchanged", "deleted")
-    return ", ".join(f"{actions.count(action)} {action}" for action in known if action in actions) or "nothing to do"
+    return (
+        ", ".join(f"{actions.count(action)} {action}" for action in known if action in actions)
+        or "nothing to do"
+    )
 
 
 def print_outcomes(outcomes: Sequence[Outcome], output: str) -> None:

@@ -7,12 +7,23 @@ a text; whether a value makes sense is the server's to say.
 
 from __future__ import annotations
 
+from typing import cast
+
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from netctl.cli.kinds import complete_reference, nearest
 
-_BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+_BOOLEANS = {
+    "true": True,
+    "yes": True,
+    "on": True,
+    "1": True,
+    "false": False,
+    "no": False,
+    "off": False,
+    "0": False,
+}
 _INTEGERS = {FieldDescriptor.CPPTYPE_INT32, FieldDescriptor.CPPTYPE_INT64}
 
 Scalar = str | int | bool
@@ -64,7 +75,7 @@ def set_path(message: Message, path: str, texts: list[str]) -> None:
     for parent in parents:
         message = getattr(message, parent)
     message.SetInParent()  # `--ipv4-gateway ""` alone still speaks of ipv4
-    field = message.DESCRIPTOR.fields_by_name[last]
+    field = next(field for field in fields_of(message) if field.name == last)
     if is_map(field):
         getattr(message, last).update(_parse_pairs(texts))
     elif field.is_repeated:
@@ -121,7 +132,9 @@ def _parse_short_form(message: Message, text: str) -> None:
         "Uplink": ("=", ("virtual_switch", "interfaces"), "VIRTUAL_SWITCH=INTERFACE,..."),
     }
     if name not in forms:
-        raise ValueError(f"{text!r} is a single value, but this has fields: {', '.join(field_names(message))}")
+        raise ValueError(
+            f"{text!r} is a single value, but this has fields: {', '.join(field.name for field in fields_of(message))}"
+        )
     separator, (left, right), form = forms[name]
     before, found, after = text.partition(separator)
     if not found and name == "AddressRange":
@@ -132,6 +145,6 @@ def _parse_short_form(message: Message, text: str) -> None:
     set_path(message, right, [after.strip()])
 
 
-def field_names(message: Message) -> list[str]:
-    """Return the names of a message's fields."""
-    return [field.name for field in message.DESCRIPTOR.fields]
+def fields_of(message: Message) -> list[FieldDescriptor]:
+    """Return the fields of a message. The stubs name two classes for one, hence the cast."""
+    return cast(list[FieldDescriptor], list(message.DESCRIPTOR.fields))

@@ -1,0 +1,112 @@
+"""`netctl describe`: everything about one resource: fields, status, what it refers to, who uses it, recent changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from netctl.cli import api
+from netctl.cli.client import Client
+from netctl.cli.failures import Failure
+from netctl.cli.history import render_change
+from netctl.cli.kinds import BY_COLLECTION, REFERENCES, Kind, kind_of_name
+from netctl.cli.messages import flatten, render_json
+from netctl.cli.output import paint, print_data
+from netctl.cli.show import quote
+from netctl.cli.tables import phase_of
+
+SHOWN = 20
+CHANGES = 5
+# Who can refer to a kind: (collection, field of the filter). Uplinks are a list inside a host, read from the host.
+_USERS = {
+    "cluster": (("virtualSwitches", "cluster"), ("hosts", "cluster"), ("subnets", "cluster")),
+    "virtualswitch": (("subnets", "virtual_switch"),),
+    "host": (("nics", "host"),),
+    "subnet": (("nics", "subnet"),),
+    "nic": (),
+}
+
+
+def print_description(client: Client, name: str, output: str) -> None:
+    """Read and print one resource with its neighbourhood."""
+    resource = api.get(client, name)
+    users = list(_read_users(client, resource))
+    changes = api.list_changes(client, name, CHANGES)
+    if output in ("json", "yaml"):
+        data: dict[str, Any] = {"resource": render_json(resource), "used_by": [user.name for user in users]}
+        data["changes"] = [render_json(change) for change in changes]
+        print_data(data, output)
+        return
+    if output == "name":
+        print(resource.name)
+        return
+    _print_section(kind_of_name(name).message + " " + name.partition("/")[2], _identity(resource))
+    _print_section("Status", _status(resource))
+    _print_section("Fields", [(path, text) for path, text in flatten(resource) if path != "name"])
+    _print_section("Refers to", [("", reference) for reference in _references(resource)])
+    more = [("", f"and {len(users) - SHOWN} more")] if len(users) > SHOWN else []
+    _print_section(f"Used by ({len(users)})", [*(("", user.name) for user in users[:SHOWN]), *more])
+    _print_section("Recent changes", [("", render_change(change)) for change in changes])
+
+
+def _identity(resource: Any) -> list[tuple[str, str]]:
+    return [
+        ("uid", resource.uid),
+        ("revision", str(resource.revision)),
+        ("created", _time(resource, "create_time")),
+        ("updated", _time(resource, "update_time")),
+    ]
+
+
+def _status(resource: Any) -> list[tuple[str, str]]:
+    status = resource.status
+    lines = [
+        ("phase", paint(phase_of(resource)) or "unknown"),
+        ("reason", status.reason),
+        ("message", status.message),
+    ]
+    if status.revision != resource.revision:
+        lines.append(("speaks of", f"revision {status.revision}"))
+    return [line for line in lines if line[1]]
+
+
+def _references(resource: Any) -> list[str]:
+    values = [
+        getattr(resource, field.name) for field in resource.DESCRIPTOR.fields if field.name in REFERENCES
+    ]
+    uplinks = [uplink.virtual_switch for uplink in getattr(resource, "uplinks", ())]
+    return list(dict.fromkeys(value for value in [*values, *uplinks] if value))
+
+
+def _read_users(client: Client, resource: Any) -> Iterator[Any]:
+    kind = kind_of_name(resource.name)
+    for collection, field in _USERS[kind.word]:
+        yield from _list_or_nothing(client, BY_COLLECTION[collection], f"{field} = {quote(resource.name)}")
+    if kind.word == "virtualswitch":
+        for host in api.list_all(client, BY_COLLECTION["hosts"]):
+            if any(uplink.virtual_switch == resource.name for uplink in host.uplinks):
+                yield host
+
+
+def _list_or_nothing(client: Client, kind: Kind, filter_: str) -> Iterator[Any]:
+    """List users; a server that cannot filter by this field does not spoil the description."""
+    try:
+        yield from api.list_all(client, kind, filter_)
+    except Failure as failure:
+        if failure.code != "INVALID_ARGUMENT":
+            raise
+
+
+def _print_section(title: str, lines: list[tuple[str, str]]) -> None:
+    if not lines:
+        return
+    print(title)
+    width = max(len(label) for label, _ in lines)
+    for label, text in lines:
+        print(f"  {label:<{width}}  {text}" if width else f"  {text}")
+
+
+def _time(resource: Any, field: str) -> str:
+    if not resource.HasField(field):
+        return "-"
+    return str(getattr(resource, field).ToDatetime().strftime("%Y-%m-%d %H:%M:%S UTC"))
