@@ -1,0 +1,165 @@
+"""Which daemons central and a host run, and how: command lines in private directories. No process is touched here.
+
+Command lines: ovsdb-server(1), ovn-northd(8), ovs-vswitchd(8), ovn-controller(8). Ports: 6642 is OVN's for the
+southbound database.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from netctl.lab import discover, namespaces
+from netctl.lab.processes import Daemon
+from netctl.lab.topology import Node
+
+SOUTHBOUND_PORT = 6642
+CONTROLLER_PORT = 50051
+METRICS_PORT = 9464
+NB, SB, NORTHD, CONTROLLER = "nb", "sb", "ovn-northd", "controller"
+OVSDB, VSWITCHD, OVN_CONTROLLER, AGENT = "ovsdb-server", "ovs-vswitchd", "ovn-controller", "agent"
+# In the order in which they start: each needs those before it on its node.
+CENTRAL_DAEMONS = (NB, SB, NORTHD, CONTROLLER)
+HOST_DAEMONS = (OVSDB, VSWITCHD, OVN_CONTROLLER, AGENT)
+DAEMONS = CENTRAL_DAEMONS + HOST_DAEMONS
+TOOLS = (
+    *("nsenter", "setsid", "ovsdb-server", "ovsdb-tool", "ovs-vsctl", "ovs-vswitchd"),
+    *("ovn-northd", "ovn-controller", "udhcpc", "ping"),
+)
+OVN_SCHEMAS = Path("/usr/share/ovn")
+VSWITCH_SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a node of a lab lives: the lab's name, its central and the node itself."""
+
+    lab: str
+    central: Node
+    node: Node
+
+    @property
+    def directory(self) -> Path:
+        """The node's own part of the run directory."""
+        return discover.run_dir(self.lab) / self.node.id
+
+    @property
+    def namespace(self) -> str:
+        """The node's network namespace."""
+        return namespaces.node_namespace(self.lab, self.node.id)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What makes every OVS and OVN tool find this node's daemons and no others."""
+        here = str(self.directory)
+        names = ("OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR", "OVN_RUNDIR", "OVN_LOGDIR", "OVN_DBDIR")
+        found = dict.fromkeys(names, here) | {"NETCTL_SERVER": f"unix:{discover.controller_socket(self.lab)}"}
+        if self.node == self.central:
+            found |= {"OVN_NB_DB": f"unix:{here}/nb.sock", "OVN_SB_DB": f"unix:{here}/sb.sock"}
+        return found
+
+    @property
+    def databases(self) -> dict[Path, Path]:
+        """Database files and the schemas that they are made from."""
+        if self.node == self.central:
+            return {self.directory / f"{db}.db": OVN_SCHEMAS / f"ovn-{db}.ovsschema" for db in (NB, SB)}
+        return {self.directory / "conf.db": VSWITCH_SCHEMA}
+
+
+def daemons(place: Place) -> tuple[Daemon, ...]:
+    """Return what a node runs, in the order of starting."""
+    return _central(place) if place.node == place.central else _host(place)
+
+
+def first_settings(place: Place) -> list[str]:
+    """Return the command that a host's fresh Open_vSwitch database needs, before any other daemon starts."""
+    # Without the row that `init` makes (as ovs-ctl does), ovs-vswitchd waits. Without ovn-bridge, ovn-controller
+    # makes a br-int at once, and with the kernel's datapath; everything else is the host agent's.
+    bridge = ("external_ids:ovn-bridge=brAtlas", "external_ids:ovn-bridge-datapath-type=netdev")
+    database = f"--db=unix:{place.directory}/db.sock"
+    return ["ovs-vsctl", database, "--no-wait", "init", "--", "set", "Open_vSwitch", ".", *bridge]
+
+
+def program(name: str) -> str:
+    """Find a program of this installation: beside the interpreter that runs us, else on the PATH."""
+    beside = Path(sys.executable).parent / name
+    return str(beside) if beside.exists() else shutil.which(name) or name
+
+
+def _central(place: Place) -> tuple[Daemon, ...]:
+    here = place.directory
+    southbound = f"{place.node.management_ip}:{SOUTHBOUND_PORT}"
+    northd = ("ovn-northd", f"--ovnnb-db=unix:{here}/nb.sock", f"--ovnsb-db=unix:{here}/sb.sock")
+    controller = (
+        program("netctl-controller"),
+        *("--state-dir", str(here / "state")),
+        *("--northbound", f"unix:{here}/nb.sock"),
+        *("--ovn-remote", f"tcp:{southbound}"),
+        *("--listen", f"unix:{discover.controller_socket(place.lab)}"),
+        *("--listen", f"{place.node.management_ip}:{CONTROLLER_PORT}"),
+        *("--metrics-listen", f"{place.node.management_ip}:{METRICS_PORT}"),
+    )
+    return (
+        _detached(place, NB, _ovsdb_server(place, NB)),
+        _detached(
+            place,
+            SB,
+            (*_ovsdb_server(place, SB), f"--remote=ptcp:{SOUTHBOUND_PORT}:{place.node.management_ip}"),
+        ),
+        _detached(place, NORTHD, (*northd, f"--unixctl={here}/ovn-northd.ctl")),
+        _daemon(place, CONTROLLER, controller, serves=discover.controller_socket(place.lab)),
+    )
+
+
+def _host(place: Place) -> tuple[Daemon, ...]:
+    here = place.directory
+    local = f"unix:{here}/db.sock"
+    agent = (
+        program("netctl-host-agent"),
+        *("--host-id", place.node.id),
+        *("--controller", f"{place.central.management_ip}:{CONTROLLER_PORT}"),
+        *("--ovsdb", local),
+        *("--state-dir", str(here / "state")),
+        # Always the userspace datapath: the kernel's is one for the whole machine, and not every kernel has it.
+        *("--datapath-type", "netdev"),
+    )
+    server = ("ovsdb-server", str(here / "conf.db"), f"--remote=punix:{here}/db.sock")
+    return (
+        _detached(place, OVSDB, (*server, f"--unixctl={here}/ovsdb-server.ctl")),
+        _detached(place, VSWITCHD, ("ovs-vswitchd", local, f"--unixctl={here}/ovs-vswitchd.ctl")),
+        _detached(place, OVN_CONTROLLER, ("ovn-controller", local)),
+        _daemon(place, AGENT, agent),
+    )
+
+
+def _ovsdb_server(place: Place, database: str) -> tuple[str, ...]:
+    here = place.directory
+    return (
+        *("ovsdb-server", str(here / f"{database}.db")),
+        f"--remote=punix:{here}/{database}.sock",
+        f"--unixctl={here}/{database}.ctl",
+    )
+
+
+def _detached(place: Place, name: str, argv: tuple[str, ...]) -> Daemon:
+    """Let OVS' own code put it in the background: it returns when the daemon is ready."""
+    pid_file, log = place.directory / f"{name}.pid", place.directory / f"{name}.log"
+    common = ("--detach", f"--pidfile={pid_file}", f"--log-file={log}", "-vconsole:off")
+    return _daemon(place, name, (*argv, *common), detaches=True)
+
+
+def _daemon(
+    place: Place, name: str, argv: tuple[str, ...], *, detaches: bool = False, serves: Path | None = None
+) -> Daemon:
+    return Daemon(
+        node=place.node.id,
+        name=name,
+        namespace=place.namespace,
+        directory=place.directory,
+        argv=argv,
+        environment=place.environment,
+        detaches=detaches,
+        serves=serves,
+    )

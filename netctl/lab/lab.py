@@ -1,0 +1,263 @@
+"""One lab: brought up, looked into, broken on purpose, taken down.
+
+`Lab` holds a name and a topology, no state: what runs is asked of the machine each time, so a lab can be used from any
+process, and `take_down` works after any crash of any part, ours included. `up` on a running lab repairs it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from netctl.errors import Forbidden, InvalidIntent, NotFound, Unavailable
+from netctl.lab import daemons, discover, links, namespaces, processes, wiring
+from netctl.lab.daemons import Place
+from netctl.lab.guests import Guest, Guests, Lease, Ping
+from netctl.lab.processes import Process
+from netctl.lab.progress import Progress, Silent
+from netctl.lab.topology import FABRIC, Node, Topology, check_lab_name, parse_topology
+
+_TOPOLOGY = "topology.clab.yml"
+# A Unix socket's path has 107 characters (unix(7)); the longest name below a run directory is ovn-controller's.
+_RUN_DIR_MAX = 107 - len("/0123456789/ovn-controller.1234567.ctl")
+
+
+class Lab:
+    """A lab by name; it need not run."""
+
+    def __init__(self, text: str, *, name: str = "", progress: Progress | None = None) -> None:
+        """Read a containerlab file's text; `name` replaces the file's."""
+        self.topology: Topology = parse_topology(text, name=name)
+        self.name = self.topology.name
+        self._text = text
+        self._progress = progress or Silent()
+        self._guests = Guests(self.name, self.directory / "guests")
+
+    @classmethod
+    def open(cls, name: str, *, progress: Progress | None = None) -> Lab:
+        """Take up a lab that was brought up before, by any process."""
+        try:
+            text = (discover.run_dir(check_lab_name(name)) / _TOPOLOGY).read_text()
+        except FileNotFoundError:
+            known = ", ".join(discover.lab_names()) or "none"
+            raise NotFound(
+                f"no lab {name} on this machine (running: {known}); start one: netctl lab up"
+            ) from None
+        return cls(text, name=name, progress=progress)
+
+    @property
+    def directory(self) -> Path:
+        """The run directory: databases, sockets, logs, pid files."""
+        return discover.run_dir(self.name)
+
+    @property
+    def server(self) -> str:
+        """The gRPC target of the controller."""
+        return f"unix:{discover.controller_socket(self.name)}"
+
+    def up(self, *, without: Collection[str] = ()) -> None:
+        """Build what is missing and start what does not run, except the daemons named in `without`."""
+        if unknown := set(without) - set(daemons.DAEMONS):
+            raise InvalidIntent("without", f"no such daemon: {', '.join(sorted(unknown))}")
+        if os.geteuid() != 0:
+            raise Forbidden("the lab makes network namespaces: run this as root, for instance with sudo")
+        processes.require(daemons.TOOLS)
+        if len(str(self.directory)) > _RUN_DIR_MAX:
+            raise InvalidIntent(
+                "name", f"{self.directory} is too long for Unix sockets; set {discover.ENVIRONMENT}"
+            )
+        if namespaces.namespaces_of(self.name) and not self.directory.exists():
+            raise InvalidIntent(
+                "name",
+                f"a lab {self.name} is here without its run directory: netctl lab down --name {self.name}",
+            )
+        with _locked(self.directory):
+            self._keep_topology()
+            with self._progress.step("namespaces and links"):
+                wiring.wire(self.name, self.topology)
+                for guest in self._guests.all():
+                    self._guests.add(guest)
+            with self._progress.step("OVN central, Open vSwitch and ovn-controller, controller and agents"):
+                self._start(self.topology.nodes, without)
+
+    def down(self) -> None:
+        """Remove every trace."""
+        take_down(self.name)
+
+    def place(self, node: str) -> Place:
+        """Find a node by name."""
+        for candidate in self.topology.nodes:
+            if candidate.id == node:
+                return Place(lab=self.name, central=self.topology.central, node=candidate)
+        known = ", ".join(candidate.id for candidate in self.topology.nodes)
+        raise NotFound(f"no node {node} in lab {self.name}; there are {known}")
+
+    def processes(self) -> list[Process]:
+        """List the processes that this lab has when all run, in starting order."""
+        return [
+            Process(daemon) for node in self.topology.nodes for daemon in daemons.daemons(self.place(node.id))
+        ]
+
+    def process(self, node: str, name: str) -> Process:
+        """Find one process, e.g. `("h1", "ovn-controller")`."""
+        candidates = [Process(daemon) for daemon in daemons.daemons(self.place(node))]
+        for process in candidates:
+            if process.name == name:
+                return process
+        known = ", ".join(process.name for process in candidates)
+        raise NotFound(f"no process {name} on {node}; there are {known}")
+
+    def command(self, target: str, argv: list[str]) -> tuple[list[str], dict[str, str]]:
+        """Return command line and environment that run `argv` on a node, in the fabric or in a guest."""
+        if target == FABRIC:
+            return [*processes.enter(namespaces.fabric_namespace(self.name)), *argv], dict(os.environ)
+        if target in {node.id for node in self.topology.nodes}:
+            place = self.place(target)
+            return [*processes.enter(place.namespace), *argv], os.environ | place.environment
+        guest = self._guests.get(target)
+        return [*processes.enter(self._guests.namespace(guest)), *argv], dict(os.environ)
+
+    def exec(
+        self, target: str, argv: list[str], *, timeout_s: float = 30.0, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command on a node, in the fabric or in a guest; a failure raises Unavailable unless `check` is off."""
+        command, environment = self.command(target, argv)
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=timeout_s, check=False
+        )
+        if check and done.returncode != 0:
+            raise Unavailable(
+                f"{' '.join(argv)} on {target}: exit {done.returncode}: {done.stderr.strip()[-500:]}"
+            )
+        return done
+
+    def guests(self) -> list[Guest]:
+        """List the guests."""
+        return self._guests.all()
+
+    def guest(self, name: str) -> Guest:
+        """Find a guest by its name or its tap's."""
+        return self._guests.get(name)
+
+    def add_guest(
+        self, host: str, tap_name: str, mac_address: str, mtu_bytes: int = 1500, *, name: str = ""
+    ) -> Guest:
+        """Make a guest behind a tap of this name on a host; again with the same values changes nothing."""
+        if self.place(host).node == self.topology.central:
+            raise InvalidIntent("host", f"{host} is central; a guest needs a host")
+        guest = Guest(
+            name=name or tap_name, host=host, tap_name=tap_name, mac_address=mac_address, mtu_bytes=mtu_bytes
+        )
+        self._guests.add(guest)
+        return guest
+
+    def remove_guest(self, name: str) -> None:
+        """Remove a guest and its tap."""
+        guest = self._guests.get(name)
+        processes.end_all([self._guests.namespace(guest)])
+        self._guests.remove(guest)
+
+    def lease(self, guest: str, *, timeout_s: int = 10) -> Lease:
+        """Give a guest the address that DHCP offers."""
+        return self._guests.lease(self._guests.get(guest), timeout_s=timeout_s)
+
+    def set_address(self, guest: str, address: str, *, gateway: str = "") -> None:
+        """Give a guest an address (with prefix length) by hand."""
+        namespace = self._guests.namespace(self._guests.get(guest))
+        links.set_address(namespace, "eth0", address, gateway=gateway)
+
+    def ping(self, guest: str, destination: str, *, count: int = 1, timeout_s: float = 2.0) -> Ping:
+        """Ping an address from a guest until `count` answers came or the time is over."""
+        return self._guests.ping(self._guests.get(guest), destination, count=count, timeout_s=timeout_s)
+
+    def reboot(self, host: str, *, without: Collection[str] = (), keep_ovs: bool = False) -> None:
+        """Take a host's power away and give it back.
+
+        All its processes die at once, its namespace and links are new, its taps too (without addresses: ask for a
+        lease again), and Open vSwitch forgets everything unless `keep_ovs`. What the agent keeps on disk stays.
+        """
+        place = self.place(host)
+        processes.end_all([place.namespace], place.directory)
+        namespaces.remove(place.namespace)
+        if not keep_ovs:
+            for database in place.databases:
+                database.unlink(missing_ok=True)
+        with _locked(self.directory):
+            wiring.wire(self.name, self.topology)
+            for guest in self._guests.all():
+                if guest.host == host:
+                    self._guests.add(guest)
+            self._start((place.node,), without)
+
+    def _start(self, nodes: tuple[Node, ...], without: Collection[str]) -> None:
+        with ThreadPoolExecutor(max_workers=len(nodes)) as pool:
+            for started in [pool.submit(self._start_node, node, without) for node in nodes]:
+                started.result()
+
+    def _start_node(self, node: Node, without: Collection[str]) -> None:
+        place = self.place(node.id)
+        place.directory.mkdir(exist_ok=True)
+        (place.directory / "state").mkdir(exist_ok=True)
+        for database, schema in place.databases.items():
+            if not database.exists():
+                self._run(["ovsdb-tool", "create", str(database), str(schema)])
+        for daemon in daemons.daemons(place):
+            if daemon.name not in without:
+                Process(daemon).start()
+            if daemon.name == daemons.OVSDB:
+                self._run(daemons.first_settings(place))
+
+    def _run(self, argv: list[str]) -> None:
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
+        if done.returncode != 0:
+            raise Unavailable(f"{' '.join(argv)}: {done.stderr.strip()[-500:]}")
+
+    def _keep_topology(self) -> None:
+        kept = self.directory / _TOPOLOGY
+        if kept.exists() and parse_topology(kept.read_text(), name=self.name) != self.topology:
+            raise InvalidIntent(
+                "topology",
+                f"lab {self.name} runs with another topology: netctl lab down --name {self.name} first",
+            )
+        kept.write_text(self._text)
+
+
+def lab_names() -> list[str]:
+    """Name every lab that left anything on this machine: a run directory or a namespace."""
+    return sorted(set(discover.lab_names()) | namespaces.labs_with_namespaces())
+
+
+def take_down(name: str) -> None:
+    """Remove every trace of a lab, whole or in ruins: processes, namespaces, run directory."""
+    check_lab_name(name)
+    directory = discover.run_dir(name)
+    with _locked(directory):
+        for _ in range(2):  # a guest added while we looked
+            found = namespaces.namespaces_of(name)
+            processes.end_all(found, directory)
+            for namespace in found:
+                namespaces.remove(namespace)
+        shutil.rmtree(directory)
+    with suppress(OSError):  # other labs are there
+        directory.parent.rmdir()
+
+
+@contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    """Keep other processes from building or removing the same lab; a lock that dies with its holder."""
+    while True:
+        directory.mkdir(parents=True, exist_ok=True)
+        handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            if os.fstat(handle).st_nlink:  # else it was removed while we waited: the lock is on nothing
+                yield
+                return
+        finally:
+            os.close(handle)

@@ -1,0 +1,297 @@
+"""A containerlab topology file as a `Topology`: the text of a YAML file goes in, frozen values or errors come out.
+
+Read is what the lab uses: `name`, `mgmt.ipv4-subnet`, nodes of kind `linux` and `bridge`, `mgmt-ipv4`, labels, links
+with two endpoints and `mtu`. Every other containerlab key is left to containerlab. Labels of ours are `netctl.*`:
+
+    netctl.role                     central (exactly one) or host
+    netctl.cluster                  on central: id of the cluster, `lab` when absent
+    netctl.tunnel-address           on a host: address of its tunnel endpoint with prefix length
+    netctl.tunnel-virtual-switch    on a host: virtual switch that carries the tunnels, the first when absent
+    netctl.uplink.{virtual switch}  on a host: its interfaces, joined by commas; the first is the bond's primary
+
+Errors are `InvalidIntent` whose field is the path of the key in the file. Format: containerlab's "Topology definition".
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from netctl.errors import InvalidIntent
+from netctl.lab.document import Section, read_yaml, shown
+
+HOSTS_MAX = 10
+FABRIC = "fabric"  # the namespace of all bridges; no node of kind linux may be called so
+MANAGEMENT_INTERFACE = "eth0"  # containerlab's, too: links may not use it
+DEFAULT_MTU_BYTES = 9000  # carries a guest's 1500 in a tunnel with room to spare
+# Linux' IFNAMSIZ leaves 15 characters; a node's management port in the fabric is `mgmt-{node}`.
+_LAB = re.compile(r"[a-z]([a-z0-9-]{0,29}[a-z0-9])?\Z")
+_NODE = re.compile(r"[a-z][a-z0-9-]{0,9}\Z")
+_INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}\Z")
+_LABELS = ("netctl.role", "netctl.cluster", "netctl.tunnel-address", "netctl.tunnel-virtual-switch")
+_UPLINK = "netctl.uplink."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uplink:
+    """The interfaces of a host that serve one virtual switch."""
+
+    virtual_switch: str
+    interfaces: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """Central or one host: a namespace with a management address."""
+
+    id: str
+    management_ip: str
+    tunnel_address: str = ""
+    tunnel_virtual_switch: str = ""
+    uplinks: tuple[Uplink, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """One end of a link."""
+
+    node: str
+    interface: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """A cable between two nodes, or from a node to a bridge of the fabric."""
+
+    ends: tuple[Endpoint, Endpoint]
+    mtu_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topology:
+    """What to build."""
+
+    name: str
+    cluster: str
+    management_prefix: int
+    central: Node
+    hosts: tuple[Node, ...]
+    bridges: tuple[str, ...]
+    links: tuple[Link, ...]
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """Central first, then the hosts."""
+        return (self.central, *self.hosts)
+
+    def mtu_bytes(self, virtual_switch: str) -> int:
+        """Return the smallest MTU of the links that serve a virtual switch."""
+        serving = {
+            Endpoint(node=host.id, interface=interface)
+            for host in self.hosts
+            for uplink in host.uplinks
+            if uplink.virtual_switch == virtual_switch
+            for interface in uplink.interfaces
+        }
+        return min(link.mtu_bytes for link in self.links if serving & set(link.ends))
+
+    @property
+    def virtual_switches(self) -> tuple[str, ...]:
+        """Every virtual switch, in the order in which the file names them."""
+        return tuple(dict.fromkeys(uplink.virtual_switch for host in self.hosts for uplink in host.uplinks))
+
+
+def check_lab_name(name: str) -> str:
+    """Return the name of a lab, or raise InvalidIntent: it becomes part of paths and namespaces' names."""
+    if not _LAB.match(name):
+        raise InvalidIntent("name", f"{name[:40]!r} is no name for a lab: use up to 31 of a-z, 0-9 and -")
+    return name
+
+
+def parse_topology(text: str, *, name: str = "") -> Topology:
+    """Parse a containerlab file; `name`, when given, replaces the file's."""
+    file = read_yaml(text)
+    topology = file.mapping("topology")
+    defaults = Section.of(topology.get("defaults", {}), "topology.defaults")
+    nodes = {key: topology.mapping("nodes").mapping(key) for key in topology.mapping("nodes").names()}
+    bridges = tuple(key for key, node in nodes.items() if _kind(node, defaults) == "bridge")
+    linux = {key: node for key, node in nodes.items() if key not in bridges}
+    network = _network(file)
+    addresses = _management_addresses(linux, network)
+    roles = {key: _role(node) for key, node in linux.items()}
+    central = [key for key, role in roles.items() if role == "central"]
+    hosts = [key for key, role in roles.items() if role == "host"]
+    if len(central) != 1:
+        raise InvalidIntent(
+            "topology.nodes", f"{len(central)} nodes with netctl.role central; use exactly one"
+        )
+    if not 1 <= len(hosts) <= HOSTS_MAX:
+        raise InvalidIntent(
+            "topology.nodes", f"{len(hosts)} nodes with netctl.role host; use 1 to {HOSTS_MAX}"
+        )
+    result = Topology(
+        name=check_lab_name(name or file.text("name")),
+        cluster=_labels(linux[central[0]]).text("netctl.cluster", "lab"),
+        management_prefix=network.prefixlen,
+        central=Node(id=_node_id(linux[central[0]], central[0]), management_ip=addresses[central[0]]),
+        hosts=tuple(_host(linux[key], key, addresses[key]) for key in hosts),
+        bridges=tuple(_bridge(nodes[key], key) for key in bridges),
+        links=_links(topology, frozenset(nodes)),
+    )
+    _check_uplinks(result)
+    return result
+
+
+def _kind(node: Section, defaults: Section) -> str:
+    kind = node.get("kind", defaults.get("kind", None))
+    if kind not in ("linux", "bridge"):
+        raise InvalidIntent(node.at("kind"), f"must be linux or bridge, is {shown(kind)}")
+    return str(kind)
+
+
+def _network(file: Section) -> ipaddress.IPv4Network:
+    mgmt = file.mapping("mgmt")
+    text = mgmt.text("ipv4-subnet", "172.20.20.0/24")  # containerlab's default
+    try:
+        return ipaddress.IPv4Network(text)
+    except ValueError as error:
+        raise InvalidIntent(mgmt.at("ipv4-subnet"), str(error)) from None
+
+
+def _management_addresses(nodes: Mapping[str, Section], network: ipaddress.IPv4Network) -> dict[str, str]:
+    addresses: dict[str, str] = {}
+    for key, node in nodes.items():
+        if node.get("mgmt-ipv4", None) is None:
+            continue
+        text = node.text("mgmt-ipv4")
+        try:
+            inside = ipaddress.IPv4Address(text) in network
+        except ValueError as error:
+            raise InvalidIntent(node.at("mgmt-ipv4"), str(error)) from None
+        if not inside or text in addresses.values():
+            raise InvalidIntent(node.at("mgmt-ipv4"), f"{text} is not a free address of {network}")
+        addresses[key] = text
+    # Docker keeps the first address of containerlab's management network for its bridge.
+    free = (str(ip) for ip in network.hosts() if ip != network[1] and str(ip) not in addresses.values())
+    try:
+        return {key: addresses.get(key) or next(free) for key in nodes}
+    except StopIteration:
+        raise InvalidIntent("mgmt.ipv4-subnet", f"{network} has no room for {len(nodes)} nodes") from None
+
+
+def _labels(node: Section) -> Section:
+    labels = node.mapping("labels")
+    for key in labels.names():
+        if key.startswith("netctl.") and key not in _LABELS and not key.startswith(_UPLINK):
+            raise InvalidIntent(labels.at(key), f"no such label; known are {', '.join(_LABELS)}, {_UPLINK}*")
+    return labels
+
+
+def _role(node: Section) -> str:
+    labels = _labels(node)
+    role = labels.text("netctl.role")
+    if role not in ("central", "host"):
+        raise InvalidIntent(labels.at("netctl.role"), f"must be central or host, is {role!r}")
+    return role
+
+
+def _node_id(node: Section, key: str) -> str:
+    if not _NODE.match(key) or key == FABRIC:
+        raise InvalidIntent(node.path, f"a node's name is up to 10 of a-z, 0-9 and -, and not {FABRIC}")
+    return key
+
+
+def _bridge(node: Section, key: str) -> str:
+    # iproute2 reads `br` as an abbreviation of its own keyword.
+    if not _INTERFACE.match(key) or key in ("br", "mgmt", "lo"):
+        raise InvalidIntent(node.path, "a bridge is named like a Linux interface, and not br, mgmt or lo")
+    return key
+
+
+def _host(node: Section, key: str, management_ip: str) -> Node:
+    labels = _labels(node)
+    address = labels.text("netctl.tunnel-address")
+    try:
+        ipaddress.ip_interface(address)
+    except ValueError as error:
+        raise InvalidIntent(labels.at("netctl.tunnel-address"), str(error)) from None
+    uplinks = tuple(
+        Uplink(
+            virtual_switch=label.removeprefix(_UPLINK),
+            interfaces=tuple(name.strip() for name in labels.text(label).split(",")),
+        )
+        for label in labels.names()
+        if label.startswith(_UPLINK)
+    )
+    if not uplinks:
+        raise InvalidIntent(labels.path, f"a host needs at least one label {_UPLINK}{{virtual switch}}")
+    return Node(
+        id=_node_id(node, key),
+        management_ip=management_ip,
+        tunnel_address=address,
+        tunnel_virtual_switch=labels.text("netctl.tunnel-virtual-switch", uplinks[0].virtual_switch),
+        uplinks=uplinks,
+    )
+
+
+def _links(topology: Section, nodes: frozenset[str]) -> tuple[Link, ...]:
+    listed = topology.get("links", [])
+    if not isinstance(listed, list):
+        raise InvalidIntent(topology.at("links"), f"must be a list, is {shown(listed)}")
+    links: list[Link] = []
+    taken: set[Endpoint] = set()
+    for i, entry in enumerate(listed):
+        path = f"{topology.at('links')}[{i}]"
+        link = Section.of(entry, path)
+        ends = link.get("endpoints", None)
+        if not isinstance(ends, list) or len(ends) != 2:
+            raise InvalidIntent(link.at("endpoints"), f"must be a list of two, is {shown(ends)}")
+        first, second = (_endpoint(end, link.at("endpoints"), nodes) for end in ends)
+        for end in (first, second):
+            if end in taken:
+                raise InvalidIntent(link.at("endpoints"), f"{end.node}:{end.interface} is used twice")
+            taken.add(end)
+        mtu = link.get("mtu", DEFAULT_MTU_BYTES)
+        if not isinstance(mtu, int) or not 1280 <= mtu <= 9216:
+            raise InvalidIntent(link.at("mtu"), f"must be 1280 to 9216 bytes, is {shown(mtu)}")
+        links.append(Link(ends=(first, second), mtu_bytes=mtu))
+    return tuple(links)
+
+
+def _endpoint(value: object, path: str, nodes: frozenset[str]) -> Endpoint:
+    node, _, interface = str(value).partition(":")
+    if not _INTERFACE.match(interface):
+        raise InvalidIntent(
+            path, f"{value!r} is not NODE:INTERFACE with at most 15 characters after the colon"
+        )
+    if node not in nodes:
+        raise InvalidIntent(path, f"{node!r} is not among topology.nodes")
+    if interface in (MANAGEMENT_INTERFACE, "lo"):
+        raise InvalidIntent(path, f"{interface} is the management interface or loopback; use another")
+    return Endpoint(node=node, interface=interface)
+
+
+def _check_uplinks(topology: Topology) -> None:
+    connected = {end for link in topology.links for end in link.ends}
+    ports = [end.interface for link in topology.links for end in link.ends if end.node in topology.bridges]
+    if len(ports) != len(set(ports)):  # all bridges share one namespace
+        raise InvalidIntent("topology.links", "two links use the same interface name at a bridge")
+    for host in topology.hosts:
+        labels = f"topology.nodes.{host.id}.labels"
+        switches = {uplink.virtual_switch for uplink in host.uplinks}
+        if host.tunnel_virtual_switch not in switches:
+            raise InvalidIntent(
+                f"{labels}.netctl.tunnel-virtual-switch",
+                f"{host.tunnel_virtual_switch} has no uplink here; known are {', '.join(sorted(switches))}",
+            )
+        used: set[str] = set()
+        for uplink in host.uplinks:
+            for interface in uplink.interfaces:
+                where = f"{labels}.{_UPLINK}{uplink.virtual_switch}"
+                if Endpoint(node=host.id, interface=interface) not in connected:
+                    raise InvalidIntent(where, f"{interface!r} is not an endpoint of topology.links")
+                if interface in used:
+                    raise InvalidIntent(where, f"{interface} serves two virtual switches; use it once")
+                used.add(interface)

@@ -1,0 +1,71 @@
+"""From a topology to namespaces, bridges and cables. Again on a lab that is there, it makes what is missing."""
+
+from __future__ import annotations
+
+from netctl.lab import links, namespaces
+from netctl.lab.links import Cable, Port
+from netctl.lab.topology import FABRIC, MANAGEMENT_INTERFACE, Endpoint, Topology
+
+MANAGEMENT_BRIDGE = "mgmt"
+_MANAGEMENT_MTU_BYTES = 1500
+
+
+def wire(lab: str, topology: Topology) -> None:
+    """Make the fabric, a namespace for each node, their management links and the links of the topology."""
+    fabric = namespaces.fabric_namespace(lab)
+    if namespaces.ensure(fabric):
+        links.set_sysctls(fabric, links.FABRIC_SYSCTLS)
+    for node in topology.nodes:
+        namespace = namespaces.node_namespace(lab, node.id)
+        if namespaces.ensure(namespace):
+            links.set_sysctls(namespace, links.HOST_SYSCTLS)
+    largest = max((link.mtu_bytes for link in topology.links), default=_MANAGEMENT_MTU_BYTES)
+    links.ensure_bridges(fabric, topology.bridges, largest)
+    links.ensure_bridges(fabric, [MANAGEMENT_BRIDGE], _MANAGEMENT_MTU_BYTES)
+    links.connect([*management_cables(lab, topology), *data_cables(lab, topology)])
+
+
+def management_cables(lab: str, topology: Topology) -> list[Cable]:
+    """Connect eth0 of every node to the management bridge."""
+    return [
+        Cable(
+            ends=(
+                Port(
+                    namespace=namespaces.fabric_namespace(lab),
+                    interface=f"{MANAGEMENT_BRIDGE}-{node.id}",
+                    bridge=MANAGEMENT_BRIDGE,
+                ),
+                Port(
+                    namespace=namespaces.node_namespace(lab, node.id),
+                    interface=MANAGEMENT_INTERFACE,
+                    address=f"{node.management_ip}/{topology.management_prefix}",
+                ),
+            ),
+            mtu_bytes=_MANAGEMENT_MTU_BYTES,
+        )
+        for node in topology.nodes
+    ]
+
+
+def data_cables(lab: str, topology: Topology) -> list[Cable]:
+    """Lay the topology's links."""
+
+    def port(end: Endpoint) -> Port:
+        is_bridge = end.node in topology.bridges
+        return Port(
+            namespace=namespaces.node_namespace(lab, FABRIC if is_bridge else end.node),
+            interface=end.interface,
+            bridge=end.node if is_bridge else "",
+        )
+
+    # The fabric's end first: cables are made from their first end's namespace, so most are made in one.
+    return [
+        Cable(
+            ends=(port(first), port(second))
+            if first.node in topology.bridges
+            else (port(second), port(first)),
+            mtu_bytes=link.mtu_bytes,
+        )
+        for link in topology.links
+        for first, second in [link.ends]
+    ]
