@@ -14,9 +14,8 @@ from dataclasses import dataclass
 
 from netctl.errors import Exhausted
 from netctl.model.indexes import Scope, Space
-from netctl.model.lookups import BLOCK_BITS, Readable
 from netctl.model.numbers import address_number, address_text, mac_number, mac_text
-from netctl.model.snapshot import FULL, Draft
+from netctl.model.snapshot import BLOCK_BITS, FULL, Draft
 from netctl.model.subnet import AddressRange, IpConfig, Subnet
 
 VNI_MAX = 2**24 - 1  # RFC 8926: Geneve has 24 bits; 0 is none
@@ -99,7 +98,7 @@ def allocate_vni(draft: Draft) -> int:
 
 def lowest_bridge(draft: Draft, cluster: str) -> str:
     """Return the lowest free uplink bridge of a cluster."""
-    number = first_free(draft.blocks((Space.BRIDGE, cluster)), 0, BRIDGE_MAX)
+    number = first_free(draft, (Space.BRIDGE, cluster), (0, BRIDGE_MAX))
     if number is None:
         raise Exhausted(
             f"clusters/{cluster} has no free uplink bridge, br0 to br{BRIDGE_MAX} are taken", field="bridge"
@@ -107,12 +106,14 @@ def lowest_bridge(draft: Draft, cluster: str) -> str:
     return f"br{number}"
 
 
-def first_free(blocks: Readable[int, int], low: int, high: int) -> int | None:
-    """Return the lowest number from `low` to `high` whose bit is not set."""
-    number = low
+def first_free(draft: Draft, scope: Scope, within: Range) -> int | None:
+    """Return the lowest number of a range that nobody has."""
+    number, high = within
+    space, whose = scope
+    blocks = draft.blocks
     while number <= high:
         offset = number & (_BLOCK_SIZE - 1)
-        free = ~(blocks.get(number >> BLOCK_BITS, 0) >> offset)
+        free = ~(blocks[space, whose, number >> BLOCK_BITS] >> offset)
         skip = (free & -free).bit_length() - 1  # how many taken ones stand before the first free one
         if offset + skip < _BLOCK_SIZE:
             return number + skip if number + skip <= high else None
@@ -121,23 +122,23 @@ def first_free(blocks: Readable[int, int], low: int, high: int) -> int | None:
 
 
 def _allocate(draft: Draft, scope: Scope, ranges: Sequence[Range], start: int) -> int | None:
-    cursor = draft.cursor(scope)
+    cursor = draft.cursors[scope]
     if cursor == FULL:
         return None
-    found = _next_free(draft.blocks(scope), ranges, cursor or start)
+    found = _next_free(draft, scope, ranges, cursor or start)
     draft.set_cursor(scope, FULL if found is None else found + 1)
     return found
 
 
-def _next_free(blocks: Readable[int, int], ranges: Sequence[Range], cursor: int) -> int | None:
+def _next_free(draft: Draft, scope: Scope, ranges: Sequence[Range], cursor: int) -> int | None:
     for low, high in ranges:
         if high >= cursor:
-            found = first_free(blocks, max(low, cursor), high)
+            found = first_free(draft, scope, (max(low, cursor), high))
             if found is not None:
                 return found
     for low, high in ranges:
         if low < cursor:
-            found = first_free(blocks, low, min(high, cursor - 1))
+            found = first_free(draft, scope, (low, min(high, cursor - 1)))
             if found is not None:
                 return found
     return None

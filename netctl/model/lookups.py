@@ -7,19 +7,13 @@ from typing import Any, TypeVar
 
 from immutables import Map, MapMutation
 
-from netctl.model.indexes import Claim, Relation, Scope, Span, SpanKey
+from netctl.model.indexes import Claim, Relation, Span, SpanKey
 from netctl.model.infra import Cluster, Host, VirtualSwitch
 from netctl.model.intent import Intent
 from netctl.model.keys import ClusterId, HostId, Key, Kind, NicId, SubnetId, VirtualSwitchId
-from netctl.model.nested import Nested
 from netctl.model.nic import Nic
 from netctl.model.sorted_set import SortedSet
 from netctl.model.subnet import Subnet
-
-# A claim of a number stands in a block of 1024 bits as well: a free number is found by a few integer operations
-# at any fill level.
-BLOCK_BITS = 10
-
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -29,12 +23,9 @@ Readable = Map[K, V] | MapMutation[K, V]
 class Lookups:
     """Read access by indexes. Sets of intents come in no particular order; `ids` is sorted."""
 
-    __slots__ = ("_blocks", "_claims", "_cursors", "_spans", "_tables")
+    __slots__ = ("_spans", "_tables")
 
     _tables: Mapping[Kind, Readable[str, Any]]  # each table holds one kind; the accessors say which
-    _claims: Map[Scope, Map[int | str, Key]] | Nested[Scope, int | str, Key]
-    _blocks: Map[Scope, Map[int, int]] | Nested[Scope, int, int]
-    _cursors: Readable[Scope, int]
     _spans: Readable[SpanKey, SortedSet[Span]]
 
     def table(self, kind: Kind) -> Mapping[str, Any]:
@@ -131,15 +122,7 @@ class Lookups:
 
     def owner(self, claim: Claim) -> Key | None:
         """Return whose a unique value is, None when it is free."""
-        return self._claims.get(claim[0], _NO_OWNERS).get(claim[1])
-
-    def blocks(self, scope: Scope) -> Readable[int, int]:
-        """Return which numbers of a space are taken: bit n of block b stands for number b * 1024 + n."""
-        return self._blocks.get(scope, _NO_BLOCKS)
-
-    def cursor(self, scope: Scope) -> int:
-        """Return the number from which the next one is looked for, 0 at first."""
-        return self._cursors.get(scope, 0)
+        raise NotImplementedError
 
     def spans(self, key: SpanKey) -> SortedSet[Span]:
         """Return the address ranges of a VPC, which do not overlap."""
@@ -151,5 +134,3 @@ class Lookups:
 
 
 _NO_SPANS: SortedSet[Span] = SortedSet()
-_NO_OWNERS: Map[int | str, Key] = Map()
-_NO_BLOCKS: Map[int, int] = Map()

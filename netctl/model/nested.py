@@ -1,56 +1,76 @@
-"""Nested: a persistent map of persistent maps while it is changed.
+"""Persistent maps while they are changed: Nested, a map of maps, and Overlay, a map of small numbers.
 
-The indexes need it: a set of ids, or the numbers of one space, is found by one key and then read, counted and
-changed on its own. Opened inner maps are changed in place; `finish` closes those and touches no other.
+Both are dictionaries of what was touched over a persistent map of the rest: touching again is a dictionary's
+look-up, and `finish` is O(touched).
 """
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Generic, TypeVar
 
 from immutables import Map, MapMutation
 
-K = TypeVar("K")
-M = TypeVar("M")
+K = TypeVar("K", bound=Hashable)
+M = TypeVar("M", bound=Hashable)
 V = TypeVar("V")
-D = TypeVar("D")
 
 
-class Nested(Generic[K, M, V]):
-    """A map of maps; an inner map exists while it has members."""
+class Nested(dict[K, MapMutation[M, V]], Generic[K, M, V]):
+    """A map of maps: `nested[key]` is an inner map to change, open until it is read or all is finished."""
 
-    __slots__ = ("_open", "_outer")
+    __slots__ = ("_outer",)
 
     def __init__(self, base: Map[K, Map[M, V]]) -> None:
+        super().__init__()
         self._outer = base.mutate()
-        self._open: dict[K, MapMutation[M, V]] = {}  # inner maps being changed: newer than those in _outer
 
-    def get(self, key: K, default: D) -> Map[M, V] | MapMutation[M, V] | D:
-        """Return an inner map to look things up in."""
-        inner = self._open.get(key)
-        return inner if inner is not None else self._outer.get(key, default)
-
-    def edit(self, key: K) -> MapMutation[M, V]:
-        """Return an inner map to change."""
-        inner = self._open.get(key)
-        if inner is None:
-            inner = self._open[key] = self._outer.get(key, Map()).mutate()
+    def __missing__(self, key: K) -> MapMutation[M, V]:
+        inner = self[key] = self._outer.get(key, Map()).mutate()
         return inner
 
     def read(self, key: K) -> Map[M, V]:
         """Return an inner map as it is now, to iterate over."""
-        inner = self._open.pop(key, None)
-        if inner is not None:
-            if len(inner):
-                self._outer[key] = inner.finish()
-            elif key in self._outer:
-                del self._outer[key]
-        return self._outer.get(key, Map())
+        changed = self.pop(key, None)
+        if changed is None:
+            return self._outer.get(key, Map())
+        inner = changed.finish()
+        if inner:
+            self._outer[key] = inner
+        else:
+            self._outer.pop(key, None)
+        return inner
 
     def finish(self) -> Map[K, Map[M, V]]:
-        """Return all as it is now, in O(changes)."""
-        for key in tuple(self._open):
+        """Return all as it is now; inner maps without members are not in it."""
+        for key in tuple(self):
             self.read(key)
         outer = self._outer.finish()
         self._outer = outer.mutate()
         return outer
+
+
+class Overlay(dict[K, int], Generic[K]):
+    """A map of numbers, 0 where there is none: a batch of NICs changes the same few thousands of times."""
+
+    __slots__ = ("_base",)
+
+    def __init__(self, base: Map[K, int]) -> None:
+        super().__init__()
+        self._base = base
+
+    def __missing__(self, key: K) -> int:
+        return self._base.get(key, 0)
+
+    def finish(self) -> Map[K, int]:
+        """Return all as it is now."""
+        if self:
+            changing = self._base.mutate()
+            for key, number in self.items():
+                if number:
+                    changing[key] = number
+                else:
+                    changing.pop(key, 0)
+            self._base = changing.finish()
+            self.clear()
+        return self._base

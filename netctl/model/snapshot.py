@@ -26,8 +26,8 @@ from netctl.model.indexes import (
 )
 from netctl.model.intent import Intent, key_of
 from netctl.model.keys import Key, Kind, resource_name
-from netctl.model.lookups import BLOCK_BITS, Lookups
-from netctl.model.nested import Nested
+from netctl.model.lookups import Lookups
+from netctl.model.nested import Nested, Overlay
 from netctl.model.nic import Nic
 from netctl.model.sorted_set import SortedSet
 
@@ -35,28 +35,33 @@ from netctl.model.sorted_set import SortedSet
 Mark = NewType("Mark", int)
 
 FULL = -1  # a cursor's value: no number of its pools is free
+# A claim of a number stands in a block of 1024 bits as well: a free number is found by a few integer operations
+# at any fill level. (space, whose, number >> BLOCK_BITS)
+BLOCK_BITS = 10
+Block = tuple[str, str, int]
 _BLOCK_MASK = (1 << BLOCK_BITS) - 1
 _POOLED = {Kind.CLUSTER: (Space.MAC,), Kind.SUBNET: (Space.IPV4, Space.IPV6)}
 _Members = Map[str, None]
 _NOBODY: _Members = Map()
+_NO_OWNERS: Map[int | str, Key] = Map()
 
 
 class Snapshot(Lookups):
     """All intents at `revision`; immutable."""
 
-    __slots__ = ("_members", "_orders", "revision")
+    __slots__ = ("_blocks", "_claims", "_cursors", "_members", "_orders", "revision")
 
     _tables: dict[Kind, Map[str, Any]]
-    _claims: Map[Scope, Map[int | str, Key]]
-    _blocks: Map[Scope, Map[int, int]]
-    _cursors: Map[Scope, int]
     _spans: Map[SpanKey, SortedSet[Span]]
 
     def __init__(self) -> None:
         self.revision = 0
         self._tables = {kind: Map() for kind in Kind}
-        self._claims, self._blocks, self._cursors, self._spans = Map(), Map(), Map(), Map()
         self._members: Map[tuple[Relation, str], _Members] = Map()
+        self._claims: Map[Scope, Map[int | str, Key]] = Map()
+        self._spans = Map()
+        self._blocks: Map[Block, int] = Map()
+        self._cursors: Map[Scope, int] = Map()
         self._orders: dict[Kind, SortedSet[str]] = {kind: SortedSet() for kind in Kind}
 
     @classmethod
@@ -92,6 +97,10 @@ class Snapshot(Lookups):
         """Return all ids of a kind, sorted."""
         return self._orders[kind]
 
+    def owner(self, claim: Claim) -> Key | None:
+        """Return whose a unique value is, None when it is free."""
+        return self._claims.get(claim[0], _NO_OWNERS).get(claim[1])
+
 
 class Draft(Lookups):
     """Intents while they change: `put` and `remove` keep the indexes, `rollback` undoes.
@@ -99,21 +108,30 @@ class Draft(Lookups):
     Neither checks relations; admission does (admit.py). What is iterated over stays as it was when the iteration began.
     """
 
-    __slots__ = ("_members", "_orders", "_touched", "_undo", "_undo_start", "plans")
+    __slots__ = (
+        "_claims",
+        "_members",
+        "_orders",
+        "_touched",
+        "_undo",
+        "_undo_start",
+        "blocks",
+        "cursors",
+        "plans",
+    )
 
     _tables: dict[Kind, MapMutation[str, Any]]
-    _claims: Nested[Scope, int | str, Key]
-    _blocks: Nested[Scope, int, int]
-    _cursors: MapMutation[Scope, int]
     _spans: MapMutation[SpanKey, SortedSet[Span]]
 
     def __init__(self, base: Snapshot) -> None:
         self._tables = {kind: base._tables[kind].mutate() for kind in Kind}
-        self._claims, self._blocks = Nested(base._claims), Nested(base._blocks)
-        self._members = Nested(base._members)
-        self._cursors, self._spans = base._cursors.mutate(), base._spans.mutate()
+        self._claims, self._members = Nested(base._claims), Nested(base._members)
+        # Allocation reads both and writes the second by set_cursor, see ipam.py.
+        self.blocks, self.cursors = Overlay(base._blocks), Overlay(base._cursors)
+        self._spans = base._spans.mutate()
         self._orders = dict(base._orders)
-        self._touched: dict[Kind, set[str]] = {kind: set() for kind in Kind}  # ids not yet in _orders
+        # ids that are not yet in _orders, and whether they were before
+        self._touched: dict[Kind, dict[str, bool]] = {kind: {} for kind in Kind}
         # (key, intent before) or (scope, cursor before)
         self._undo: list[tuple[Key, Intent | None] | tuple[Scope, int]] = []
         self._undo_start = 0
@@ -141,7 +159,7 @@ class Draft(Lookups):
         while self._undo_start + len(self._undo) > mark:
             name, before = self._undo.pop()
             if isinstance(before, int):
-                self._cursors[name] = before
+                self.cursors[name] = before
             else:
                 self._put(cast(Key, name), before)
 
@@ -151,9 +169,9 @@ class Draft(Lookups):
         frozen.revision = revision
         frozen._tables = {kind: self._closed_table(kind) for kind in Kind}
         frozen._members, frozen._claims = self._members.finish(), self._claims.finish()
-        frozen._blocks = self._blocks.finish()
-        frozen._cursors, frozen._spans = self._cursors.finish(), self._spans.finish()
-        self._cursors, self._spans = frozen._cursors.mutate(), frozen._spans.mutate()
+        frozen._blocks, frozen._cursors = self.blocks.finish(), self.cursors.finish()
+        frozen._spans = self._spans.finish()
+        self._spans = frozen._spans.mutate()
         frozen._orders = {kind: self.order(kind) for kind in Kind}
         self._undo_start += len(self._undo)
         self._undo = []
@@ -171,16 +189,20 @@ class Draft(Lookups):
         """Return all ids of a kind, sorted, as they are now."""
         order, touched, table = self._orders[kind], self._touched[kind], self._tables[kind]
         if touched:
-            added = [id for id in touched if id in table and id not in order]
-            removed = [id for id in touched if id not in table and id in order]
+            added = [id for id, was in touched.items() if not was and id in table]
+            removed = [id for id, was in touched.items() if was and id not in table]
             self._orders[kind] = order = order.changed(added, removed)
-            self._touched[kind] = set()
+            self._touched[kind] = {}
         return order
+
+    def owner(self, claim: Claim) -> Key | None:
+        """Return whose a unique value is now, None when it is free."""
+        return self._claims[claim[0]].get(claim[1])
 
     def set_cursor(self, scope: Scope, number: int) -> None:
         """Say where to look for the next number; FULL when there is none."""
-        self._undo.append((scope, self._cursors.get(scope, 0)))
-        self._cursors[scope] = number
+        self._undo.append((scope, self.cursors[scope]))
+        self.cursors[scope] = number
 
     def _closed_table(self, kind: Kind) -> Map[str, Any]:
         table = self._tables[kind].finish()
@@ -199,7 +221,7 @@ class Draft(Lookups):
             self._index(key, before, None)
             del table[id]
         if before is None or after is None:
-            self._touched[kind].add(id)
+            self._touched[kind].setdefault(id, before is not None)
         return before
 
     def _index(self, key: Key, before: Intent | None, after: Intent | None) -> None:
@@ -207,12 +229,9 @@ class Draft(Lookups):
         cluster = self._cluster_of(some) if isinstance(some, Nic) else ""
         claimed = claims_of(before, cluster) if before is not None else ()
         claims = claims_of(after, cluster) if after is not None else ()
-        for claim in claimed:
-            if claim not in claims:
-                self._unclaim(claim)
-        for claim in claims:
-            if claim not in claimed:
-                self._claim(claim, key)
+        if claimed != claims:
+            self._unclaim(claimed if not claims else [claim for claim in claimed if claim not in claims])
+            self._claim(claims if not claimed else [claim for claim in claims if claim not in claimed], key)
         self._relate(key[1], before, after)
         if key[0] in _POOLED:
             self._index_pools(key, before, after)
@@ -223,25 +242,19 @@ class Draft(Lookups):
             raise NotFound(f"subnets/{nic.subnet} does not exist: put it before its NICs", field="subnet")
         return subnet.cluster
 
-    def _claim(self, claim: Claim, key: Key) -> None:
-        scope, value = claim
-        self._claims.edit(scope)[value] = key
-        if isinstance(value, int):
-            blocks, block = self._blocks.edit(scope), value >> BLOCK_BITS
-            blocks[block] = blocks.get(block, 0) | 1 << (value & _BLOCK_MASK)
+    def _claim(self, claims: Iterable[Claim], key: Key) -> None:
+        for scope, value in claims:
+            self._claims[scope][value] = key
+            if isinstance(value, int):
+                self.blocks[scope[0], scope[1], value >> BLOCK_BITS] |= 1 << (value & _BLOCK_MASK)
 
-    def _unclaim(self, claim: Claim) -> None:
-        scope, value = claim
-        del self._claims.edit(scope)[value]
-        if isinstance(value, int):
-            blocks, block = self._blocks.edit(scope), value >> BLOCK_BITS
-            bits = blocks[block] & ~(1 << (value & _BLOCK_MASK))
-            if bits:
-                blocks[block] = bits
-            else:
-                del blocks[block]
-            if self._cursors.get(scope) == FULL:
-                self.set_cursor(scope, value)
+    def _unclaim(self, claims: Iterable[Claim]) -> None:
+        for scope, value in claims:
+            del self._claims[scope][value]
+            if isinstance(value, int):
+                self.blocks[scope[0], scope[1], value >> BLOCK_BITS] &= ~(1 << (value & _BLOCK_MASK))
+                if self.cursors[scope] == FULL:
+                    self.set_cursor(scope, value)
 
     def _relate(self, id: str, before: Intent | None, after: Intent | None) -> None:
         related = relations_of(before) if before is not None else ()
@@ -250,15 +263,15 @@ class Draft(Lookups):
             return
         for relation in related:
             if relation not in relations:
-                del self._members.edit(relation)[id]
+                del self._members[relation][id]
         for relation in relations:
             if relation not in related:
-                self._members.edit(relation)[id] = None
+                self._members[relation][id] = None
 
     def _index_pools(self, key: Key, before: Intent | None, after: Intent | None) -> None:
         """Index address ranges; a changed pool or MAC prefix may have free numbers again."""
         for space in _POOLED[key[0]]:
-            if self._cursors.get((space, key[1])) == FULL:
+            if self.cursors[space, key[1]] == FULL:
                 self.set_cursor((space, key[1]), 0)
         gone = spans_of(before) if before is not None else ()
         come = spans_of(after) if after is not None else ()

@@ -7,12 +7,11 @@ the outer tuple, some 2 us at 100,000 members.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
 from typing import Any, Generic, Protocol, TypeVar
 
 CHUNK = 256  # members of a chunk when built; split at twice as many
-_REBUILD_RATIO = 128  # sorting anew costs about 1/128 of a change per member (measured)
 
 
 class Ordered(Protocol):
@@ -29,11 +28,10 @@ class SortedSet(Generic[T]):
 
     __slots__ = ("_chunks", "_firsts", "_size")
 
-    def __init__(self, members: Iterable[T] = ()) -> None:
-        ordered = sorted(set(members))
-        self._chunks = tuple(tuple(ordered[i : i + CHUNK]) for i in range(0, len(ordered), CHUNK))
-        self._firsts = tuple(chunk[0] for chunk in self._chunks)
-        self._size = len(ordered)
+    def __init__(self) -> None:
+        self._chunks: tuple[tuple[T, ...], ...] = ()
+        self._firsts: tuple[T, ...] = ()
+        self._size = 0
 
     def __len__(self) -> int:
         return self._size
@@ -62,37 +60,28 @@ class SortedSet(Generic[T]):
         for chunk in self._chunks[at + 1 :]:
             yield from chunk
 
-    def changed(self, added: Collection[T], removed: Collection[T]) -> SortedSet[T]:
+    def changed(self, added: Iterable[T], removed: Iterable[T]) -> SortedSet[T]:
         """Return a set with `added`, which are not in this one, and without `removed`, which are."""
-        if (len(added) + len(removed)) * _REBUILD_RATIO > self._size:
-            gone = set(removed)
-            return SortedSet([*(member for member in self if member not in gone), *added])
-        chunks = list(self._chunks)
-        firsts = list(self._firsts)
+        come: dict[int, list[T]] = {}  # by chunk
         for member in added:
-            _insert(chunks, firsts, member)
-        for member in removed:
-            _delete(chunks, firsts, member)
+            come.setdefault(self._chunk_of(member), []).append(member)
+        gone = set(removed)
+        touched = {self._chunk_of(member) for member in gone}.union(come)
+        chunks, firsts = list(self._chunks) or [()], list(self._firsts)
+        for at in sorted(touched, reverse=True):
+            parts = _split(sorted([*(m for m in chunks[at] if m not in gone), *come.get(at, ())]))
+            chunks[at : at + 1] = parts
+            firsts[at : at + 1] = [part[0] for part in parts]
         copy: SortedSet[T] = SortedSet()
         copy._chunks, copy._firsts = tuple(chunks), tuple(firsts)
-        copy._size = self._size + len(added) - len(removed)
+        copy._size = self._size + sum(map(len, come.values())) - len(gone)
         return copy
 
-
-def _insert(chunks: list[tuple[T, ...]], firsts: list[T], member: T) -> None:
-    at = max(bisect_right(firsts, member) - 1, 0)
-    chunk = chunks[at]
-    i = bisect_left(chunk, member)
-    chunk = (*chunk[:i], member, *chunk[i:])
-    parts = [chunk] if len(chunk) < 2 * CHUNK else [chunk[:CHUNK], chunk[CHUNK:]]
-    chunks[at : at + 1] = parts
-    firsts[at : at + 1] = [part[0] for part in parts]
+    def _chunk_of(self, member: T) -> int:
+        return max(bisect_right(self._firsts, member) - 1, 0)
 
 
-def _delete(chunks: list[tuple[T, ...]], firsts: list[T], member: T) -> None:
-    at = bisect_right(firsts, member) - 1
-    chunk = chunks[at]
-    i = bisect_left(chunk, member)
-    chunk = (*chunk[:i], *chunk[i + 1 :])
-    chunks[at : at + 1] = [chunk] if chunk else []
-    firsts[at : at + 1] = [chunk[0]] if chunk else []
+def _split(members: list[T]) -> list[tuple[T, ...]]:
+    """Cut members into chunks; one of up to twice the size stays whole, so that the next ones fit."""
+    size = CHUNK if len(members) > 2 * CHUNK else 2 * CHUNK
+    return [tuple(members[i : i + size]) for i in range(0, len(members), size)]
