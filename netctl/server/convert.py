@@ -1,0 +1,124 @@
+"""What all nouns share between protobuf and model: names, metadata, times, enums, status.
+
+Protobuf messages end here and in `convert_*.py`; nothing behind them sees one. Output-only fields of a request are
+ignored (AIP-203). Messages are filled field by field: that is twice as fast as the constructor's keywords.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from netctl.errors import InvalidIntent
+from netctl.model.infra import Meta
+from netctl.model.keys import Key, Kind, check_id
+from netctl.model.status import Phase, Status
+from netctl.v1 import infra_pb2, network_pb2, status_pb2
+
+E = TypeVar("E", bound=int)
+M = TypeVar("M")
+AnyResource = (
+    infra_pb2.Cluster | infra_pb2.Host | infra_pb2.VirtualSwitch | network_pb2.Subnet | network_pb2.Nic
+)
+
+_BARE = Meta()
+_PHASES = {
+    Phase.PENDING: status_pb2.PHASE_PENDING,
+    Phase.PROGRAMMED: status_pb2.PHASE_PROGRAMMED,
+    Phase.FAILED: status_pb2.PHASE_FAILED,
+}
+_EXAMPLES = {
+    Kind.CLUSTER: "clusters/c1",
+    Kind.VIRTUAL_SWITCH: "virtualSwitches/vs0",
+    Kind.HOST: "hosts/h1",
+    Kind.SUBNET: "subnets/web",
+    Kind.NIC: "nics/web-1",
+}
+_KINDS = {kind.value: kind for kind in Kind}
+
+
+def parse_name(field: str, value: str, kind: Kind) -> str:
+    """Return the id in a resource name of `kind`; its form is for the model to check."""
+    collection, slash, id_ = value.partition("/")
+    if collection != kind.value or not slash:
+        problem = f"{value[:80]!r} is not a name in {kind.value}" if value else "is empty"
+        raise InvalidIntent(field, f"{problem}; write it like {_EXAMPLES[kind]}")
+    return id_
+
+
+def parse_reference(field: str, value: str, kind: Kind) -> str:
+    """Return the id in an optional reference, "" for none."""
+    return parse_name(field, value, kind) if value else ""
+
+
+def parse_key(field: str, value: str) -> Key:
+    """Return the key of a resource name of any kind, its id well formed."""
+    collection, slash, id_ = value.partition("/")
+    kind = _KINDS.get(collection)
+    if kind is None or not slash:
+        problem = f"{value[:80]!r} is not a resource name" if value else "is empty"
+        raise InvalidIntent(field, f"{problem}; write it like subnets/web")
+    check_id(field, id_)
+    return kind, id_
+
+
+def parse_kind(field: str, value: str) -> Kind:
+    """Return the kind of a collection name."""
+    kind = _KINDS.get(value)
+    if kind is None:
+        raise InvalidIntent(field, f"{value[:80]!r} is not a collection; use one of {', '.join(_KINDS)}")
+    return kind
+
+
+def parse_enum(field: str, value: E, known: Mapping[E, M], names: Mapping[E, str]) -> M:
+    """Return the model's member for an enum value; 0 and unknown values are refused."""
+    member = known.get(value)
+    if member is None:
+        problem = "is not set" if value == 0 else f"{value} is unknown to this controller"
+        raise InvalidIntent(field, f"{problem}; use {' or '.join(names[number] for number in known)}")
+    return member
+
+
+def render_name(kind: Kind, id_: str) -> str:
+    """Return the resource name of an optional reference, "" for none."""
+    return f"{kind.value}/{id_}" if id_ else ""
+
+
+def meta_from_proto(resource: AnyResource) -> Meta:
+    """Take what a client may set."""
+    display_name, labels = resource.display_name, resource.labels
+    if not labels:
+        return Meta(display_name=display_name) if display_name else _BARE
+    return Meta(display_name=display_name, labels=dict(labels))
+
+
+def meta_to_proto(meta: Meta, resource: AnyResource) -> None:
+    """Write an intent's metadata into its message."""
+    resource.uid = meta.uid
+    if meta.display_name:
+        resource.display_name = meta.display_name
+    if meta.labels:
+        resource.labels.update(meta.labels)
+    resource.revision = meta.revision
+    if meta.create_time_s:
+        set_time(resource.create_time, meta.create_time_s)
+        set_time(resource.update_time, meta.update_time_s)
+
+
+def set_time(stamp: Timestamp, seconds: float) -> None:
+    """Write seconds since the epoch, to the microsecond that a float can tell."""
+    whole, micros = divmod(round(seconds * 1e6), 1_000_000)
+    stamp.seconds = whole
+    stamp.nanos = micros * 1000
+
+
+def status_to_proto(status: Status, message: status_pb2.Status) -> None:
+    """Write a status into its message."""
+    message.phase = _PHASES[status.phase]
+    message.revision = status.revision
+    if status.reason:
+        message.reason = status.reason
+    if status.message:
+        message.message = status.message

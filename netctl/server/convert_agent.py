@@ -1,0 +1,87 @@
+"""What hosts report, in; what hosts must have, out."""
+
+from __future__ import annotations
+
+from netctl.errors import InvalidIntent
+from netctl.model.assignment import Assignment
+from netctl.model.keys import HostId, check_id
+from netctl.model.status import BondReport, BridgeReport, HostReport, LinkReport, NicReport, TunnelReport
+from netctl.v1 import agent_pb2
+
+# A report is bounded by its host's size; text in it ends in statuses that people read.
+_PROBLEMS_MAX = 20
+_PROBLEM_LENGTH_MAX = 500
+
+
+def report_from_proto(message: agent_pb2.HostReport) -> HostReport:
+    """Return what an agent said."""
+    if not message.host_id:
+        raise InvalidIntent("report.host_id", "is empty; every message carries a whole report")
+    check_id("report.host_id", message.host_id)
+    return HostReport(
+        host=HostId(message.host_id),
+        agent_version=message.agent_version,
+        assignment_revision=message.assignment_revision,
+        nb_cfg=message.nb_cfg,
+        ovn_controller_connected=message.ovn_controller_connected,
+        nics=tuple(_nic(nic) for nic in message.nics),
+        links=tuple(
+            LinkReport(interface=link.interface, present=link.present, up=link.up, mtu_bytes=link.mtu_bytes)
+            for link in message.links
+        ),
+        bonds=tuple(
+            BondReport(
+                bond=bond.bond,
+                active_interface=bond.active_interface,
+                up_interfaces=tuple(bond.up_interfaces),
+            )
+            for bond in message.bonds
+        ),
+        bridges=tuple(
+            BridgeReport(bridge=bridge.bridge, physnet=bridge.physnet, up=bridge.up)
+            for bridge in message.bridges
+        ),
+        tunnels=tuple(TunnelReport(remote_ip=tunnel.remote_ip, up=tunnel.up) for tunnel in message.tunnels),
+        problems=tuple(problem[:_PROBLEM_LENGTH_MAX] for problem in message.problems[:_PROBLEMS_MAX]),
+    )
+
+
+def _nic(message: agent_pb2.NicReport) -> NicReport:
+    return NicReport(
+        iface_id=message.iface_id,
+        tap_present=message.tap_present,
+        plugged=message.plugged,
+        ovn_installed=message.ovn_installed,
+    )
+
+
+def assignment_to_proto(assignment: Assignment) -> agent_pb2.Assignment:
+    """Return the message of an assignment."""
+    message = agent_pb2.Assignment()
+    message.host_id = assignment.host
+    message.revision = assignment.revision
+    message.epoch = assignment.epoch
+    chassis = assignment.chassis
+    message.chassis.system_id = chassis.system_id
+    message.chassis.ovn_remote = chassis.ovn_remote
+    message.chassis.encap_type = chassis.encap_type
+    message.chassis.encap_ip = chassis.encap_ip
+    for bridge in assignment.uplink_bridges:
+        message.uplink_bridges.add(
+            bridge=bridge.bridge,
+            physnet=bridge.physnet,
+            bond=bridge.bond,
+            interfaces=bridge.interfaces,
+            bond_mode=bridge.bond_mode,
+            mtu_bytes=bridge.mtu_bytes,
+            address=bridge.address,
+        )
+    for nic in assignment.nics:
+        message.nics.add(
+            nic_id=nic.nic,
+            iface_id=nic.iface_id,
+            tap_name=nic.tap_name,
+            mac_address=nic.mac_address,
+            mtu_bytes=nic.mtu_bytes,
+        )
+    return message

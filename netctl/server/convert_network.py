@@ -1,0 +1,195 @@
+"""Subnet and Nic between protobuf and model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from netctl.errors import InvalidIntent
+from netctl.model.keys import ClusterId, HostId, Kind, NicId, SubnetId, VirtualSwitchId
+from netctl.model.nic import Nic
+from netctl.model.status import Status
+from netctl.model.subnet import (
+    DEFAULT_LEASE_S,
+    AddressRange,
+    DhcpOptions,
+    IpConfig,
+    StaticRoute,
+    Subnet,
+    SubnetKind,
+)
+from netctl.server.convert import (
+    meta_from_proto,
+    meta_to_proto,
+    parse_enum,
+    parse_name,
+    parse_reference,
+    render_name,
+    status_to_proto,
+)
+from netctl.v1 import network_pb2
+
+# Kept in the core as plain text until there are VPCs.
+_VPCS = "vpcs/"
+_SUBNET_KINDS = {
+    network_pb2.SUBNET_KIND_VLAN: SubnetKind.VLAN,
+    network_pb2.SUBNET_KIND_OVERLAY: SubnetKind.OVERLAY,
+}
+_SUBNET_KIND_VALUES = {kind: value for value, kind in _SUBNET_KINDS.items()}
+_SUBNET_KIND_NAMES = {value: name for name, value in network_pb2.SubnetKind.items()}
+# How filters spell what the model holds.
+SUBNET_KIND_NAMES = {kind: _SUBNET_KIND_NAMES[value] for value, kind in _SUBNET_KINDS.items()}
+
+
+def subnet_from_proto(message: network_pb2.Subnet) -> Subnet:
+    """Return the subnet that a request asks for; of a VLAN subnet the cluster is output only."""
+    kind = parse_enum("kind", message.kind, _SUBNET_KINDS, _SUBNET_KIND_NAMES)
+    vlan = kind is SubnetKind.VLAN
+    switch = parse_name if vlan else parse_reference
+    return Subnet(
+        id=SubnetId(parse_name("name", message.name, Kind.SUBNET)),
+        meta=meta_from_proto(message),
+        kind=kind,
+        virtual_switch=VirtualSwitchId(switch("virtual_switch", message.virtual_switch, Kind.VIRTUAL_SWITCH)),
+        vlan_id=message.vlan_id,
+        cluster=ClusterId("" if vlan else parse_name("cluster", message.cluster, Kind.CLUSTER)),
+        vpc=_vpc_from_proto(message.vpc),
+        mtu_bytes=message.mtu_bytes,
+        ipv4=_ip_config_from_proto(4, message.ipv4) if message.HasField("ipv4") else None,
+        ipv6=_ip_config_from_proto(6, message.ipv6) if message.HasField("ipv6") else None,
+        dhcp=_dhcp_from_proto(message.dhcp) if message.HasField("dhcp") else None,
+    )
+
+
+def _vpc_from_proto(name: str) -> str:
+    if not name:
+        return ""
+    if not name.startswith(_VPCS):
+        raise InvalidIntent("vpc", f"{name[:80]!r} is not a name in vpcs; write it like vpcs/v1")
+    return name[len(_VPCS) :]
+
+
+def _ip_config_from_proto(version: int, message: network_pb2.IpConfig) -> IpConfig:
+    return IpConfig(
+        version=version,
+        cidr=message.cidr,
+        gateway=message.gateway,
+        pools=_ranges_from_proto(message.pools),
+        exclusions=_ranges_from_proto(message.exclusions),
+    )
+
+
+def _ranges_from_proto(messages: Sequence[network_pb2.AddressRange]) -> tuple[AddressRange, ...]:
+    return tuple(AddressRange(start=message.start, end=message.end) for message in messages)
+
+
+def _dhcp_from_proto(message: network_pb2.DhcpOptions) -> DhcpOptions:
+    routes = message.static_routes
+    return DhcpOptions(
+        disabled=message.disabled,
+        server_address=message.server_address,
+        lease_s=message.lease_s or DEFAULT_LEASE_S,
+        dns_servers=tuple(message.dns_servers),
+        domain_name=message.domain_name,
+        domain_search=tuple(message.domain_search),
+        ntp_servers=tuple(message.ntp_servers),
+        tftp_server=message.tftp_server,
+        bootfile_name=message.bootfile_name,
+        static_routes=tuple(StaticRoute(destination=r.destination, next_hop=r.next_hop) for r in routes),
+    )
+
+
+def subnet_to_proto(subnet: Subnet, status: Status | None) -> network_pb2.Subnet:
+    """Return the message of a subnet."""
+    message = network_pb2.Subnet()
+    message.name = f"subnets/{subnet.id}"
+    meta_to_proto(subnet.meta, message)
+    message.kind = _SUBNET_KIND_VALUES[subnet.kind]
+    message.virtual_switch = render_name(Kind.VIRTUAL_SWITCH, subnet.virtual_switch)
+    message.vlan_id = subnet.vlan_id
+    message.cluster = render_name(Kind.CLUSTER, subnet.cluster)
+    message.vni = subnet.vni
+    if subnet.vpc:
+        message.vpc = _VPCS + subnet.vpc
+    message.mtu_bytes = subnet.mtu_bytes
+    if subnet.ipv4 is not None:
+        _ip_config_to_proto(subnet.ipv4, message.ipv4)
+    if subnet.ipv6 is not None:
+        _ip_config_to_proto(subnet.ipv6, message.ipv6)
+    if subnet.dhcp is not None:
+        _dhcp_to_proto(subnet.dhcp, message.dhcp)
+    if status is not None:
+        status_to_proto(status, message.status)
+    return message
+
+
+def subnet_to_request(subnet: Subnet) -> network_pb2.Subnet:
+    """Return the message by which a client would ask for this subnet: an MTU that follows the underlay is unset."""
+    message = subnet_to_proto(subnet, None)
+    if subnet.auto_mtu:
+        message.mtu_bytes = 0
+    return message
+
+
+def _ip_config_to_proto(config: IpConfig, message: network_pb2.IpConfig) -> None:
+    message.cidr = config.cidr
+    message.gateway = config.gateway
+    for range_ in config.pools:
+        message.pools.add(start=range_.start, end=range_.end)
+    for range_ in config.exclusions:
+        message.exclusions.add(start=range_.start, end=range_.end)
+
+
+def _dhcp_to_proto(dhcp: DhcpOptions, message: network_pb2.DhcpOptions) -> None:
+    message.SetInParent()
+    message.disabled = dhcp.disabled
+    message.server_address = dhcp.server_address
+    message.server_mac_address = dhcp.server_mac_address
+    message.lease_s = dhcp.lease_s
+    message.dns_servers.extend(dhcp.dns_servers)
+    message.domain_name = dhcp.domain_name
+    message.domain_search.extend(dhcp.domain_search)
+    message.ntp_servers.extend(dhcp.ntp_servers)
+    message.tftp_server = dhcp.tftp_server
+    message.bootfile_name = dhcp.bootfile_name
+    for route in dhcp.static_routes:
+        message.static_routes.add(destination=route.destination, next_hop=route.next_hop)
+
+
+def nic_from_proto(message: network_pb2.Nic) -> Nic:
+    """Return the NIC that a request asks for."""
+    host = message.host
+    return Nic(
+        id=NicId(parse_name("name", message.name, Kind.NIC)),
+        meta=meta_from_proto(message),
+        subnet=SubnetId(parse_name("subnet", message.subnet, Kind.SUBNET)),
+        host=HostId(parse_name("host", host, Kind.HOST) if host else ""),
+        mac_address=message.mac_address,
+        ipv4_address=message.ipv4_address,
+        ipv6_address=message.ipv6_address,
+        connected=message.connected if message.HasField("connected") else True,
+        port_security=message.port_security if message.HasField("port_security") else True,
+        allow_unknown_macs=message.allow_unknown_macs,
+    )
+
+
+def nic_to_proto(nic: Nic, status: Status | None) -> network_pb2.Nic:
+    """Return the message of a NIC."""
+    message = network_pb2.Nic()
+    message.name = f"nics/{nic.id}"
+    meta_to_proto(nic.meta, message)
+    message.subnet = f"subnets/{nic.subnet}"
+    if nic.host:
+        message.host = f"hosts/{nic.host}"
+    message.mac_address = nic.mac_address
+    if nic.ipv4_address:
+        message.ipv4_address = nic.ipv4_address
+    if nic.ipv6_address:
+        message.ipv6_address = nic.ipv6_address
+    message.connected = nic.connected
+    message.port_security = nic.port_security
+    if nic.allow_unknown_macs:
+        message.allow_unknown_macs = True
+    message.tap_name = nic.tap_name
+    if status is not None:
+        status_to_proto(status, message.status)
+    return message

@@ -1,0 +1,134 @@
+"""The services of Cluster, Host and VirtualSwitch: messages to `resources.py` and back."""
+
+from __future__ import annotations
+
+from netctl.server.edge import Context
+from netctl.server.nouns import CLUSTER, HOST, VIRTUAL_SWITCH
+from netctl.server.ports import Ports
+from netctl.server.resources import Resources
+from netctl.v1 import infra_pb2 as pb
+from netctl.v1 import infra_pb2_grpc
+
+
+class ClusterService(infra_pb2_grpc.ClusterServiceServicer):
+    """Clusters."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._clusters = Resources(CLUSTER, ports)
+
+    async def GetCluster(self, request: pb.GetClusterRequest, context: Context) -> pb.GetClusterResponse:
+        """Return one."""
+        return pb.GetClusterResponse(cluster=self._clusters.get(request.name))
+
+    async def ListClusters(
+        self, request: pb.ListClustersRequest, context: Context
+    ) -> pb.ListClustersResponse:
+        """Return a page."""
+        page = await self._clusters.list_page(request.page_size, request.page_token, request.filter)
+        return pb.ListClustersResponse(
+            clusters=page.items, next_page_token=page.next_page_token, revision=page.revision
+        )
+
+    async def CreateCluster(
+        self, request: pb.CreateClusterRequest, context: Context
+    ) -> pb.CreateClusterResponse:
+        """Store a new one."""
+        return pb.CreateClusterResponse(
+            cluster=await self._clusters.create(request.cluster, (request, context))
+        )
+
+    async def UpdateCluster(
+        self, request: pb.UpdateClusterRequest, context: Context
+    ) -> pb.UpdateClusterResponse:
+        """Change one."""
+        cluster = await self._clusters.update(
+            request.cluster, request.update_mask.paths, request.if_revision, (request, context)
+        )
+        return pb.UpdateClusterResponse(cluster=cluster)
+
+    async def DeleteCluster(
+        self, request: pb.DeleteClusterRequest, context: Context
+    ) -> pb.DeleteClusterResponse:
+        """Remove one."""
+        revision = await self._clusters.delete(request.name, request.if_revision, (request, context))
+        return pb.DeleteClusterResponse(revision=revision)
+
+
+class HostService(infra_pb2_grpc.HostServiceServicer):
+    """Hosts."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._hosts = Resources(HOST, ports)
+
+    async def GetHost(self, request: pb.GetHostRequest, context: Context) -> pb.GetHostResponse:
+        """Return one."""
+        return pb.GetHostResponse(host=self._hosts.get(request.name))
+
+    async def ListHosts(self, request: pb.ListHostsRequest, context: Context) -> pb.ListHostsResponse:
+        """Return a page."""
+        page = await self._hosts.list_page(request.page_size, request.page_token, request.filter)
+        return pb.ListHostsResponse(
+            hosts=page.items, next_page_token=page.next_page_token, revision=page.revision
+        )
+
+    async def CreateHost(self, request: pb.CreateHostRequest, context: Context) -> pb.CreateHostResponse:
+        """Store a new one."""
+        return pb.CreateHostResponse(host=await self._hosts.create(request.host, (request, context)))
+
+    async def UpdateHost(self, request: pb.UpdateHostRequest, context: Context) -> pb.UpdateHostResponse:
+        """Change one."""
+        host = await self._hosts.update(
+            request.host, request.update_mask.paths, request.if_revision, (request, context)
+        )
+        return pb.UpdateHostResponse(host=host)
+
+    async def DeleteHost(self, request: pb.DeleteHostRequest, context: Context) -> pb.DeleteHostResponse:
+        """Remove one."""
+        revision = await self._hosts.delete(request.name, request.if_revision, (request, context))
+        return pb.DeleteHostResponse(revision=revision)
+
+
+class VirtualSwitchService(infra_pb2_grpc.VirtualSwitchServiceServicer):
+    """Virtual switches."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._virtual_switches = Resources(VIRTUAL_SWITCH, ports)
+
+    async def GetVirtualSwitch(
+        self, request: pb.GetVirtualSwitchRequest, context: Context
+    ) -> pb.GetVirtualSwitchResponse:
+        """Return one."""
+        return pb.GetVirtualSwitchResponse(virtual_switch=self._virtual_switches.get(request.name))
+
+    async def ListVirtualSwitches(
+        self, request: pb.ListVirtualSwitchesRequest, context: Context
+    ) -> pb.ListVirtualSwitchesResponse:
+        """Return a page."""
+        page = await self._virtual_switches.list_page(request.page_size, request.page_token, request.filter)
+        return pb.ListVirtualSwitchesResponse(
+            virtual_switches=page.items, next_page_token=page.next_page_token, revision=page.revision
+        )
+
+    async def CreateVirtualSwitch(
+        self, request: pb.CreateVirtualSwitchRequest, context: Context
+    ) -> pb.CreateVirtualSwitchResponse:
+        """Store a new one."""
+        return pb.CreateVirtualSwitchResponse(
+            virtual_switch=await self._virtual_switches.create(request.virtual_switch, (request, context))
+        )
+
+    async def UpdateVirtualSwitch(
+        self, request: pb.UpdateVirtualSwitchRequest, context: Context
+    ) -> pb.UpdateVirtualSwitchResponse:
+        """Change one."""
+        virtual_switch = await self._virtual_switches.update(
+            request.virtual_switch, request.update_mask.paths, request.if_revision, (request, context)
+        )
+        return pb.UpdateVirtualSwitchResponse(virtual_switch=virtual_switch)
+
+    async def DeleteVirtualSwitch(
+        self, request: pb.DeleteVirtualSwitchRequest, context: Context
+    ) -> pb.DeleteVirtualSwitchResponse:
+        """Remove one."""
+        revision = await self._virtual_switches.delete(request.name, request.if_revision, (request, context))
+        return pb.DeleteVirtualSwitchResponse(revision=revision)

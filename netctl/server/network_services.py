@@ -1,0 +1,84 @@
+"""The services of Subnet and Nic: messages to `resources.py` and back."""
+
+from __future__ import annotations
+
+from netctl.server.edge import Context
+from netctl.server.nouns import NIC, SUBNET
+from netctl.server.ports import Ports
+from netctl.server.resources import Resources
+from netctl.v1 import network_pb2 as pb
+from netctl.v1 import network_pb2_grpc
+
+
+class SubnetService(network_pb2_grpc.SubnetServiceServicer):
+    """Subnets."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._subnets = Resources(SUBNET, ports)
+
+    async def GetSubnet(self, request: pb.GetSubnetRequest, context: Context) -> pb.GetSubnetResponse:
+        """Return one."""
+        return pb.GetSubnetResponse(subnet=self._subnets.get(request.name))
+
+    async def ListSubnets(self, request: pb.ListSubnetsRequest, context: Context) -> pb.ListSubnetsResponse:
+        """Return a page."""
+        page = await self._subnets.list_page(request.page_size, request.page_token, request.filter)
+        return pb.ListSubnetsResponse(
+            subnets=page.items, next_page_token=page.next_page_token, revision=page.revision
+        )
+
+    async def CreateSubnet(
+        self, request: pb.CreateSubnetRequest, context: Context
+    ) -> pb.CreateSubnetResponse:
+        """Store a new one."""
+        return pb.CreateSubnetResponse(subnet=await self._subnets.create(request.subnet, (request, context)))
+
+    async def UpdateSubnet(
+        self, request: pb.UpdateSubnetRequest, context: Context
+    ) -> pb.UpdateSubnetResponse:
+        """Change one."""
+        subnet = await self._subnets.update(
+            request.subnet, request.update_mask.paths, request.if_revision, (request, context)
+        )
+        return pb.UpdateSubnetResponse(subnet=subnet)
+
+    async def DeleteSubnet(
+        self, request: pb.DeleteSubnetRequest, context: Context
+    ) -> pb.DeleteSubnetResponse:
+        """Remove one."""
+        revision = await self._subnets.delete(request.name, request.if_revision, (request, context))
+        return pb.DeleteSubnetResponse(revision=revision)
+
+
+class NicService(network_pb2_grpc.NicServiceServicer):
+    """NICs."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._nics = Resources(NIC, ports)
+
+    async def GetNic(self, request: pb.GetNicRequest, context: Context) -> pb.GetNicResponse:
+        """Return one."""
+        return pb.GetNicResponse(nic=self._nics.get(request.name))
+
+    async def ListNics(self, request: pb.ListNicsRequest, context: Context) -> pb.ListNicsResponse:
+        """Return a page."""
+        page = await self._nics.list_page(request.page_size, request.page_token, request.filter)
+        return pb.ListNicsResponse(
+            nics=page.items, next_page_token=page.next_page_token, revision=page.revision
+        )
+
+    async def CreateNic(self, request: pb.CreateNicRequest, context: Context) -> pb.CreateNicResponse:
+        """Store a new one."""
+        return pb.CreateNicResponse(nic=await self._nics.create(request.nic, (request, context)))
+
+    async def UpdateNic(self, request: pb.UpdateNicRequest, context: Context) -> pb.UpdateNicResponse:
+        """Change one."""
+        nic = await self._nics.update(
+            request.nic, request.update_mask.paths, request.if_revision, (request, context)
+        )
+        return pb.UpdateNicResponse(nic=nic)
+
+    async def DeleteNic(self, request: pb.DeleteNicRequest, context: Context) -> pb.DeleteNicResponse:
+        """Remove one."""
+        revision = await self._nics.delete(request.name, request.if_revision, (request, context))
+        return pb.DeleteNicResponse(revision=revision)

@@ -1,0 +1,120 @@
+"""The five nouns as the generic services see them: one descriptor each, in a plain tuple."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Generic, TypeVar, cast
+
+from netctl.errors import InvalidIntent
+from netctl.model.infra import Cluster, Host, VirtualSwitch
+from netctl.model.intent import Intent
+from netctl.model.keys import Key, Kind
+from netctl.model.nic import Nic
+from netctl.model.status import Status
+from netctl.model.subnet import Subnet
+from netctl.server import convert_infra, convert_network
+from netctl.server.convert import AnyResource
+from netctl.v1 import infra_pb2, network_pb2, operations_pb2
+
+P = TypeVar("P", bound=AnyResource)
+N = TypeVar("N", bound=Intent)
+
+# What the server alone sets on every noun; `name` says which resource and never changes.
+_OUTPUT_ONLY = frozenset({"name", "uid", "revision", "create_time", "update_time", "status"})
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Noun(Generic[P, N]):
+    """One noun between API and core.
+
+    `field` is its name in requests, responses and `Resource`. `to_request` renders the message by which a client
+    would ask for a stored intent; `output_only` are paths that no mask may name; `references` are fields that hold
+    the name of another resource.
+    """
+
+    kind: Kind
+    field: str
+    message: type[P]
+    intent: type[N]
+    from_proto: Callable[[P], N]
+    to_proto: Callable[[N, Status | None], P]
+    to_request: Callable[[N], P]
+    references: Mapping[str, str]
+    output_only: frozenset[str] = dataclasses.field(default=_OUTPUT_ONLY)
+
+
+CLUSTER = Noun(
+    kind=Kind.CLUSTER,
+    field="cluster",
+    message=infra_pb2.Cluster,
+    intent=Cluster,
+    from_proto=convert_infra.cluster_from_proto,
+    to_proto=convert_infra.cluster_to_proto,
+    to_request=lambda cluster: convert_infra.cluster_to_proto(cluster, None),
+    references={},
+)
+HOST = Noun(
+    kind=Kind.HOST,
+    field="host",
+    message=infra_pb2.Host,
+    intent=Host,
+    from_proto=convert_infra.host_from_proto,
+    to_proto=convert_infra.host_to_proto,
+    to_request=lambda host: convert_infra.host_to_proto(host, None),
+    references={"cluster": "clusters/", "tunnel_virtual_switch": "virtualSwitches/"},
+)
+VIRTUAL_SWITCH = Noun(
+    kind=Kind.VIRTUAL_SWITCH,
+    field="virtual_switch",
+    message=infra_pb2.VirtualSwitch,
+    intent=VirtualSwitch,
+    from_proto=convert_infra.virtual_switch_from_proto,
+    to_proto=convert_infra.virtual_switch_to_proto,
+    to_request=lambda switch: convert_infra.virtual_switch_to_proto(switch, None),
+    references={"cluster": "clusters/"},
+)
+SUBNET = Noun(
+    kind=Kind.SUBNET,
+    field="subnet",
+    message=network_pb2.Subnet,
+    intent=Subnet,
+    from_proto=convert_network.subnet_from_proto,
+    to_proto=convert_network.subnet_to_proto,
+    to_request=convert_network.subnet_to_request,
+    references={"virtual_switch": "virtualSwitches/", "cluster": "clusters/", "vpc": "vpcs/"},
+    output_only=_OUTPUT_ONLY | {"vni", "dhcp.server_mac_address"},
+)
+NIC = Noun(
+    kind=Kind.NIC,
+    field="nic",
+    message=network_pb2.Nic,
+    intent=Nic,
+    from_proto=convert_network.nic_from_proto,
+    to_proto=convert_network.nic_to_proto,
+    to_request=lambda nic: convert_network.nic_to_proto(nic, None),
+    references={"subnet": "subnets/", "host": "hosts/"},
+    output_only=_OUTPUT_ONLY | {"tap_name"},
+)
+
+AnyNoun = Noun[AnyResource, Intent]
+# A noun takes and gives only its own types; that a tuple of different ones is used rightly is looked up by kind.
+NOUNS: tuple[AnyNoun, ...] = cast("tuple[AnyNoun, ...]", (CLUSTER, HOST, VIRTUAL_SWITCH, SUBNET, NIC))
+BY_KIND: Mapping[Kind, AnyNoun] = {noun.kind: noun for noun in NOUNS}
+_BY_FIELD: Mapping[str, AnyNoun] = {noun.field: noun for noun in NOUNS}
+
+
+def opened(resource: operations_pb2.Resource, field: str) -> tuple[AnyNoun, AnyResource]:
+    """Return the noun and message in a `Resource`; `field` is its path, for the error when it is empty."""
+    which = resource.WhichOneof("resource")
+    if which is None:
+        raise InvalidIntent(field, f"holds no resource; set one of {', '.join(_BY_FIELD)}")
+    return _BY_FIELD[which], getattr(resource, which)
+
+
+def wrapped(key: Key, intent: Intent, status: Status | None = None) -> operations_pb2.Resource:
+    """Return a `Resource` that holds an intent."""
+    noun = BY_KIND[key[0]]
+    resource = operations_pb2.Resource()
+    getattr(resource, noun.field).CopyFrom(noun.to_proto(intent, status))
+    return resource

@@ -1,0 +1,131 @@
+"""What the gRPC surface needs of its neighbours; the composition root (`controller.py`) gives it.
+
+The intents come from `server/admission.py`, everything computed about them from the reconciler's side. Every callback
+is called from any thread and only wakes: nobody is told what changed, everybody looks again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Protocol
+
+from netctl.model.assignment import Assignment
+from netctl.model.intent import Change
+from netctl.model.keys import HostId, Key
+from netctl.model.snapshot import Snapshot
+from netctl.model.status import HostReport, Status
+from netctl.server.requests import Answer, Request
+
+
+class Intents(Protocol):
+    """The single writer and the current snapshot (`server/admission.py`)."""
+
+    def submit(self, request: Request) -> Future[Answer]:
+        """Queue edits; the future answers once they are committed, or raises why they are not."""
+        ...
+
+    def snapshot(self) -> Snapshot:
+        """Return the intents at the newest revision."""
+        ...
+
+    def changed_since(self, revision: int) -> frozenset[Key] | None:
+        """Return the keys changed after `revision`, or None when that is no longer known."""
+        ...
+
+    def on_change(self, callback: Callable[[], None]) -> None:
+        """Call back after every commit."""
+        ...
+
+
+class ChangeLog(Protocol):
+    """The log of changes (`store/sqlite.py`)."""
+
+    def read_changes(
+        self, *, before: tuple[int, int] | None = None, limit: int = 100, key: Key | None = None
+    ) -> Sequence[Change]:
+        """Return changes newest first, older than `before` (revision, index); blocks."""
+        ...
+
+    def changed_keys_since(self, revision: int) -> Sequence[tuple[Key, int]]:
+        """Return keys changed after `revision`; OutOfRange when the log does not reach back so far; blocks."""
+        ...
+
+
+class Statuses(Protocol):
+    """Gate 3 (`reconciler/board.py`)."""
+
+    def status(self, key: Key, snapshot: Snapshot | None = None) -> Status | None:
+        """Return the status of an intent now; None when it does not exist. One that was asked for stays watched."""
+        ...
+
+    def on_status_change(self, callback: Callable[[], None]) -> None:
+        """Call back when `take_changed` has something."""
+        ...
+
+    def take_changed(self) -> set[Key]:
+        """Return the intents whose status may have changed since the last call."""
+        ...
+
+
+class HostReports(Protocol):
+    """Who hears what hosts say (`reconciler/board.py`)."""
+
+    def note_report(self, report: HostReport) -> None:
+        """A connected agent reported."""
+        ...
+
+    def note_disconnect(self, host: HostId) -> None:
+        """The agent's stream ended."""
+        ...
+
+
+class Assignments(Protocol):
+    """What each host must have."""
+
+    def assignment(self, host: HostId) -> Assignment | None:
+        """Return the host's assignment now, or None when there is no such host; quick when nothing changed."""
+        ...
+
+    def on_assignment_change(self, callback: Callable[[], None]) -> None:
+        """Call back when any host's assignment may have changed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControllerInfo:
+    """State of the controller itself; `problems` has one sentence for each thing that is wrong."""
+
+    version: str
+    northbound_revision: int = 0
+    ready: bool = False
+    problems: tuple[str, ...] = ()
+    northbound_schema: str = ""
+    northd_version: str = ""
+    passes: int = 0
+    rows_owned: int = 0
+
+
+class Controller(Protocol):
+    """The controller as operators see it."""
+
+    def info(self) -> ControllerInfo:
+        """Return what is so now."""
+        ...
+
+    def allow_mass_delete(self, actor: str, reason: str) -> None:
+        """Let the next pass delete more rows than the guard allows."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """All neighbours of the gRPC surface."""
+
+    intents: Intents
+    changes: ChangeLog
+    statuses: Statuses
+    reports: HostReports
+    assignments: Assignments
+    controller: Controller

@@ -1,0 +1,148 @@
+"""The gRPC server: all services, health and reflection, on Unix sockets and TCP.
+
+In: the ports that the composition root wires, and addresses; out: a running server. Belongs to the event loop that it
+was made on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import grpc
+from google.protobuf.descriptor_pool import Default as default_pool
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from netctl.server import listen as listening
+from netctl.server.agents import AgentService
+from netctl.server.batch import BatchService
+from netctl.server.changes import ChangeService
+from netctl.server.edge import Context, Edge
+from netctl.server.info import ControllerService
+from netctl.server.infra_services import ClusterService, HostService, VirtualSwitchService
+from netctl.server.network_services import NicService, SubnetService
+from netctl.server.ports import Ports
+from netctl.server.watch import WatchService
+from netctl.v1 import agent_pb2_grpc, infra_pb2_grpc, network_pb2_grpc, operations_pb2_grpc
+
+MESSAGE_MAX_BYTES = 4 << 20
+_READY_POLL_S = 1.0
+_FILES = ("infra", "network", "operations", "agent")
+_OPTIONS: tuple[tuple[str, int], ...] = (
+    ("grpc.max_receive_message_length", MESSAGE_MAX_BYTES),
+    # Two controllers on one port would share its connections without anybody noticing.
+    ("grpc.so_reuseport", 0),
+    # By default grpc cancels what exceeds some 1000 waiting calls; never set max_concurrent_streams: above 300 calls
+    # it breaks connections (measured with grpcio 1.85).
+    ("grpc.server.max_pending_requests", 100_000),
+    ("grpc.server.max_pending_requests_hard_limit", 200_000),
+    # A peer that vanished without a word is noticed within 10 s, and ours may look as often.
+    ("grpc.keepalive_time_ms", 5_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.http2.min_ping_interval_without_data_ms", 4_000),
+    ("grpc.http2.max_ping_strikes", 0),
+)
+
+
+class Server:
+    """A running server; `stop` it."""
+
+    def __init__(self, ports: Ports) -> None:
+        """Make all services; nobody can call them yet."""
+        self._ports = ports
+        self._grpc = grpc.aio.server(interceptors=(Edge(),), options=_OPTIONS)
+        self._watch = WatchService(ports)
+        self._agents = AgentService(ports)
+        self._health = _Health(ports)
+        self._paths: tuple[Path, ...] = ()
+        self._add_services()
+
+    def _add_services(self) -> None:
+        ports, server = self._ports, self._grpc
+        infra_pb2_grpc.add_ClusterServiceServicer_to_server(ClusterService(ports), server)
+        infra_pb2_grpc.add_HostServiceServicer_to_server(HostService(ports), server)
+        infra_pb2_grpc.add_VirtualSwitchServiceServicer_to_server(VirtualSwitchService(ports), server)
+        network_pb2_grpc.add_SubnetServiceServicer_to_server(SubnetService(ports), server)
+        network_pb2_grpc.add_NicServiceServicer_to_server(NicService(ports), server)
+        operations_pb2_grpc.add_BatchServiceServicer_to_server(BatchService(ports), server)
+        operations_pb2_grpc.add_ChangeServiceServicer_to_server(ChangeService(ports), server)
+        operations_pb2_grpc.add_WatchServiceServicer_to_server(self._watch, server)
+        operations_pb2_grpc.add_ControllerServiceServicer_to_server(ControllerService(ports), server)
+        agent_pb2_grpc.add_AgentServiceServicer_to_server(self._agents, server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        reflection.enable_server_reflection(
+            (*service_names(), health.SERVICE_NAME, reflection.SERVICE_NAME), server
+        )
+
+    async def start(self, addresses: Sequence[str]) -> None:
+        """Listen; Unavailable when an address cannot be had."""
+        self._paths = listening.bind(self._grpc, addresses)
+        await self._health.start()
+        await self._grpc.start()
+
+    async def stop(self, grace: float) -> None:
+        """Take no new calls, end the streams, give other calls `grace` seconds."""
+        await self._health.stop()
+        self._watch.close()
+        self._agents.close()
+        await self._grpc.stop(grace)
+        listening.unlink(self._paths)
+
+
+class _Health(health.aio.HealthServicer):
+    """grpc.health.v1: SERVING while the controller is ready, for all services alike."""
+
+    def __init__(self, ports: Ports) -> None:
+        super().__init__()
+        self._controller = ports.controller
+        self._task: asyncio.Task[None] | None = None
+
+    async def Check(
+        self, request: health_pb2.HealthCheckRequest, context: Context
+    ) -> health_pb2.HealthCheckResponse:
+        """Answer with what is so now."""
+        await self._refresh()
+        return await super().Check(request, context)
+
+    async def start(self) -> None:
+        """Keep those who watch informed."""
+        await self._refresh()
+        self._task = asyncio.create_task(self._poll())
+
+    async def stop(self) -> None:
+        """Say for good that nothing is served any more."""
+        if self._task is not None:
+            self._task.cancel()
+        await self.enter_graceful_shutdown()
+
+    async def _refresh(self) -> None:
+        ready = self._controller.info().ready
+        serving = (
+            health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
+        )
+        for name in ("", *service_names()):
+            await self.set(name, serving)
+
+    async def _poll(self) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            while True:
+                await asyncio.sleep(_READY_POLL_S)
+                await self._refresh()
+
+
+def service_names() -> tuple[str, ...]:
+    """Return the full names of our services."""
+    files = (default_pool().FindFileByName(f"netctl/v1/{name}.proto") for name in _FILES)
+    return tuple(service.full_name for file in files for service in file.services_by_name.values())
+
+
+async def serve(ports: Ports, addresses: Sequence[str]) -> Server:
+    """Return a running server that listens on `unix:PATH` and HOST:PORT addresses."""
+    server = Server(ports)
+    await server.start(addresses)
+    return server

@@ -1,0 +1,39 @@
+"""A real server on a Unix socket over a real store, and everything a client needs to talk to it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import grpc
+import pytest
+
+from netctl.server.admission import Admission
+from netctl.server.ports import Ports
+from netctl.server.serve import serve
+from netctl.store.sqlite import SqliteStore
+from tests.fakes.controller import FakeAssignments, FakeController, FakeReports, FakeStatuses
+from tests.functional.server.world import World
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    store = SqliteStore(tmp_path / "netctl.db")
+    admission = Admission(store)
+    admission.start()
+    statuses, reports, controller = FakeStatuses(), FakeReports(), FakeController()
+    ports = Ports(
+        intents=admission,
+        changes=store,
+        statuses=statuses,
+        reports=reports,
+        assignments=FakeAssignments(admission),
+        controller=controller,
+    )
+    address = f"unix:{tmp_path}/netctl.sock"
+    server = await serve(ports, [address])
+    async with grpc.aio.insecure_channel(address) as channel:
+        yield World(address, server, admission, store, statuses, reports, controller, channel)
+    await server.stop(0)
+    admission.close()
+    store.close()

@@ -1,0 +1,85 @@
+"""The parts of a controller behind one socket, and how tests fill it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import grpc
+
+from netctl.server.admission import Admission
+from netctl.server.serve import Server
+from netctl.store.sqlite import SqliteStore
+from netctl.v1 import infra_pb2 as infra
+from netctl.v1 import infra_pb2_grpc, network_pb2_grpc, operations_pb2_grpc
+from netctl.v1 import network_pb2 as network
+from tests.fakes.controller import FakeController, FakeReports, FakeStatuses
+
+
+@dataclass
+class World:
+    """A running server with its neighbours, and stubs of all services."""
+
+    address: str
+    server: Server
+    admission: Admission
+    store: SqliteStore
+    statuses: FakeStatuses
+    reports: FakeReports
+    controller: FakeController
+    channel: grpc.aio.Channel
+
+    def __post_init__(self) -> None:
+        self.restub(self.channel)
+
+    def restub(self, channel: grpc.aio.Channel) -> None:
+        self.clusters = infra_pb2_grpc.ClusterServiceStub(channel)
+        self.hosts = infra_pb2_grpc.HostServiceStub(channel)
+        self.switches = infra_pb2_grpc.VirtualSwitchServiceStub(channel)
+        self.subnets = network_pb2_grpc.SubnetServiceStub(channel)
+        self.nics = network_pb2_grpc.NicServiceStub(channel)
+        self.batches = operations_pb2_grpc.BatchServiceStub(channel)
+        self.changes = operations_pb2_grpc.ChangeServiceStub(channel)
+        self.watches = operations_pb2_grpc.WatchServiceStub(channel)
+        self.info = operations_pb2_grpc.ControllerServiceStub(channel)
+
+    async def furnish(self, cidr: str = "10.0.0.0/24") -> None:
+        """Make a cluster, a virtual switch, two hosts and the subnet `web`."""
+        await self.clusters.CreateCluster(
+            infra.CreateClusterRequest(cluster=infra.Cluster(name="clusters/c1"))
+        )
+        await self.switches.CreateVirtualSwitch(
+            infra.CreateVirtualSwitchRequest(
+                virtual_switch=infra.VirtualSwitch(name="virtualSwitches/vs0", cluster="clusters/c1")
+            )
+        )
+        for number in (1, 2):
+            await self.hosts.CreateHost(infra.CreateHostRequest(host=host(number)))
+        await self.subnets.CreateSubnet(network.CreateSubnetRequest(subnet=vlan_subnet("web", 100, cidr)))
+
+
+def host(number: int) -> infra.Host:
+    return infra.Host(
+        name=f"hosts/h{number}",
+        cluster="clusters/c1",
+        tunnel_address=f"192.0.2.{number}/24",
+        uplinks=[infra.Uplink(virtual_switch="virtualSwitches/vs0", interfaces=["eth1", "eth2"])],
+    )
+
+
+def vlan_subnet(id_: str, vlan_id: int, cidr: str = "") -> network.Subnet:
+    subnet = network.Subnet(
+        name=f"subnets/{id_}",
+        kind=network.SUBNET_KIND_VLAN,
+        virtual_switch="virtualSwitches/vs0",
+        vlan_id=vlan_id,
+    )
+    if cidr:
+        subnet.ipv4.cidr = cidr
+    return subnet
+
+
+def nic(
+    id_: str, subnet: str = "subnets/web", host: str = "", ipv4_address: str = ""
+) -> network.CreateNicRequest:
+    resource = network.Nic(name=f"nics/{id_}", subnet=subnet, host=host, ipv4_address=ipv4_address)
+    return network.CreateNicRequest(nic=resource)
