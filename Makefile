@@ -15,7 +15,7 @@ PYTEST := $(ROOT) .venv/bin/python -m pytest $(if $(ROOT),-p no:cacheprovider)
 SOURCES = $(wildcard netctl agents/netctl_host tests bench)
 PROTOS = $(wildcard proto/netctl/v1/*.proto)
 
-.PHONY: help setup packages venv demo down test unit functional e2e bench check proto check-proto clean
+.PHONY: help setup packages venv demo down test unit functional e2e planted bench check proto check-proto clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -49,6 +49,9 @@ functional: setup ## tests against real OVN, OVS, SQLite and etcd
 
 e2e: setup ## tests of the lab: API in, packets out
 	@$(PYTEST) tests/e2e
+
+planted: setup ## plant known bugs in a copy and show that the tests catch each
+	@$(ROOT) .venv/bin/python -m tests.planted
 
 bench: setup ## benchmarks
 	@$(ROOT) .venv/bin/python -m bench

@@ -104,6 +104,18 @@ def test_faults_on_the_way_change_nothing_in_the_end(states: list[Snapshot], fau
     bench.assert_equal()
 
 
+@pytest.mark.parametrize("after_commit", [False, True])
+def test_a_failed_transaction_is_tried_again_without_a_reconnect(after_commit: bool) -> None:
+    bench = Bench()
+    bench.arrive(vlan())
+    bench.northbound.fail_next_apply(after_commit=after_commit)
+    with pytest.raises(NorthboundUnavailable):
+        bench.arrive(vlan(), nic())
+    bench.reconciler.step()
+    want = compile_rows(bench.source.snapshot(), OWNER)
+    assert not diff(want, bench.northbound.owned_rows())
+
+
 def test_one_change_is_one_small_transaction() -> None:
     bench = Bench()
     bench.arrive(vlan(), nic("n1"), nic("n2", number=6))
