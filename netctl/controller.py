@@ -66,6 +66,7 @@ class Controller:
         if self._config.metrics_listen:
             host, _, port = self._config.metrics_listen.rpartition(":")
             start_http_server(int(port), addr=host.strip("[]") or "127.0.0.1", registry=self.metrics.registry)
+        self.admission.start()
         self.northbound.start()
         self._thread.start()
 
