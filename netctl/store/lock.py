@@ -7,6 +7,7 @@ file, where closing any descriptor would drop SQLite's own POSIX locks, and it i
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -30,8 +31,11 @@ class StoreLock:
                 f"the intent store {store} is in use by another controller (process {holder}); stop it first,"
                 " or give this one a store of its own"
             ) from None
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+        with contextlib.suppress(
+            OSError
+        ):  # a courtesy to whom we refuse; a full disk must not keep us from reading
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
 
     def release(self) -> None:
         """Let another controller have the store. The file stays: removing it would race with who waits for it."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from netctl.errors import StoreUnavailable
 
 APPLICATION_ID = 0x6E63746C  # "nctl": what file(1) and we know the file by
+_MAGIC = b"SQLite format 3\0"
 VERSION = 1
 # MIGRATIONS[n] brings a file of version n + 1 to n + 2.
 MIGRATIONS: tuple[Sequence[str], ...] = ()
@@ -39,6 +40,7 @@ _TABLES = (
 def open_file(path: Path, *, migrations: tuple[Sequence[str], ...] = MIGRATIONS) -> sqlite3.Connection:
     """Return a connection to the store's file, made or migrated where needed."""
     make_private(path)
+    _check_header(path)
     with contextlib.ExitStack() as undo:
         connection = connect(path)
         undo.callback(connection.close)
@@ -76,6 +78,16 @@ def sync_directory(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _check_header(path: Path) -> None:
+    """Refuse what is not a database before SQLite sees it: a file of few bytes it would take for an empty one."""
+    with path.open("rb") as file:
+        header = file.read(len(_MAGIC))
+    if header not in (b"", _MAGIC):
+        raise StoreUnavailable(
+            f"{path} is not a database; name another file for the intent store, or restore a backup"
+        )
 
 
 def _prepare(connection: sqlite3.Connection, path: Path, migrations: tuple[Sequence[str], ...]) -> None:
