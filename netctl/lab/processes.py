@@ -123,7 +123,8 @@ class Process:
 
     def _is_ready(self) -> bool:
         if not self.pid():
-            if self.pid_file.exists() and read_pid(self.pid_file):
+            number = read_pid(self.pid_file)
+            if number and has_ended(number):
                 raise Unavailable(f"{self._place} ended at once; {self._last_words()}")
             return False
         return self.daemon.serves is None or self.daemon.serves.is_socket()
@@ -150,6 +151,14 @@ def read_pid(path: Path) -> int:
         return int(path.read_text())
     except (FileNotFoundError, ValueError):
         return 0
+
+
+def has_ended(pid: int) -> bool:
+    """Say whether a process is gone or dead. One inside execve(2) is neither, though its environment is empty then."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 def is_ours(pid: int, identity: str) -> bool:
