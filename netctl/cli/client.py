@@ -27,6 +27,8 @@ _OPTIONS = (
     ("grpc.enable_http_proxy", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
+    ("grpc.keepalive_time_ms", 10_000),  # a watch notices that its controller vanished without a word
+    ("grpc.keepalive_timeout_ms", 5_000),
 )
 
 M = TypeVar("M", bound=Message)

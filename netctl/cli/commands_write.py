@@ -133,7 +133,7 @@ def make_update(kind: Kind) -> Command:
 
     update.__doc__ = (
         f"Change the fields of a {kind.word} that flags name, and no others.\n\n"
-        f'    A list is replaced as a whole, "" empties it. Labels are merged; KEY- takes one away.\n\n'
+        f'    A list is replaced as a whole, "" empties it. Of labels only those named change; KEY- takes one away.\n\n'
         f"    Example: netctl {EXAMPLES[kind.word][1]}"
     )
     flags = tuple(flag for flag in FLAGS[kind.word] if not flag.fixed)

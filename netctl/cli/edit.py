@@ -43,30 +43,19 @@ def create(client: Client, given: Given, ask: Ask) -> Outcome:
 
 
 def update(client: Client, given: Given, ask: Ask, *, if_revision: int = 0) -> Outcome:
-    """Change the fields that flags name, and only those.
-
-    Labels are merged with those that are there: the mask can only name the whole map, so the update is bound to the
-    revision that was read.
-    """
+    """Change the fields that flags name, and only those; of labels, only the keys that are named."""
     if not given.values:
         raise Failure.usage(
             f"nothing to change in {given.name}", hint=f"see `netctl update {given.kind.word} --help`"
         )
     before = api.get(client, given.name)
-    resource = new_message(given.kind, given.name)
-    if "labels" in given.values:
-        resource.labels.update(before.labels)
-        if_revision = if_revision or before.revision
-        _drop_labels(resource.labels, given.values["labels"])
-    _fill(given, resource)
-    return compare(before, api.update(client, resource, list(given.values), ask, if_revision=if_revision))
-
-
-def _drop_labels(labels: Any, texts: list[str]) -> None:
-    """Take away the labels that are given as `KEY-`."""
-    for text in [text for text in texts if "=" not in text and text.endswith("-")]:
-        labels.pop(text.removesuffix("-"), None)
-        texts.remove(text)
+    removed = [text for text in given.values.get("labels", []) if "=" not in text and text.endswith("-")]
+    for text in removed:
+        given.values["labels"].remove(text)
+    resource = _fill(given, new_message(given.kind, given.name))
+    paths = [path for path in given.values if path != "labels"]
+    paths += [f"labels.{key}" for key in [*resource.labels, *(text.removesuffix("-") for text in removed)]]
+    return compare(before, api.update(client, resource, paths, ask, if_revision=if_revision))
 
 
 def _fill(given: Given, resource: Any) -> Any:

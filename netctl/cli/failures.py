@@ -31,6 +31,7 @@ _HINT_OF_CODE = {
     "UNIMPLEMENTED": "this netctl and the controller are of different versions: see `netctl version`",
     "RESOURCE_EXHAUSTED": "free something, or enlarge the pool: `netctl describe` shows it",
 }
+_DEPENDENTS_MAX = 20
 
 
 class Failure(Exception):
@@ -120,13 +121,13 @@ def _read_details(call: Any) -> tuple[str, str]:
         return "", ""
     from google.rpc import error_details_pb2
 
-    bad, info = error_details_pb2.BadRequest(), error_details_pb2.ErrorInfo()
+    bad, blocked = error_details_pb2.BadRequest(), error_details_pb2.PreconditionFailure()
     field = hint = ""
     for detail in status.details:
         if detail.Unpack(bad) and bad.field_violations:
             field = bad.field_violations[0].field
-        elif detail.Unpack(info):
-            field = field or info.metadata.get("field", "")
-            dependents = info.metadata.get("dependents", "")
-            hint = f"remove these first: {dependents}" if dependents else hint
+        elif detail.Unpack(blocked) and blocked.violations:
+            names = [violation.subject for violation in blocked.violations]
+            more = f" and {len(names) - _DEPENDENTS_MAX} more" if len(names) > _DEPENDENTS_MAX else ""
+            hint = f"first remove or change {', '.join(names[:_DEPENDENTS_MAX])}{more}"
     return field, hint
