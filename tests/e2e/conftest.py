@@ -1,0 +1,15 @@
+"""Shows the figures that the tests noted."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.e2e.figures import FIGURES
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """List loss, leaks and convergence times below the results."""
+    if FIGURES:
+        terminalreporter.section("measured")
+    for what, value in FIGURES:
+        terminalreporter.write_line(f"{what}: {value}")

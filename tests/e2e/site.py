@@ -1,0 +1,278 @@
+"""A site under test: a lab, a client of its controller's public API, and what every e2e test does with the two.
+
+In: intents. Out: guests that can be pinged. Owns the lab it was made with; `close` removes every trace of it.
+Nothing here knows how netctl works inside: only the API, the lab, and the tools of OVN and OVS.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import grpc
+
+from netctl.lab import namespaces
+from netctl.lab.lab import Lab
+from netctl.loop import wait_until
+from netctl.v1 import infra_pb2, network_pb2, operations_pb2, status_pb2
+from netctl.v1.network_pb2_grpc import NicServiceStub, SubnetServiceStub
+from netctl.v1.operations_pb2_grpc import BatchServiceStub, ControllerServiceStub
+from tests.lossmeter.meter import Guest, LossMeter, measure
+
+TOPOLOGY = Path(__file__).parents[2] / "containerlab" / "two-hosts.clab.yml"
+PROGRAMMED = status_pb2.PHASE_PROGRAMMED
+DEADLINE_S = 30.0
+SUBNETS = (
+    network_pb2.Subnet(
+        name="subnets/vlan",
+        kind=network_pb2.SUBNET_KIND_VLAN,
+        virtual_switch="virtualSwitches/vs0",
+        vlan_id=10,
+        ipv4=network_pb2.IpConfig(cidr="10.10.0.0/24", gateway="10.10.0.1"),
+        dhcp=network_pb2.DhcpOptions(
+            lease_s=3600,
+            dns_servers=["10.10.0.3", "10.10.0.4"],
+            domain_name="vlan.example",
+            static_routes=[network_pb2.StaticRoute(destination="192.0.2.0/24", next_hop="10.10.0.9")],
+        ),
+    ),
+    network_pb2.Subnet(
+        name="subnets/overlay",
+        kind=network_pb2.SUBNET_KIND_OVERLAY,
+        cluster="clusters/lab",
+        ipv4=network_pb2.IpConfig(cidr="10.20.0.0/24", gateway="10.20.0.1"),
+        dhcp=network_pb2.DhcpOptions(dns_servers=["10.20.0.3"]),
+    ),
+)
+
+
+class Site:
+    """A running lab and its API."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.channel = grpc.insecure_channel(
+            lab.server,
+            # After a kill the next attempt must not wait for gRPC's own back-off of up to two minutes.
+            options=[("grpc.initial_reconnect_backoff_ms", 50), ("grpc.max_reconnect_backoff_ms", 200)],
+        )
+        self.subnets = SubnetServiceStub(self.channel)
+        self.nics = NicServiceStub(self.channel)
+        self.batches = BatchServiceStub(self.channel)
+        self.controller = ControllerServiceStub(self.channel)
+
+    # -- intents ---------------------------------------------------------------------------------------------------
+
+    def apply(
+        self, *resources: infra_pb2.Cluster | infra_pb2.VirtualSwitch | infra_pb2.Host | network_pb2.Subnet
+    ) -> None:
+        """Create or update resources as one change."""
+        edits = [operations_pb2.Edit(apply=_resource(resource)) for resource in resources]
+        self.batches.Batch(operations_pb2.BatchRequest(edits=edits), timeout=DEADLINE_S, wait_for_ready=True)
+
+    def remove(self, *names: str) -> None:
+        """Remove resources as one change."""
+        edits = [operations_pb2.Edit(delete=operations_pb2.DeleteEdit(name=name)) for name in names]
+        self.batches.Batch(operations_pb2.BatchRequest(edits=edits), timeout=DEADLINE_S, wait_for_ready=True)
+
+    def create_nic(self, nic: network_pb2.Nic) -> network_pb2.Nic:
+        """Create a NIC; return it as admitted."""
+        request = network_pb2.CreateNicRequest(nic=nic)
+        return self.nics.CreateNic(request, timeout=DEADLINE_S, wait_for_ready=True).nic
+
+    def update_nic(self, nic: network_pb2.Nic, *fields: str) -> network_pb2.Nic:
+        """Change the named fields of a NIC."""
+        request = network_pb2.UpdateNicRequest(nic=nic)
+        request.update_mask.paths.extend(fields)
+        return self.nics.UpdateNic(request, timeout=DEADLINE_S, wait_for_ready=True).nic
+
+    def get_nic(self, name: str) -> network_pb2.Nic:
+        """Return a NIC with its status."""
+        request = network_pb2.GetNicRequest(name=name)
+        return self.nics.GetNic(request, timeout=DEADLINE_S, wait_for_ready=True).nic
+
+    def get_subnet(self, name: str) -> network_pb2.Subnet:
+        """Return a subnet as admitted."""
+        request = network_pb2.GetSubnetRequest(name=name)
+        return self.subnets.GetSubnet(request, timeout=DEADLINE_S, wait_for_ready=True).subnet
+
+    def list_nics(self) -> list[network_pb2.Nic]:
+        """Return all NICs, page by page."""
+        found: list[network_pb2.Nic] = []
+        request = network_pb2.ListNicsRequest(page_size=100)
+        while True:
+            page = self.nics.ListNics(request, timeout=DEADLINE_S, wait_for_ready=True)
+            found.extend(page.nics)
+            if not page.next_page_token:
+                return found
+            request.page_token = page.next_page_token
+
+    # -- status ----------------------------------------------------------------------------------------------------
+
+    def wait_status(
+        self, name: str, reason: str, *, timeout_s: float = 20, revision: int = 0
+    ) -> network_pb2.Nic:
+        """Return a NIC when its status has this reason ("" is PROGRAMMED) for at least this revision."""
+        last = [network_pb2.Nic()]
+
+        def reached() -> bool:
+            last[0] = self.get_nic(name)
+            status = last[0].status
+            is_right = status.phase == PROGRAMMED if not reason else status.reason == reason
+            return is_right and status.revision >= revision
+
+        try:
+            wait_until(reached, timeout_s=timeout_s, what=name, poll_s=0.01)
+        except TimeoutError as error:
+            raise TimeoutError(f"{name}: wanted {reason or 'PROGRAMMED'}, is {last[0].status}") from error
+        return last[0]
+
+    def wait_programmed(self, *names: str, timeout_s: float = 20) -> None:
+        """Return when all these NICs are PROGRAMMED."""
+        for name in names:
+            self.wait_status(name, "", timeout_s=timeout_s)
+
+    # -- guests ----------------------------------------------------------------------------------------------------
+
+    def plug(self, nic: network_pb2.Nic, *, address: bool = True) -> None:
+        """Make the guest behind a NIC; give it its admitted address by hand unless told not to."""
+        self.lab.add_guest(_id(nic.host), nic.tap_name, nic.mac_address, name=_id(nic.name))
+        if address:
+            self.lab.set_address(_id(nic.name), f"{nic.ipv4_address}/24")
+
+    def add(self, name: str, subnet: str, host: str) -> network_pb2.Nic:
+        """Create a NIC, plug a guest, wait until PROGRAMMED."""
+        nic = self.create_nic(
+            network_pb2.Nic(name=f"nics/{name}", subnet=f"subnets/{subnet}", host=f"hosts/{host}")
+        )
+        self.plug(nic)
+        return self.wait_status(nic.name, "")
+
+    def discard(self, *nics: network_pb2.Nic) -> None:
+        """Remove guests and NICs."""
+        for nic in nics:
+            self.lab.remove_guest(_id(nic.name))
+        self.remove(*(nic.name for nic in nics))
+
+    def ping_once(self, nic: network_pb2.Nic, address: str) -> bool:
+        """Send one echo request, no second one; the answer must come before ARP would ask again (1 s)."""
+        command = ["ping", "-n", "-q", "-c", "1", "-W", "0.9", address]
+        return self.lab.exec(_id(nic.name), command, check=False).returncode == 0
+
+    def wait_ping(self, nic: network_pb2.Nic, address: str, *, timeout_s: float = 20) -> None:
+        """Return when an answer comes."""
+        wait_until(
+            lambda: self.ping_once(nic, address), timeout_s=timeout_s, what=f"{nic.name} pings {address}"
+        )
+
+    def namespace(self, nic: network_pb2.Nic) -> str:
+        """Name the network namespace of the guest behind a NIC."""
+        return namespaces.guest_namespace(self.lab.name, nic.tap_name)
+
+    # -- the loss meter --------------------------------------------------------------------------------------------
+
+    def end(self, nic: network_pb2.Nic) -> Guest:
+        """Return a guest as the loss meter takes it."""
+        return Guest(
+            namespace=self.namespace(nic), interface="eth0", mac=nic.mac_address, ip=nic.ipv4_address
+        )
+
+    @contextmanager
+    def measure(
+        self, *pairs: tuple[network_pb2.Nic, network_pb2.Nic], pps: int = 100
+    ) -> Iterator[list[LossMeter]]:
+        """Run a loss meter between each pair."""
+        with ExitStack() as stack:
+            yield [stack.enter_context(measure(self.end(a), self.end(b), pps=pps)) for a, b in pairs]
+
+    # -- OVN and OVS by their own tools ----------------------------------------------------------------------------
+
+    def nbctl(self, *arguments: str) -> str:
+        """Run ovn-nbctl on the lab's northbound database."""
+        return self.lab.exec("central", ["ovn-nbctl", "--timeout=20", *arguments]).stdout
+
+    def vsctl(self, host: str, *arguments: str) -> str:
+        """Run ovs-vsctl on a host."""
+        database = f"--db=unix:{self.lab.place(host).directory}/db.sock"
+        return self.lab.exec(host, ["ovs-vsctl", database, "--timeout=20", *arguments]).stdout
+
+    def close(self) -> None:
+        """Remove every trace."""
+        self.channel.close()
+        self.lab.down()
+
+
+@contextmanager
+def site(suffix: str) -> Iterator[Site]:
+    """Bring up a lab of our own name with cluster, virtual switches, hosts and the two subnets; remove it all after."""
+    lab = Lab(TOPOLOGY.read_text(), name=f"e2e-{os.getpid()}-{suffix}")
+    with ExitStack() as stack:
+        stack.callback(lab.down)
+        lab.up()
+        running = Site(lab)
+        stack.callback(running.channel.close)
+        running.apply(*infrastructure(lab), *SUBNETS)
+        yield running
+
+
+def infrastructure(lab: Lab) -> list[infra_pb2.Cluster | infra_pb2.VirtualSwitch | infra_pb2.Host]:
+    """Return the intents that say what the topology file says."""
+    cluster = f"clusters/{lab.topology.cluster}"
+    smallest = min(lab.topology.mtu_bytes(switch) for switch in lab.topology.virtual_switches)
+    found: list[infra_pb2.Cluster | infra_pb2.VirtualSwitch | infra_pb2.Host] = [
+        infra_pb2.Cluster(name=cluster, underlay_mtu_bytes=smallest)
+    ]
+    for number, switch in enumerate(lab.topology.virtual_switches):
+        found.append(
+            infra_pb2.VirtualSwitch(
+                name=f"virtualSwitches/{switch}",
+                cluster=cluster,
+                bridge=f"br{number}",
+                mtu_bytes=lab.topology.mtu_bytes(switch),
+            )
+        )
+    for host in lab.topology.hosts:
+        uplinks = [
+            infra_pb2.Uplink(
+                virtual_switch=f"virtualSwitches/{uplink.virtual_switch}", interfaces=uplink.interfaces
+            )
+            for uplink in host.uplinks
+        ]
+        found.append(
+            infra_pb2.Host(
+                name=f"hosts/{host.id}",
+                cluster=cluster,
+                tunnel_address=host.tunnel_address,
+                tunnel_virtual_switch=f"virtualSwitches/{host.tunnel_virtual_switch}",
+                uplinks=uplinks,
+            )
+        )
+    return found
+
+
+def seconds(action: Callable[[], object]) -> float:
+    """Return how long an action took."""
+    began = time.monotonic()
+    action()
+    return time.monotonic() - began
+
+
+def _id(name: str) -> str:
+    return name.rpartition("/")[2]
+
+
+def _resource(
+    value: infra_pb2.Cluster | infra_pb2.VirtualSwitch | infra_pb2.Host | network_pb2.Subnet,
+) -> operations_pb2.Resource:
+    match value:
+        case infra_pb2.Cluster():
+            return operations_pb2.Resource(cluster=value)
+        case infra_pb2.VirtualSwitch():
+            return operations_pb2.Resource(virtual_switch=value)
+        case infra_pb2.Host():
+            return operations_pb2.Resource(host=value)
+        case _:
+            return operations_pb2.Resource(subnet=value)
