@@ -38,9 +38,11 @@ class Nic:
             object.__setattr__(self, "mac_address", shape.canonical_mac("mac_address", self.mac_address))
         if self.ipv4_address:
             address = shape.canonical_address("ipv4_address", self.ipv4_address, 4)
+            shape.check_unicast("ipv4_address", address)
             object.__setattr__(self, "ipv4_address", address)
         if self.ipv6_address:
             address = shape.canonical_address("ipv6_address", self.ipv6_address, 6)
+            shape.check_unicast("ipv6_address", address)
             object.__setattr__(self, "ipv6_address", address)
         if self.allow_unknown_macs and self.port_security:
             raise InvalidIntent(

@@ -12,8 +12,13 @@ DISPLAY_NAME_MAX = 256
 LABELS_MAX = 64
 LABEL_VALUE_MAX = 256
 _LABEL_KEY = re.compile(r"[a-z0-9]([a-z0-9./_-]{0,62})\Z")
+# What breaks a line or a terminal: C0, DEL, C1, the line and paragraph separators; surrogates are no UTF-8.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}\Z")
 # Linux: IFNAMSIZ is 16 with the final NUL; '/' and white space are refused by the kernel (dev_valid_name).
+# IPv4 in the form that ipaddress gives back, seen ten times as fast.
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_IPV4 = re.compile(rf"(?:{_OCTET}\.){{3}}{_OCTET}\Z")
 _INTERFACE = re.compile(r"[A-Za-z0-9_.@-]{1,15}\Z")
 
 
@@ -21,8 +26,8 @@ def check_text(field: str, value: str, limit: int) -> None:
     """Refuse text that is too long or holds control characters (they would break logs and tables)."""
     if len(value) > limit:
         raise InvalidIntent(field, f"has {len(value)} characters; at most {limit} are allowed")
-    if not value.isprintable() and any(ord(c) < 32 or ord(c) == 127 for c in value):
-        raise InvalidIntent(field, f"{value[:40]!r} holds a control character; remove it")
+    if _CONTROL.search(value):
+        raise InvalidIntent(field, f"{value[:40]!r} holds a line break or control character; remove it")
 
 
 def check_labels(field: str, labels: Mapping[str, str]) -> None:
@@ -51,11 +56,15 @@ def canonical_mac(field: str, value: str) -> str:
 
 def canonical_mac_prefix(field: str, value: str) -> str:
     """Return the first three bytes of unicast MAC addresses, `50:6b:8d`."""
+    if len(value) != 8 or not _MAC.match(f"{value.lower().replace('-', ':')}:00:00:01"):
+        raise InvalidIntent(field, f"{value[:40]!r} is not the first half of a MAC address, e.g. 50:6b:8d")
     return canonical_mac(field, f"{value}:00:00:01")[:8]
 
 
 def canonical_address(field: str, value: str, version: int) -> str:
     """Return an IP address of `version` (4 or 6) in its shortest usual form."""
+    if version == 4 and _IPV4.match(value):
+        return value
     try:
         address = ipaddress.ip_address(value)
     except ValueError:
@@ -64,6 +73,19 @@ def canonical_address(field: str, value: str, version: int) -> str:
         example = "10.0.0.5" if version == 4 else "fd00::5"
         raise InvalidIntent(field, f"{value[:60]!r} is not an IPv{version} address, e.g. {example}")
     return str(address)
+
+
+def check_unicast(field: str, value: str) -> None:
+    """Refuse a canonical address that no interface can have for its own."""
+    if ":" in value:
+        # RFC 4291, 2.4: unspecified, loopback, ff00::/8 multicast; a first group of two digits is 00ff.
+        bad = value in ("::", "::1") or (value.startswith("ff") and value[4:5] == ":")
+    else:
+        # RFC 1122, 3.2.1.3: this network, loopback; RFC 1112: class D is multicast; limited broadcast.
+        first = int(value.split(".", 1)[0])
+        bad = first in (0, 127) or 224 <= first <= 239 or value == "255.255.255.255"
+    if bad:
+        raise InvalidIntent(field, f"{value} is not a unicast address")
 
 
 def canonical_cidr(field: str, value: str, version: int) -> str:
@@ -87,12 +109,15 @@ def canonical_interface_address(field: str, value: str) -> str:
     try:
         if "/" not in value:
             raise ValueError("the prefix length is missing")
+        if "%" in value:
+            raise ValueError("a zone has no meaning on another machine")
         interface = ipaddress.ip_interface(value)
     except ValueError as error:
         raise InvalidIntent(
             field,
             f"{value[:60]!r} is not an address with prefix length, e.g. 192.0.2.11/24: {str(error)[:120]}",
         ) from None
+    check_unicast(field, str(interface.ip))
     return str(interface)
 
 

@@ -49,7 +49,7 @@ _NO_OWNERS: Map[int | str, Key] = Map()
 class Snapshot(Lookups):
     """All intents at `revision`; immutable."""
 
-    __slots__ = ("_blocks", "_claims", "_cursors", "_members", "_orders", "revision")
+    __slots__ = ("_blocks", "_claims", "_cursors", "_members", "_orders", "plans", "revision")
 
     _tables: dict[Kind, Map[str, Any]]
     _spans: Map[SpanKey, SortedSet[Span]]
@@ -63,6 +63,8 @@ class Snapshot(Lookups):
         self._blocks: Map[Block, int] = Map()
         self._cursors: Map[Scope, int] = Map()
         self._orders: dict[Kind, SortedSet[str]] = {kind: SortedSet() for kind in Kind}
+        # Allocation's own, see ipam.py: what is derived of a subnet, valid for exactly the object it was made of.
+        self.plans: dict[tuple[str, int], Any] = {}
 
     @classmethod
     def empty(cls) -> Snapshot:
@@ -135,7 +137,7 @@ class Draft(Lookups):
         # (key, intent before) or (scope, cursor before)
         self._undo: list[tuple[Key, Intent | None] | tuple[Scope, int]] = []
         self._undo_start = 0
-        self.plans: dict[tuple[str, int], Any] = {}  # allocation's own, see ipam.py
+        self.plans = base.plans
 
     def put(self, intent: Intent) -> None:
         """Store an intent, in place of one with its key; what it refers to is stored already."""
@@ -166,7 +168,7 @@ class Draft(Lookups):
     def freeze(self, revision: int) -> Snapshot:
         """Return what the draft holds as a snapshot, in O(changes); the draft goes on from it."""
         frozen = Snapshot()
-        frozen.revision = revision
+        frozen.revision, frozen.plans = revision, self.plans
         frozen._tables = {kind: self._closed_table(kind) for kind in Kind}
         frozen._members, frozen._claims = self._members.finish(), self._claims.finish()
         frozen._blocks, frozen._cursors = self.blocks.finish(), self.cursors.finish()
@@ -273,6 +275,9 @@ class Draft(Lookups):
         for space in _POOLED[key[0]]:
             if self.cursors[space, key[1]] == FULL:
                 self.set_cursor((space, key[1]), 0)
+        if after is None:
+            self.plans.pop((key[1], 4), None)
+            self.plans.pop((key[1], 6), None)
         gone = spans_of(before) if before is not None else ()
         come = spans_of(after) if after is not None else ()
         if gone == come:

@@ -54,12 +54,13 @@ class IpConfig:
         if network.is_multicast or network.is_loopback:
             raise InvalidIntent(f"{family}.cidr", f"{cidr} is not a unicast network")
         if self.gateway:
-            gateway = self._inside(f"{family}.gateway", self.gateway)
+            gateway = self.check_inside(f"{family}.gateway", self.gateway)
             object.__setattr__(self, "gateway", gateway)
         for name in ("pools", "exclusions"):
             object.__setattr__(self, name, self._ranges(f"{family}.{name}", getattr(self, name)))
 
-    def _inside(self, field: str, value: str) -> str:
+    def check_inside(self, field: str, value: str) -> str:
+        """Return an address in canonical form; refuse one that is not a host's in this network."""
         address = shape.canonical_address(field, value, self.version)
         network = ipaddress.ip_network(self.cidr)
         ip = ipaddress.ip_address(address)
@@ -74,8 +75,8 @@ class IpConfig:
             raise InvalidIntent(field, f"has {len(ranges)} ranges; at most {RANGES_MAX} are allowed")
         canonical: list[tuple[int, int, AddressRange]] = []
         for i, item in enumerate(ranges):
-            start = self._inside(f"{field}[{i}].start", item.start)
-            end = self._inside(f"{field}[{i}].end", item.end)
+            start = self.check_inside(f"{field}[{i}].start", item.start)
+            end = self.check_inside(f"{field}[{i}].end", item.end)
             low, high = int(ipaddress.ip_address(start)), int(ipaddress.ip_address(end))
             if low > high:
                 raise InvalidIntent(f"{field}[{i}]", f"start {start} is above end {end}; swap them")
@@ -195,8 +196,4 @@ class Subnet:
         if self.dhcp is not None and not self.dhcp.disabled and self.ipv4 is None:
             raise InvalidIntent("dhcp", "DHCP needs ipv4; set ipv4.cidr or remove dhcp")
         if self.dhcp is not None and self.dhcp.server_address and self.ipv4 is not None:
-            network = ipaddress.ip_network(self.ipv4.cidr)
-            if ipaddress.ip_address(self.dhcp.server_address) not in network:
-                raise InvalidIntent(
-                    "dhcp.server_address", f"{self.dhcp.server_address} is not in {self.ipv4.cidr}"
-                )
+            self.ipv4.check_inside("dhcp.server_address", self.dhcp.server_address)
