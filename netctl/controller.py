@@ -54,6 +54,9 @@ class Controller:
             self.admission, self.northbound, self.board, settings, metrics=self.metrics
         )
         self.loop = Loop("reconciler", self.reconciler.step, self.wake, pace=Pace(resync_s=config.resync_s))
+        self.metrics.queue.set_function(self.admission.waiting)
+        self.metrics.store_revision.set_function(lambda: self.admission.snapshot().revision)
+        self.metrics.agents.set_function(self.board.reports.connected)
         self._thread = threading.Thread(target=self.loop.run, name="reconciler", daemon=True)
         self.admission.on_change(self.wake)
         self.admission.on_change(self.assignments.changed)
@@ -80,7 +83,7 @@ class Controller:
 
     def info(self) -> ControllerInfo:
         """Return the controller's state for operators."""
-        problems = [self.loop.last_error] if self.loop.last_error else []
+        problems = [text for text in (self.admission.problem(), self.loop.last_error) if text]
         schema = northd = ""
         rows = 0
         try:

@@ -15,6 +15,8 @@ from typing import Protocol, TypeVar
 
 import structlog
 
+from netctl.errors import NetctlError
+
 log = structlog.get_logger()
 T = TypeVar("T")
 
@@ -97,8 +99,13 @@ class Loop:
     def _report(self, error: Exception, backoff_s: float) -> None:
         text = f"{type(error).__name__}: {error}"
         if text != self.last_error:  # the same failure again is no news
+            known = isinstance(error, NetctlError)  # its text says it all; anything else is a bug: show where
             log.warning(
-                "loop step failed", loop=self.name, error=text, retry_in_s=round(backoff_s, 2), exc_info=error
+                "loop step failed",
+                loop=self.name,
+                error=text,
+                retry_in_s=round(backoff_s, 2),
+                exc_info=None if known else error,
             )
         self.last_error = text
 

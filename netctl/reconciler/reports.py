@@ -36,6 +36,11 @@ class HostReports:
         """Return what the host said last."""
         return self._heard.get(host, _NEVER)
 
+    def connected(self) -> int:
+        """Return how many hosts have an agent connected."""
+        with self._lock:
+            return sum(heard.connected for heard in self._heard.values())
+
     def put(self, report: HostReport) -> Heard:
         """Store a report from a connected agent; return what was heard before it."""
         heard = Heard(report, True, {nic.iface_id: nic for nic in report.nics})
