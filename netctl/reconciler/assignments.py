@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 
 from netctl.compiler.assignment import AssignmentSettings, compile_assignment
@@ -61,7 +61,7 @@ class AssignmentBook:
             listener()
 
 
-def _concerns(key: Key, host: HostId, present: frozenset[str] | set[str], snapshot: Snapshot) -> bool:
+def _concerns(key: Key, host: HostId, present: Container[str], snapshot: Snapshot) -> bool:
     """Can a change of intent `key` change the assignment of `host`, whose NICs were `present`?"""
     if key[0] is Kind.NIC:
         nic = snapshot.get(key)
