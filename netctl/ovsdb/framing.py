@@ -14,6 +14,8 @@ from typing import Any
 
 import orjson
 
+from netctl.ovsdb.bulk import BULK_BYTES, without_collector
+
 Json = Any
 
 _ESCAPE = re.compile(rb"\\.", re.DOTALL)
@@ -47,7 +49,8 @@ class Framer:
         if self._depth < 0:
             raise ValueError("more closing than opening braces")
         if self._depth == 0 and not self._in_string and self._unfinished.strip():
-            documents.append(orjson.loads(self._unfinished))
+            with without_collector(len(self._unfinished) > BULK_BYTES):
+                documents.append(orjson.loads(self._unfinished))
             self._unfinished = bytearray()
 
     def _count(self, part: bytes) -> None:

@@ -15,6 +15,7 @@ import orjson
 from netctl.errors import Conflict, NorthboundUnavailable, Rejected
 from netctl.nb.features import REQUIRED_COLUMNS, Features
 from netctl.nb.rows import Delta, FactKey, Row, Rows
+from netctl.ovsdb.bulk import BULK_ROWS, without_collector
 from netctl.ovsdb.client import Client
 from netctl.ovsdb.fence import count_up, fence
 from netctl.ovsdb.monitor import Monitor
@@ -104,7 +105,8 @@ class OvsdbNorthbound:
         operation and its row), NorthboundUnavailable (outcome unknown: look again).
         """
         if delta:
-            return self._transact(delta, epoch)
+            with without_collector(len(delta) > BULK_ROWS):
+                return self._transact(delta, epoch)
         with self._monitor.lock:
             replica = self._replica()
             fence(replica.only_row("NB_Global"), self._owner, epoch)

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 
 from netctl.nb.rows import OWNER_KEY, Fact, FactKey, Member, MemberKey, Row, RowKey, Value
 from netctl.nb.schema import MEMBER_COLUMNS
+from netctl.ovsdb.bulk import BULK_ROWS, without_collector
 from netctl.ovsdb.schema import Column, Schema
 from netctl.ovsdb.wire import Json, Parser, apply_diff, default_value, parse_members, parser_of
 
-_NOTHING: Mapping[str, str] = {}
 _SetKey = tuple[str, str, str]  # table, parent, column
 
 
@@ -64,6 +64,10 @@ class Replica:
 
     def update(self, updates: Json) -> dict[FactKey, Fact | None]:
         """Take what the server says has changed; return our facts that did, None for one that is gone."""
+        with without_collector(sum(map(len, updates.values())) > BULK_ROWS):
+            return self._update(updates)
+
+    def _update(self, updates: Json) -> dict[FactKey, Fact | None]:
         changes: dict[FactKey, Fact | None] = {}
         suspects: set[MemberKey] = set()
         for name, rows in updates.items():
@@ -103,8 +107,8 @@ class Replica:
     def _is_ours(self, row: Row | None) -> bool:
         if row is None:
             return False
-        marks = row.columns.get("external_ids", _NOTHING)
-        return isinstance(marks, Mapping) and marks.get(OWNER_KEY) == self._owner
+        marks = row.columns.get("external_ids")
+        return type(marks) is dict and marks.get(OWNER_KEY) == self._owner
 
     def _is_our_member(self, key: MemberKey) -> bool:
         table, parent, column, member = key

@@ -13,7 +13,7 @@ from netctl.errors import NetctlError, NorthboundUnavailable, Rejected
 from netctl.nb.rows import Delta, MapEdit, Member, Row, Update, Value
 from netctl.ovsdb.replica import Replica
 from netctl.ovsdb.schema import Schema, Table
-from netctl.ovsdb.wire import Json, render_keys, render_uuids, render_value
+from netctl.ovsdb.wire import Json, Renderer, default_value, render_keys, render_uuids, renderer_of
 
 # Errors of a transaction that say nothing against what we wrote: look again and retry.
 _PASSING = frozenset(
@@ -70,17 +70,19 @@ def complete(delta: Delta, replica: Replica) -> Delta:
 
 
 def render_delta(delta: Delta, schema: Schema) -> list[Json]:
-    """Return the operations; raises Rejected when a value does not fit its column."""
-    operations: list[Json] = []
-    for row in delta.insert:
-        table = _table(schema, row.table)
-        values = _render_columns(row.table, row.uuid, row.columns, table)
-        operations.append({"op": "insert", "table": row.table, "uuid": row.uuid, "row": values})
+    """Return the operations; raises Rejected for a table, column or value that the schema does not have."""
+    writers: dict[str, _Writer] = {}
+
+    def writer(table: str) -> _Writer:
+        if table not in writers:
+            writers[table] = _Writer(table, schema)
+        return writers[table]
+
+    operations = [writer(row.table).insert(row) for row in delta.insert]
     for update in delta.update:
-        operations += _render_update(update, _table(schema, update.table))
+        operations += writer(update.table).update(update)
     operations += _render_members(delta.add, delta.remove)
-    for name, uuid in delta.delete:
-        operations.append({"op": "delete", "table": name, "where": _this(uuid)})
+    operations += ({"op": "delete", "table": name, "where": _this(uuid)} for name, uuid in delta.delete)
     return operations
 
 
@@ -120,10 +122,10 @@ def _adopt(row: Row) -> Update:
 
 def _refuse_short_lived(delta: Delta, schema: Schema) -> None:
     """Raise for an inserted row that nothing refers to: the server would drop it without a word (RFC 7047, 3.2)."""
-    tender = [row for row in delta.insert if not _table(schema, row.table).is_root]
+    held = {member.member for member in delta.add}
+    tender = [row for row in delta.insert if row.uuid not in held and not _table(schema, row.table).is_root]
     if not tender:
         return
-    held = {member.member for member in delta.add}
     held.update(_strong_references(delta, schema))
     for row in tender:
         if row.uuid not in held:
@@ -148,33 +150,56 @@ def _table(schema: Schema, name: str) -> Table:
     return schema.tables[name]
 
 
-def _render_columns(name: str, uuid: str, columns: Mapping[str, Value], table: Table) -> dict[str, Json]:
-    rendered: dict[str, Json] = {}
-    for column, value in columns.items():
-        try:
-            rendered[column] = render_value(value, table.columns[column])
-        except KeyError as error:
-            raise Rejected(f"{name} {uuid}: the connected schema has no column {column}") from error
-        except (ValueError, TypeError) as error:
-            raise Rejected(f"{name} {uuid}: {column} cannot hold {value!r}") from error
-    return rendered
+class _Writer:
+    """Writes rows of one table; remembers how each column is written."""
 
+    def __init__(self, table: str, schema: Schema) -> None:
+        self._table = table
+        self._columns = _table(schema, table).columns
+        self._ways: dict[str, tuple[Renderer, Value]] = {}
 
-def _render_update(update: Update, table: Table) -> Iterator[Json]:
-    target = {"table": update.table, "where": _this(update.uuid)}
-    if update.columns:
-        row = _render_columns(update.table, update.uuid, update.columns, table)
-        yield {"op": "update", **target, "row": row}
-    mutations: list[Json] = []
-    for column, edit in update.maps.items():
-        # `insert` leaves a key that is there as it is, so a key to set is removed first.
-        put = _render_columns(update.table, update.uuid, {column: edit.put}, table)[column]
-        if gone := edit.remove | edit.put.keys():
-            mutations.append([column, "delete", render_keys(frozenset(gone), table.columns[column])])
-        if edit.put:
-            mutations.append([column, "insert", put])
-    if mutations:
-        yield {"op": "mutate", **target, "mutations": mutations}
+    def insert(self, row: Row) -> Json:
+        return {
+            "op": "insert",
+            "table": self._table,
+            "uuid": row.uuid,
+            "row": self._render(row.uuid, row.columns, True),
+        }
+
+    def update(self, update: Update) -> Iterator[Json]:
+        target = {"table": self._table, "where": _this(update.uuid)}
+        if update.columns:
+            yield {"op": "update", **target, "row": self._render(update.uuid, update.columns)}
+        mutations: list[Json] = []
+        for column, edit in update.maps.items():
+            # `insert` leaves a key that is there as it is, so a key to set is removed first.
+            put = self._render(update.uuid, {column: edit.put})[column]
+            if gone := edit.remove | edit.put.keys():
+                mutations.append([column, "delete", render_keys(frozenset(gone), self._columns[column])])
+            if edit.put:
+                mutations.append([column, "insert", put])
+        if mutations:
+            yield {"op": "mutate", **target, "mutations": mutations}
+
+    def _render(self, uuid: str, columns: Mapping[str, Value], fresh: bool = False) -> dict[str, Json]:
+        """Return values as JSON; in a fresh row those that are the default need not be said."""
+        rendered: dict[str, Json] = {}
+        ways = self._ways
+        for column, value in columns.items():
+            try:
+                if column not in ways:
+                    kind = self._columns[column]
+                    ways[column] = renderer_of(kind), default_value(kind)
+                renderer, default = ways[column]
+                if not fresh or value != default:
+                    rendered[column] = renderer(value)
+            except KeyError as error:
+                raise Rejected(
+                    f"{self._table} {uuid}: the connected schema has no column {column}"
+                ) from error
+            except (ValueError, TypeError, AttributeError) as error:
+                raise Rejected(f"{self._table} {uuid}: {column} cannot hold {value!r}") from error
+        return rendered
 
 
 def _render_members(add: Iterable[Member], remove: Iterable[Member]) -> Iterator[Json]:

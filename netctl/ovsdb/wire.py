@@ -14,6 +14,7 @@ from netctl.ovsdb.schema import Column
 
 Json = Any  # what orjson.loads returns
 Parser = Callable[[Json], Value]
+Renderer = Callable[[Any], Json]
 
 _DEFAULTS: Mapping[str, Atom] = {
     "integer": 0,
@@ -56,13 +57,19 @@ def parse_members(value: Json) -> list[str]:
     return [value[1]]
 
 
-def render_value(value: Value, column: Column) -> Json:
-    """Return a canonical value as the column's JSON."""
-    if isinstance(value, Mapping):
-        return ["map", [[_atom(key, column.key), _atom(item, column.value)] for key, item in value.items()]]
-    if isinstance(value, frozenset):
-        return ["set", [_atom(element, column.key) for element in value]]
-    return _atom(value, column.key)
+def renderer_of(column: Column) -> Renderer:
+    """Return the function that writes values of this column; a map may hold any of its pairs."""
+    key, value = column.key, column.value
+    if column.is_map:
+        if key == value == "string":
+            return lambda pairs: ["map", list(pairs.items())]
+        return lambda pairs: ["map", [[_atom(k, key), _atom(v, value)] for k, v in pairs.items()]]
+    if column.is_scalar:
+        return lambda atom: _atom(atom, key)
+    if key in ("uuid", "real"):
+        return lambda elements: ["set", [_atom(element, key) for element in elements]]
+    # A set of one goes bare: a fifth of the work for the server's parser.
+    return lambda elements: next(iter(elements)) if len(elements) == 1 else ["set", list(elements)]
 
 
 def render_uuids(uuids: list[str]) -> Json:

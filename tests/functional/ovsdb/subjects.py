@@ -13,7 +13,7 @@ from netctl.loop import wait_until
 from netctl.nb.rows import FactKey, Value
 from netctl.ovsdb.northbound import OvsdbNorthbound
 from netctl.ovsdb.schema import Schema, parse_schema
-from netctl.ovsdb.wire import parser_of, render_uuids, render_value
+from netctl.ovsdb.wire import parser_of, render_uuids, renderer_of
 from tests.fakes.northbound import FakeNorthbound
 from tests.servers import SCHEMAS, OvsdbServer, ovsdb_server
 
@@ -89,7 +89,7 @@ class ServerHands:
 
     def _row(self, table: str, columns: Mapping[str, Value]) -> dict[str, Any]:
         kinds = self._schema.tables[table].columns
-        return {name: render_value(value, kinds[name]) for name, value in columns.items()}
+        return {name: renderer_of(kinds[name])(value) for name, value in columns.items()}
 
     def _transact(self, *operations: Mapping[str, Any]) -> Any:
         results = json.loads(self._server.transact(json.dumps(["OVN_Northbound", *operations])))
