@@ -121,9 +121,12 @@ def _host(place: Place) -> tuple[Daemon, ...]:
         *("--host-id", place.node.id),
         *("--controller", f"{place.central.management_ip}:{CONTROLLER_PORT}"),
         *("--ovsdb", local),
+        *("--ovn-rundir", str(here)),
         *("--state-dir", str(here / "state")),
         # Always the userspace datapath: the kernel's is one for the whole machine, and not every kernel has it.
         *("--datapath-type", "netdev"),
+        # A lab has few flows: this long is enough for a restart without loss, and short enough to wait for.
+        *("--wait-before-clear-ms", "3000"),
     )
     server = ("ovsdb-server", str(here / "conf.db"), f"--remote=punix:{here}/db.sock")
     return (

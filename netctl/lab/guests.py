@@ -163,14 +163,21 @@ class Guests:
         )
         return lease
 
-    def ping(self, guest: Guest, destination: str, *, count: int = 1, timeout_s: float = 2.0) -> Ping:
+    def ping(self, guest: Guest, destination: str, *, count: int = 1, timeout_s: int = 2) -> Ping:
         """Ping until `count` answers came or the time is over."""
-        address = ipaddress.ip_address(destination)
-        options = ["-n", "-q", "-c", str(count), "-i", "0.2", "-w", f"{timeout_s:g}", str(address)]
+        try:
+            address = ipaddress.ip_address(destination)
+        except ValueError as error:
+            raise InvalidIntent("destination", str(error)) from None
+        options = ["-n", "-q", "-c", str(count), "-i", "0.2", "-w", str(timeout_s), str(address)]
         done = subprocess.run(
             [*enter(self.namespace(guest)), "ping", *options], capture_output=True, text=True, check=False
         )
-        return parse_ping(done.stdout)
+        result = parse_ping(done.stdout)
+        # Silence must be the network's, not ours: only a guest without a route may send nothing.
+        if not result.sent and "unreachable" not in done.stderr:
+            raise Unavailable(f"ping {destination} from {guest.name}: {done.stderr.strip()[-200:]}")
+        return result
 
 
 def parse_lease(environment: str) -> Lease:

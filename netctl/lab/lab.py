@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from netctl.errors import Forbidden, InvalidIntent, NotFound, Unavailable
-from netctl.lab import daemons, discover, links, namespaces, processes, wiring
+from netctl.lab import api, daemons, discover, links, namespaces, processes, wiring
 from netctl.lab.daemons import Place
 from netctl.lab.guests import Guest, Guests, Lease, Ping
 from netctl.lab.processes import Process
@@ -61,8 +61,11 @@ class Lab:
         """The gRPC target of the controller."""
         return f"unix:{discover.controller_socket(self.name)}"
 
-    def up(self, *, without: Collection[str] = ()) -> None:
-        """Build what is missing and start what does not run, except the daemons named in `without`."""
+    def up(self, *, without: Collection[str] = (), register: bool = True) -> None:
+        """Build what is missing and start what does not run, except the daemons named in `without`.
+
+        Then the controller is told of cluster, virtual switches and hosts, unless it knows them or `register` is off.
+        """
         if unknown := set(without) - set(daemons.DAEMONS):
             raise InvalidIntent("without", f"no such daemon: {', '.join(sorted(unknown))}")
         if os.geteuid() != 0:
@@ -85,6 +88,13 @@ class Lab:
                     self._guests.add(guest)
             with self._progress.step("OVN central, Open vSwitch and ovn-controller, controller and agents"):
                 self._start(self.topology.nodes, without)
+        if register and daemons.CONTROLLER not in without:
+            with self._progress.step("cluster, virtual switches and hosts registered"):
+                self.register()
+
+    def register(self) -> int:
+        """Tell the controller of what the topology says and it does not know; return how many resources that were."""
+        return api.register(self.server, self.topology)
 
     def down(self) -> None:
         """Remove every trace."""
@@ -128,9 +138,12 @@ class Lab:
     ) -> subprocess.CompletedProcess[str]:
         """Run a command on a node, in the fabric or in a guest; a failure raises Unavailable unless `check` is off."""
         command, environment = self.command(target, argv)
-        done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=timeout_s, check=False
-        )
+        try:
+            done = subprocess.run(
+                command, env=environment, capture_output=True, text=True, timeout=timeout_s, check=False
+            )
+        except subprocess.TimeoutExpired:
+            raise Unavailable(f"{' '.join(argv)} on {target}: not done within {timeout_s:g} s") from None
         if check and done.returncode != 0:
             raise Unavailable(
                 f"{' '.join(argv)} on {target}: exit {done.returncode}: {done.stderr.strip()[-500:]}"
@@ -172,7 +185,7 @@ class Lab:
         namespace = self._guests.namespace(self._guests.get(guest))
         links.set_address(namespace, "eth0", address, gateway=gateway)
 
-    def ping(self, guest: str, destination: str, *, count: int = 1, timeout_s: float = 2.0) -> Ping:
+    def ping(self, guest: str, destination: str, *, count: int = 1, timeout_s: int = 2) -> Ping:
         """Ping an address from a guest until `count` answers came or the time is over."""
         return self._guests.ping(self._guests.get(guest), destination, count=count, timeout_s=timeout_s)
 
@@ -210,8 +223,16 @@ class Lab:
         for daemon in daemons.daemons(place):
             if daemon.name not in without:
                 Process(daemon).start()
+            if daemon.name == daemons.CONTROLLER:
+                self._share_socket()
             if daemon.name == daemons.OVSDB:
                 self._run(daemons.first_settings(place))
+
+    def _share_socket(self) -> None:
+        owner = os.environ.get("SUDO_UID", "")
+        with suppress(FileNotFoundError):
+            if owner.isdigit():  # who called sudo may use the API without it
+                os.chown(discover.controller_socket(self.name), int(owner), -1)
 
     def _run(self, argv: list[str]) -> None:
         done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)

@@ -94,11 +94,9 @@ def connect(cables: Iterable[Cable]) -> None:
     for namespace in dict.fromkeys(cable.ends[0].namespace for cable in broken):
         own = [cable for cable in broken if cable.ends[0].namespace == namespace]
         namespaces.run_in(namespace, partial(_lay, own))
-    mtus = [(end, cable.mtu_bytes) for cable in wanted for end in cable.ends]
+    # The MTU is set once, by `_lay`: whoever uses the interface may have changed it since (a DHCP lease does).
     for namespace in there:
-        namespaces.run_in(
-            namespace, partial(_set_up, [entry for entry in mtus if entry[0].namespace == namespace])
-        )
+        namespaces.run_in(namespace, partial(_set_up, [end for end in ends if end.namespace == namespace]))
 
 
 def remove(namespace: str, interface: str) -> None:
@@ -178,10 +176,10 @@ def _mac(port: Port) -> dict[str, str]:
     return {"address": port.mac_address} if port.mac_address else {}
 
 
-def _set_up(ports: list[tuple[Port, int]]) -> None:
+def _set_up(ports: list[Port]) -> None:
     with IPRoute() as ipr:
         ipr.link("set", index=_index(ipr, "lo"), state="up")
-        for port, mtu_bytes in ports:
+        for port in ports:
             index = _index(ipr, port.interface)
             # Frames with partial checksums, which offload leaves, are dropped by OVS' userspace datapath.
             _stop_checksum_offload(port.interface)
@@ -189,7 +187,7 @@ def _set_up(ports: list[tuple[Port, int]]) -> None:
                 ipr.link("set", index=index, master=_index(ipr, port.bridge))
             if port.address:
                 ipr.addr("replace", index=index, address=port.address)
-            ipr.link("set", index=index, mtu=mtu_bytes, state="up")
+            ipr.link("set", index=index, state="up")
 
 
 def _index(ipr: IPRoute, interface: str) -> int:

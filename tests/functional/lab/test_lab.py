@@ -57,7 +57,7 @@ def test_guests_lease_addresses_and_reach_each_other_across_hosts(ovn_lab: Lab) 
         assert link[0]["mtu"] == plain_ovn.MTU_BYTES
     assert ovn_lab.ping("v1", "10.0.1.12").ok
     assert ovn_lab.ping("o1", "10.0.0.12").ok
-    assert not ovn_lab.ping("o1", "10.0.1.11", timeout_s=0.5).ok
+    assert not ovn_lab.ping("o1", "10.0.1.11", timeout_s=1).ok
 
 
 def test_checksums_are_complete_so_that_tcp_passes(ovn_lab: Lab) -> None:

@@ -107,7 +107,7 @@ H1 = "topology.nodes.h1"
         (lambda d: labels(d).update({"netctl.uplink.vs1": "eth1"}), f"{H1}.labels.netctl.uplink.vs1"),
         (lambda d: node(d, "central")["labels"].update({"netctl.role": "host"}), "topology.nodes"),
         (
-            lambda d: d["topology"]["nodes"].update({"much-too-long": node(d, "h1")}),
+            lambda d: d["topology"]["nodes"].update({"much-too-long": {"labels": labels(d) | {}}}),
             "topology.nodes.much-too-long",
         ),
         (lambda d: d["topology"]["nodes"].update(br={"kind": "bridge"}), "topology.nodes.br"),
