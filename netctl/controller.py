@@ -7,6 +7,7 @@ the gRPC server. Stop (SIGTERM, SIGINT): the server drains, then the loop, then 
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import sys
 import threading
@@ -154,10 +155,19 @@ def _configure_logging(log_format: str) -> None:
     )
 
 
+def _collect_garbage_rarely() -> None:
+    """Snapshots and rows are millions of objects that live long and form no cycles.
+
+    With Python's defaults the collector walks them all again and again: loading 100,000 NICs took three times as long.
+    """
+    gc.set_threshold(200_000, 50, 1000)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a controller until it is told to stop; status 1 and one line when it cannot start."""
     config = parse_arguments(argv)
     _configure_logging(config.log_format)
+    _collect_garbage_rarely()
     try:
         controller = Controller(config)
     except NetctlError as error:

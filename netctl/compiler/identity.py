@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from netctl.model.keys import Key, Uid
 from netctl.nb.rows import ID_KEY, KIND_KEY, OWNER_KEY, row_uuid
 
+_SUBNETS = 16_384  # every NIC asks for its subnet's rows
 
+
+@lru_cache(maxsize=_SUBNETS)
 def switch_uuid(subnet: Uid) -> str:
     """Return the Logical_Switch of a subnet."""
     return row_uuid("Logical_Switch", subnet)
@@ -16,6 +21,7 @@ def localnet_uuid(subnet: Uid) -> str:
     return row_uuid("Logical_Switch_Port", subnet, "localnet")
 
 
+@lru_cache(maxsize=_SUBNETS)
 def dhcpv4_uuid(subnet: Uid) -> str:
     """Return the DHCP_Options of a subnet."""
     return row_uuid("DHCP_Options", subnet, "ipv4")

@@ -9,6 +9,7 @@ of those; a map is a dict of str to str. UUIDs are lower-case strings.
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ Value = Atom | frozenset[Atom] | Mapping[str, str]
 
 # Fixed for ever: row identities in every installation depend on it.
 NETCTL_NAMESPACE = uuid.UUID("6d0f6a52-1c3e-5f43-9d8e-0b6c1f5b7a11")
+_NAMESPACE = NETCTL_NAMESPACE.bytes
 
 # external_ids keys that say whose a row is (house rule 4).
 OWNER_KEY, KIND_KEY, ID_KEY = "netctl:owner", "netctl:kind", "netctl:id"
@@ -28,8 +30,17 @@ FactKey = RowKey | MemberKey
 
 
 def row_uuid(table: str, *key: str) -> str:
-    """Return the identity of a row: the same for ever for the same table and key."""
-    return str(uuid.uuid5(NETCTL_NAMESPACE, "/".join((table, *key))))
+    """Return the identity of a row: uuid5 of table and key, the same for ever.
+
+    Written out because the uuid module takes five times as long, and a pass over 100,000 NICs needs 200,000 of them.
+    """
+    digest = bytearray(
+        hashlib.sha1(_NAMESPACE + "/".join((table, *key)).encode(), usedforsecurity=False).digest()
+    )
+    digest[6] = digest[6] & 0x0F | 0x50  # RFC 9562: version 5
+    digest[8] = digest[8] & 0x3F | 0x80  # and variant
+    text = digest[:16].hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 @dataclass(frozen=True, slots=True)
