@@ -157,15 +157,11 @@ def _located(error: NetctlError, edits: Sequence[pb.Edit]) -> NetctlError:
         return error
     edit = edits[int(found[1])]
     which = str(edit.WhichOneof("edit"))
-    place = f"edits[{found[1]}].{which}"
-    if which != "delete":
-        place += ".resource" if which == "update" else ""
+    place, inner = f"edits[{found[1]}].{which}", found[2] or ""
+    if inner != "if_revision" and which != "delete":
+        if which == "update":
+            place += ".resource"
         resource = edit.update.resource if which == "update" else getattr(edit, which)
-        inner = f"{resource.WhichOneof('resource')}.{found[2]}" if found[2] else ""
-    else:
-        inner = found[2] or ""
-    if found[2] == "if_revision":
-        inner = ""
-        place = f"edits[{found[1]}].{which}.if_revision"
+        place += f".{resource.WhichOneof('resource')}"
     error.field = f"{place}.{inner}" if inner else place
     return error

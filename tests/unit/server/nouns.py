@@ -1,0 +1,146 @@
+"""Hypothesis strategies for the five nouns, as a client could ask for them."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from hypothesis import strategies as st
+
+from netctl.model.infra import Cluster, Host, Meta, Uplink, VirtualSwitch
+from netctl.model.intent import Intent
+from netctl.model.keys import ClusterId, HostId, NicId, SubnetId, VirtualSwitchId
+from netctl.model.nic import Nic
+from netctl.model.subnet import AddressRange, DhcpOptions, IpConfig, StaticRoute, Subnet, SubnetKind
+
+ids = st.from_regex(r"[a-z]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True)
+text = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=20)
+labels = st.dictionaries(st.from_regex(r"[a-z0-9][a-z0-9./_-]{0,10}", fullmatch=True), text, max_size=3)
+metas = st.builds(Meta, display_name=text, labels=labels)
+macs = st.binary(min_size=5, max_size=5).map(lambda raw: "52:" + raw.hex(":"))
+mtus = st.integers(1280, 9216)
+ipv4 = st.ip_addresses(network="10.0.0.0/9").map(str)
+ipv6 = st.ip_addresses(network="fd00::/16").map(str)
+
+clusters = st.builds(
+    Cluster,
+    id=ids.map(ClusterId),
+    meta=metas,
+    mac_prefix=macs.map(lambda mac: mac[:8]),
+    underlay_mtu_bytes=mtus,
+)
+virtual_switches = st.builds(
+    VirtualSwitch,
+    id=ids.map(VirtualSwitchId),
+    meta=metas,
+    cluster=ids.map(ClusterId),
+    bridge=st.one_of(st.just(""), st.integers(0, 99).map(lambda n: f"br{n}")),
+    mtu_bytes=mtus,
+)
+
+
+@st.composite
+def hosts(draw: st.DrawFn) -> Host:
+    switches = draw(st.lists(ids, max_size=3, unique=True))
+    uplinks = tuple(
+        Uplink(
+            virtual_switch=VirtualSwitchId(switch),
+            interfaces=tuple(f"eth{index}{i}" for i in range(draw(st.integers(1, 3)))),
+        )
+        for index, switch in enumerate(switches)
+    )
+    return Host(
+        id=HostId(draw(ids)),
+        meta=draw(metas),
+        cluster=ClusterId(draw(ids)),
+        tunnel_address=f"{draw(ipv4)}/24",
+        tunnel_virtual_switch=VirtualSwitchId(draw(st.sampled_from(["", *switches]))),
+        uplinks=uplinks,
+    )
+
+
+@st.composite
+def ip_configs(draw: st.DrawFn, version: int) -> IpConfig:
+    cidr = (
+        f"10.{draw(st.integers(0, 255))}.0.0/16"
+        if version == 4
+        else f"fd00:{draw(st.integers(1, 9999))}::/64"
+    )
+    first = ipaddress.ip_network(cidr).network_address
+
+    def address() -> str:
+        return str(first + draw(st.integers(1, 1000)))
+
+    start = draw(st.integers(1, 100))
+    pools = tuple(
+        AddressRange(
+            start=str(first + start + 100 * i), end=str(first + start + 100 * i + draw(st.integers(0, 99)))
+        )
+        for i in range(draw(st.integers(0, 3)))
+    )
+    return IpConfig(
+        version=version,
+        cidr=cidr,
+        gateway=address() if draw(st.booleans()) else "",
+        pools=pools,
+        exclusions=pools[:1],
+    )
+
+
+@st.composite
+def dhcps(draw: st.DrawFn, ip: IpConfig) -> DhcpOptions:
+    words = st.from_regex(r"[a-z]{1,8}", fullmatch=True)
+    first = ipaddress.ip_network(ip.cidr).network_address
+    return DhcpOptions(
+        disabled=draw(st.booleans()),
+        server_address=draw(st.sampled_from(["", str(first + 7)])),
+        lease_s=draw(st.integers(60, 2**31 - 1)),
+        dns_servers=tuple(draw(st.lists(ipv4, max_size=2))),
+        domain_name=draw(st.sampled_from(["", "example.com"])),
+        domain_search=tuple(draw(st.lists(words, max_size=2))),
+        ntp_servers=tuple(draw(st.lists(ipv4, max_size=2))),
+        tftp_server=draw(words),
+        bootfile_name=draw(words),
+        static_routes=tuple(
+            StaticRoute(destination=f"10.{n}.0.0/16", next_hop=draw(ipv4))
+            for n in range(draw(st.integers(0, 2)))
+        ),
+    )
+
+
+@st.composite
+def subnets(draw: st.DrawFn) -> Subnet:
+    ip = draw(st.none() | ip_configs(4))
+    vlan = draw(st.booleans())
+    return Subnet(
+        id=SubnetId(draw(ids)),
+        meta=draw(metas),
+        kind=SubnetKind.VLAN if vlan else SubnetKind.OVERLAY,
+        virtual_switch=VirtualSwitchId(draw(ids) if vlan else ""),
+        vlan_id=draw(st.integers(0, 4094)) if vlan else 0,
+        cluster=ClusterId("" if vlan else draw(ids)),
+        vpc="" if vlan else draw(st.sampled_from(["", "v1"])),
+        mtu_bytes=draw(st.just(0) | mtus),
+        ipv4=ip,
+        ipv6=draw(st.none() | ip_configs(6)),
+        dhcp=draw(st.none() | dhcps(ip)) if ip is not None else None,
+    )
+
+
+@st.composite
+def nics(draw: st.DrawFn) -> Nic:
+    port_security = draw(st.booleans())
+    return Nic(
+        id=NicId(draw(ids)),
+        meta=draw(metas),
+        subnet=SubnetId(draw(ids)),
+        host=HostId(draw(st.just("") | ids)),
+        mac_address=draw(st.just("") | macs),
+        ipv4_address=draw(st.just("") | ipv4),
+        ipv6_address=draw(st.just("") | ipv6),
+        connected=draw(st.booleans()),
+        port_security=port_security,
+        allow_unknown_macs=not port_security and draw(st.booleans()),
+    )
+
+
+intents: st.SearchStrategy[Intent] = st.one_of(clusters, virtual_switches, hosts(), subnets(), nics())

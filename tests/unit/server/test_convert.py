@@ -1,0 +1,188 @@
+"""Protobuf and model: nothing is lost on the way there and back, output-only fields are ignored, errors name fields."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from netctl.errors import InvalidIntent
+from netctl.model.assignment import Assignment, Chassis, NicAssignment, UplinkBridge
+from netctl.model.infra import Meta
+from netctl.model.intent import Intent, key_of
+from netctl.model.keys import HostId, NicId, Uid
+from netctl.model.status import HostReport, NicReport, Phase, Status
+from netctl.model.subnet import Subnet
+from netctl.server.convert_agent import assignment_to_proto, report_from_proto
+from netctl.server.nouns import BY_KIND, CLUSTER, NIC, SUBNET, VIRTUAL_SWITCH, opened, wrapped
+from netctl.v1 import agent_pb2, infra_pb2, network_pb2, operations_pb2
+from tests.unit.server import nouns
+
+STATUS = Status(phase=Phase.FAILED, reason="HOST_DOWN", message="start it", revision=7)
+
+
+@settings(max_examples=60)
+@given(nouns.intents)
+def test_what_a_client_asks_for_comes_back(intent: Intent) -> None:
+    noun = BY_KIND[key_of(intent)[0]]
+    message = noun.to_request(intent)
+    again = noun.message.FromString(message.SerializeToString())
+    assert noun.from_proto(again) == intent
+
+
+@settings(max_examples=60)
+@given(nouns.intents, st.integers(1, 2**62), st.floats(1, 4e9))
+def test_output_only_fields_are_shown_and_ignored(intent: Intent, revision: int, time_s: float) -> None:
+    noun = BY_KIND[key_of(intent)[0]]
+    meta = dataclasses.replace(
+        intent.meta, uid=Uid("u-1"), revision=revision, create_time_s=time_s, update_time_s=time_s
+    )
+    message = noun.to_proto(dataclasses.replace(intent, meta=meta), STATUS)
+    assert (message.uid, message.revision) == ("u-1", revision)
+    assert message.create_time.ToMicroseconds() == pytest.approx(time_s * 1e6, abs=1)
+    assert message.status.reason == "HOST_DOWN"
+    assert message.status.phase == 3
+    assert noun.from_proto(message) == intent
+
+
+@settings(max_examples=60)
+@given(nouns.subnets())
+def test_an_mtu_that_follows_the_underlay_still_does_after_an_update(subnet: Subnet) -> None:
+    stored = dataclasses.replace(subnet, mtu_bytes=1442, auto_mtu=True)
+    assert SUBNET.to_proto(stored, None).mtu_bytes == 1442
+    assert SUBNET.from_proto(SUBNET.to_request(stored)).mtu_bytes == 0
+
+
+def test_what_the_server_sets_is_not_taken_from_a_request() -> None:
+    message = network_pb2.Subnet(
+        name="subnets/web", kind=network_pb2.SUBNET_KIND_VLAN, virtual_switch="virtualSwitches/vs0"
+    )
+    message.vni, message.cluster, message.ipv4.cidr = 5, "clusters/other", "10.0.0.0/24"
+    message.dhcp.server_mac_address = "02:00:00:00:00:01"
+    asked = SUBNET.from_proto(message)
+    assert (asked.vni, asked.cluster) == (0, "")
+    assert asked.dhcp is not None
+    assert asked.dhcp.server_mac_address == ""
+
+
+def test_unset_fields_get_their_defaults() -> None:
+    assert CLUSTER.from_proto(infra_pb2.Cluster(name="clusters/c1")).mac_prefix == "50:6b:8d"
+    asked = VIRTUAL_SWITCH.from_proto(
+        infra_pb2.VirtualSwitch(name="virtualSwitches/vs0", cluster="clusters/c1")
+    )
+    assert (asked.bond_mode, asked.mtu_bytes, asked.bridge) == ("active-backup", 1500, "")
+    nic = NIC.from_proto(network_pb2.Nic(name="nics/a", subnet="subnets/web"))
+    assert (nic.connected, nic.port_security, nic.meta) == (True, True, Meta())
+
+
+@pytest.mark.parametrize(
+    ("message", "field", "text"),
+    [
+        (network_pb2.Nic(name="subnets/a", subnet="subnets/web"), "name", "nics/web-1"),
+        (network_pb2.Nic(name="nics/a", subnet="web"), "subnet", "subnets/web"),
+        (network_pb2.Nic(name="nics/a"), "subnet", "is empty"),
+        (network_pb2.Nic(name="nics/a", subnet="subnets/web", host="h1"), "host", "hosts/h1"),
+        (network_pb2.Nic(name="nics/A b", subnet="subnets/web"), "name", "not an id"),
+        (network_pb2.Nic(name="nics/", subnet="subnets/web"), "name", "not an id"),
+        (network_pb2.Nic(name="", subnet="subnets/web"), "name", "is empty"),
+        (network_pb2.Subnet(name="subnets/a"), "kind", "SUBNET_KIND_VLAN or SUBNET_KIND_OVERLAY"),
+        (network_pb2.Subnet(name="subnets/a", kind=99), "kind", "99 is unknown"),  # type: ignore[arg-type]
+        (
+            network_pb2.Subnet(name="subnets/a", kind=network_pb2.SUBNET_KIND_VLAN),
+            "virtual_switch",
+            "is empty",
+        ),
+        (
+            network_pb2.Subnet(
+                name="subnets/a", kind=network_pb2.SUBNET_KIND_OVERLAY, cluster="clusters/c", vpc="v1"
+            ),
+            "vpc",
+            "vpcs/v1",
+        ),
+        (
+            infra_pb2.VirtualSwitch(name="virtualSwitches/a", cluster="clusters/c", bond_mode=7),  # type: ignore[arg-type]
+            "bond_mode",
+            "BOND_MODE_ACTIVE_BACKUP",
+        ),
+        (
+            infra_pb2.Host(
+                name="hosts/a",
+                cluster="clusters/c",
+                tunnel_address="192.0.2.1/24",
+                uplinks=[infra_pb2.Uplink(virtual_switch="vs0", interfaces=["eth0"])],
+            ),
+            "uplinks[0].virtual_switch",
+            "virtualSwitches/vs0",
+        ),
+        (infra_pb2.Host(name="hosts/a", cluster="clusters/c"), "tunnel_address", "prefix length"),
+    ],
+)
+def test_an_error_names_the_field_and_what_to_write(message: object, field: str, text: str) -> None:
+    noun = next(noun for noun in BY_KIND.values() if isinstance(message, noun.message))
+    with pytest.raises(InvalidIntent, match=text) as caught:
+        noun.from_proto(message)  # type: ignore[arg-type]
+    assert caught.value.field == field
+
+
+@settings(max_examples=60)
+@given(nouns.intents)
+def test_a_resource_of_any_kind_is_wrapped_and_opened(intent: Intent) -> None:
+    key = key_of(intent)
+    noun, message = opened(wrapped(key, intent, STATUS), "x")
+    assert noun is BY_KIND[key[0]]
+    assert message == noun.to_proto(intent, STATUS)
+
+
+def test_an_empty_resource_is_refused() -> None:
+    with pytest.raises(InvalidIntent, match="virtual_switch") as caught:
+        opened(operations_pb2.Resource(), "edits[1].create")
+    assert caught.value.field == "edits[1].create"
+
+
+def test_a_host_report_is_read() -> None:
+    message = agent_pb2.HostReport(host_id="h1", assignment_revision=4, nb_cfg=9, problems=["x" * 900] * 30)
+    message.nics.add(iface_id="u", tap_present=True)
+    message.bonds.add(bond="br0-up", up_interfaces=["eth1"])
+    report = report_from_proto(message)
+    assert isinstance(report, HostReport)
+    assert (report.host, report.assignment_revision, report.nb_cfg) == ("h1", 4, 9)
+    assert report.nics == (NicReport(iface_id="u", tap_present=True, plugged=False, ovn_installed=False),)
+    assert report.bonds[0].up_interfaces == ("eth1",)
+    assert [len(problem) for problem in report.problems] == [500] * 20
+
+
+@pytest.mark.parametrize("host_id", ["", "h 1", "a" * 64])
+def test_a_report_without_a_host_is_refused(host_id: str) -> None:
+    with pytest.raises(InvalidIntent) as caught:
+        report_from_proto(agent_pb2.HostReport(host_id=host_id))
+    assert caught.value.field == "report.host_id"
+
+
+def test_an_assignment_is_rendered_whole() -> None:
+    bridge = UplinkBridge(
+        bridge="br0",
+        physnet="physnet-vs0",
+        bond="br0-up",
+        interfaces=("eth1", "eth2"),
+        bond_mode="active-backup",
+        mtu_bytes=1500,
+        address="192.0.2.1/24",
+    )
+    nic = NicAssignment(
+        nic=NicId("a"), iface_id="u", tap_name="tap1", mac_address="50:6b:8d:00:00:01", mtu_bytes=1442
+    )
+    chassis = Chassis(
+        system_id="h1", ovn_remote="tcp:192.0.2.1:6642", encap_type="geneve", encap_ip="192.0.2.1"
+    )
+    assignment = Assignment(
+        host=HostId("h1"), revision=5, epoch=2, chassis=chassis, uplink_bridges=(bridge,), nics=(nic,)
+    )
+    message = assignment_to_proto(assignment)
+    assert (message.host_id, message.revision, message.epoch) == ("h1", 5, 2)
+    assert {field.name for field, _ in message.chassis.ListFields()} == set(dataclasses.asdict(chassis))
+    for rendered, value in ((message.uplink_bridges[0], bridge), (message.nics[0], nic)):
+        assert len(rendered.ListFields()) == len(dataclasses.fields(value))
+    assert list(message.uplink_bridges[0].interfaces) == ["eth1", "eth2"]
+    assert message.nics[0].nic_id == "a"
