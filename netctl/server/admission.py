@@ -30,6 +30,7 @@ from netctl.errors import StoreUnavailable, Unavailable
 from netctl.loop import Clock, Loop, Pace, Wake
 from netctl.model.keys import Key, Uid
 from netctl.model.snapshot import Snapshot
+from netctl.ovsdb.bulk import without_collector
 from netctl.server.group import Group, Verdict
 from netctl.server.recent import RecentKeys
 from netctl.server.requests import Answer, Request
@@ -39,6 +40,7 @@ __all__ = ["Admission", "Answer", "Counts", "Limits", "Request"]
 
 log = structlog.get_logger()
 _PACE = Pace(resync_s=2.0)  # how often a store that failed is tried again
+_BULK_EDITS = 500
 _PURGE_EVERY_S = 600.0
 _PURGE_AGAIN_S = 0.5  # where there was something to purge
 
@@ -162,7 +164,8 @@ class Admission:
             if self._stale:
                 self._reload()
             if group:
-                self._serve(group)
+                with without_collector(sum(len(request.edits) for request, _ in group) >= _BULK_EDITS):
+                    self._serve(group)
             if not group or not self._store_problem:
                 self._keep_house()
         finally:
@@ -251,8 +254,9 @@ class Admission:
 
     def _reload(self) -> None:
         """Begin with what the store has."""
-        loaded = self._store.load()
-        snapshot = Snapshot.load(loaded.revision, loaded.intents)
+        with without_collector(True):
+            loaded = self._store.load()
+            snapshot = Snapshot.load(loaded.revision, loaded.intents)
         with self._published_lock:
             self._recent = RecentKeys(loaded.revision)
             self._published = snapshot

@@ -122,6 +122,14 @@ def test_a_repeated_request_has_one_effect_and_the_same_answer(
     assert admission.snapshot().get(key(1)) is None
 
 
+def test_ten_thousand_repeats_have_one_effect(admission: Admission, store: FakeStore) -> None:
+    repeats = [admission.submit(create(nic(1), id="a")) for _ in range(10_000)]
+    answers = [future.result(ANSWER_S) for future in repeats]
+    assert [answer.replayed for answer in answers] == [False] + [True] * 9_999
+    assert len({answer.revision for answer in answers}) == 1
+    assert len(store.read_changes(key=key(1))) == 1
+
+
 def test_an_id_serves_one_request(admission: Admission) -> None:
     admission.submit(create(nic(1), id="a")).result(ANSWER_S)
     with pytest.raises(InvalidIntent) as caught:
