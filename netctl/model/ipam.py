@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from netctl.errors import Exhausted
 from netctl.model.indexes import Scope, Space
-from netctl.model.numbers import address_number, address_text, mac_number, mac_text
+from netctl.model.numbers import address_number, address_text, mac_text
 from netctl.model.snapshot import BLOCK_BITS, FULL, Draft
 from netctl.model.subnet import AddressRange, IpConfig, Subnet
 
@@ -77,7 +77,8 @@ def allocate_address(draft: Draft, subnet: Subnet, config: IpConfig) -> str:
 
 def allocate_mac(draft: Draft, cluster: str, prefix: str) -> str:
     """Return a free MAC address of a cluster."""
-    low = mac_number(f"{prefix}:00:00:00")  # itself never given: with prefix 00:00:00 it is no address
+    # Not prefix:00:00:00 itself: with prefix 00:00:00 that is no address.
+    low = int(prefix.replace(":", ""), 16) << 24
     number = _allocate(draft, (Space.MAC, cluster), ((low + 1, low + 0xFFFFFF),), low)
     if number is None:
         raise Exhausted(

@@ -31,5 +31,4 @@ def mac_number(text: str) -> int:
 
 def mac_text(number: int) -> str:
     """Return the canonical text of a MAC address."""
-    digits = f"{number:012x}"
-    return f"{digits[:2]}:{digits[2:4]}:{digits[4:6]}:{digits[6:8]}:{digits[8:10]}:{digits[10:]}"
+    return number.to_bytes(6, "big").hex(":")
