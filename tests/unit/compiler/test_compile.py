@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -128,7 +129,7 @@ def test_a_nic_is_a_port_of_its_switch() -> None:
         ({"ipv6_address": "fd00::5"}, "port_security", {"50:6b:8d:00:00:05 10.0.10.5 fd00::5"}),
     ],
 )
-def test_what_a_nic_says_is_in_its_row(change: dict[str, object], column: str, value: object) -> None:
+def test_what_a_nic_says_is_in_its_row(change: dict[str, Any], column: str, value: object) -> None:
     rows = rows_of(vlan(), replace(nic(), **change))
     assert row(rows, "Logical_Switch_Port", port_uuid(uid_of("n1"))).columns[column] == value
 
@@ -143,7 +144,7 @@ def test_every_reference_exists_and_rows_tell_their_subnet_apart() -> None:
             assert {fact.parent, fact.member} <= uuids
         else:
             assert set(fact.columns.get("dhcpv4_options", ())) <= uuids  # type: ignore[arg-type]
-            assert fact.columns["external_ids"]["netctl:owner"] == OWNER  # type: ignore[call-overload, index]
+            assert fact.columns["external_ids"]["netctl:owner"] == OWNER  # type: ignore[index]
 
 
 def test_an_assignment_has_the_bridges_and_nics_of_its_host_alone() -> None:
@@ -186,4 +187,5 @@ def test_only_the_bridge_of_the_tunnel_gets_the_address() -> None:
     other = replace(host("h3", number=3), tunnel_virtual_switch=host().tunnel_virtual_switch, meta=meta("h3"))
     settings = AssignmentSettings(ovn_remote="x", epoch=1)
     found = compile_assignment(snapshot([*infra(), other]), HostId("h3"), settings)
-    assert found is not None and found.uplink_bridges[0].address == "192.0.2.3/24"
+    assert found is not None
+    assert found.uplink_bridges[0].address == "192.0.2.3/24"

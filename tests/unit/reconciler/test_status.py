@@ -87,7 +87,8 @@ def test_poison_says_why() -> None:
     status = status_of(
         (Kind.NIC, "n1"), snapshot([*infra(), vlan(), nic()]), world(report(READY), poison=poison)
     )
-    assert status is not None and (status.phase, status.reason) == (FAILED, "REJECTED_BY_OVN")
+    assert status is not None
+    assert (status.phase, status.reason) == (FAILED, "REJECTED_BY_OVN")
     assert "constraint violation" in status.message
 
 
@@ -99,7 +100,8 @@ def test_a_subnet_waits_for_northd() -> None:
 def test_held_passes_say_why() -> None:
     held = world(northbound_revision=0, held="mass-delete guard: ...")
     status = status_of((Kind.SUBNET, "v10"), snapshot([*infra(), vlan()]), held)
-    assert status is not None and status.message == "mass-delete guard: ..."
+    assert status is not None
+    assert status.message == "mass-delete guard: ..."
 
 
 @pytest.mark.parametrize(
