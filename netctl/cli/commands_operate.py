@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import importlib
+import os
 from typing import Annotated, Any
 
 import typer
@@ -63,14 +64,17 @@ def version(context: typer.Context, *, output: TextOption = TextFormat.TEXT) -> 
         print(f"{what:<10}  {text or '-'}")
 
 
-def completion(shell: ShellArgument) -> None:
+def completion(context: typer.Context, shell: ShellArgument) -> None:
     """Print the completion script of a shell.
 
     Example: netctl completion bash > /etc/bash_completion.d/netctl
     """
-    from typer._completion_shared import get_completion_script
-
-    print(get_completion_script(prog_name="netctl", complete_var="_NETCTL_COMPLETE", shell=shell.value))
+    # The script itself calls netctl with this variable; asked for "source", typer prints the script.
+    os.environ["_NETCTL_COMPLETE"] = f"source_{shell.value}"
+    try:
+        context.find_root().command.main(args=[], prog_name="netctl")
+    finally:
+        del os.environ["_NETCTL_COMPLETE"]
 
 
 class LabGroup(TyperGroup):

@@ -52,32 +52,35 @@ class Failure(Exception):
         self.code = code
         self.field = field
         self.hint = hint
+        self.place = ""
 
     @classmethod
     def usage(cls, message: str, *, hint: str = "") -> Failure:
         """Make a failure of the command line itself."""
         return cls(message, exit_status=USAGE, code="USAGE", hint=hint)
 
-    def located(self, where: str) -> Failure:
-        """Return the same failure with the place in a file before its message."""
-        return Failure(
-            f"{where}: {self.message}",
-            exit_status=self.exit_status,
-            code=self.code,
-            field=self.field,
-            hint=self.hint,
+    def located(self, place: str) -> Failure:
+        """Return the same failure with the place in a file where its cause stands."""
+        failure = Failure(
+            self.message, exit_status=self.exit_status, code=self.code, field=self.field, hint=self.hint
         )
+        failure.place = place
+        return failure
 
     def render_text(self) -> str:
         """Return the lines for people."""
-        field = f" (field {self.field})" if self.field and self.field not in self.message else ""
+        place = f"{self.place}: " if self.place else ""
         hint = f"\nhint: {self.hint}" if self.hint else ""
-        return f"error: {self.message}{field}{hint}"
+        if self.code == "INVALID_ARGUMENT" and self.field:  # these messages are predicates: "is empty"
+            return f"error: {place}{self.field}: {self.message}{hint}"
+        telling = self.field and self.field.rpartition(".")[2] != "name"
+        return f"error: {place}{self.message}{f' (field {self.field})' if telling else ''}{hint}"
 
     def render_json(self) -> str:
         """Return one JSON object for programs."""
         error: dict[str, Any] = {"code": self.code, "message": self.message, "exit_status": self.exit_status}
-        error |= {key: value for key, value in (("field", self.field), ("hint", self.hint)) if value}
+        more = {"field": self.field, "place": self.place, "hint": self.hint}
+        error |= {key: value for key, value in more.items() if value}
         return json.dumps({"error": error}, ensure_ascii=False)
 
     def report(self, *, as_json: bool) -> int:
@@ -128,6 +131,8 @@ def _read_details(call: Any) -> tuple[str, str]:
             field = bad.field_violations[0].field
         elif detail.Unpack(blocked) and blocked.violations:
             names = [violation.subject for violation in blocked.violations]
+            if all(name in status.message for name in names):
+                continue
             more = f" and {len(names) - _DEPENDENTS_MAX} more" if len(names) > _DEPENDENTS_MAX else ""
             hint = f"first remove or change {', '.join(names[:_DEPENDENTS_MAX])}{more}"
     return field, hint

@@ -20,7 +20,7 @@ def print_history(changes: Sequence[operations.Change], output: str, *, diff: bo
             for line in _diff(change):
                 print(f"    {line}")
     else:
-        headers = ("REVISION", "TIME", "ACTION", "NAME", "ACTOR", "REASON")
+        headers = ("REVISION", "TIME (UTC)", "ACTION", "NAME", "ACTOR", "REASON")
         print_table(headers, [_cells(change) for change in changes])
 
 

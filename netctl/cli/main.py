@@ -70,7 +70,6 @@ def make_app() -> typer.Typer:
         name="netctl",
         cls=RootGroup,
         no_args_is_help=True,
-        add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
@@ -86,8 +85,13 @@ def make_app() -> typer.Typer:
 
 
 def make_command() -> Any:
-    """Return the command; typer keeps its type private."""
-    return typer.main.get_command(make_app())
+    """Return the command; typer keeps its type private.
+
+    Typer's completion stays on, but its two options that guess the shell give way to `netctl completion SHELL`.
+    """
+    command: Any = typer.main.get_command(make_app())
+    command.params = [parameter for parameter in command.params if not parameter.name.endswith("_completion")]
+    return command
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -46,8 +47,7 @@ def test_a_dry_run_prints_the_same_plan_and_changes_nothing(netctl: Run, file: P
 def test_apply_names_file_and_line_of_what_the_server_refuses(netctl: Run, file: Path) -> None:
     file.write_text(FURNITURE.replace("vlan_id: 10", "vlan_id: 4095"))
     ran = netctl("apply", "-f", str(file), expect=1)
-    assert ran.err.startswith(f"error: {file}:7: subnets/web: ")
-    assert "vlan_id" in ran.err
+    assert ran.err.startswith(f"error: {file}:7: subnets/web: vlan_id: ")
     assert netctl("get", "all", "-o", "json").data == [], "all or nothing"
 
 
@@ -171,7 +171,7 @@ def test_delete_names_the_dependents_and_deletes_several_as_one(furnished: Run) 
     furnished("create", "nic", "a", "--subnet", "web")
     furnished("create", "nic", "b", "--subnet", "web")
     ran = furnished("delete", "subnet", "web", expect=1)
-    assert "hint: first remove or change nics/a, nics/b" in ran.err
+    assert "nics/a, nics/b" in ran.err
     assert furnished("delete", "nic", "a", "nope", expect=4).err.startswith("error: nics/nope")
     assert len(furnished("get", "nics", "-o", "name").lines) == 2, "all or nothing"
     assert furnished("delete", "nic", "a", "nics/b").lines == [
@@ -233,8 +233,6 @@ def test_errors_are_json_when_the_output_is(furnished: Run) -> None:
 
 
 def test_apply_from_standard_input(netctl: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    import io
-
     monkeypatch.setattr("sys.stdin", io.StringIO("kind: Cluster\nname: c9\nmacPrefix: 50:16:10\n"))
     netctl("apply", "-f", "-")
     assert netctl("get", "cluster", "c9", "-o", "json").data[0]["mac_prefix"] == "50:16:10"

@@ -1,0 +1,80 @@
+"""The reference of the command line as Markdown, from the commands themselves:
+
+python -m netctl.cli.reference > docs/cli.md
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from netctl.cli.failures import EXIT_STATUSES
+from netctl.cli.main import make_command
+
+_WIDTH = 100
+# The lab explains itself and changes on its own; its help needs more than a client has.
+_LEFT_OUT = ("lab",)
+_HEAD = """\
+# The command line
+
+Written by `python -m netctl.cli.reference > docs/cli.md`; a test compares the two. The lab's: `netctl lab --help`.
+
+The controller's address is `--server`, else `NETCTL_SERVER`, else the socket of the only running lab, else
+`unix:/run/netctl/netctl.sock`. A resource is named by kind and id (`subnet web`, `subnet/web`) or by its full name
+(`subnets/web`). With `-o json` errors are JSON on standard error too. Mutations carry an idempotency key and are
+repeated with it when the connection breaks, so they take effect at most once.
+"""
+_FILES = """\
+## Files for `netctl apply`
+
+YAML documents, each one resource, a list of resources, or `set:` and `resources:`; see
+[examples/cluster.yaml](examples/cluster.yaml).
+
+- `kind: Subnet` and `name: web` say what it is; the other keys are the API's fields, in snake_case or camelCase.
+- A subnet's own kind is `subnet_kind: vlan` or `overlay`, because `kind` is taken.
+- References may be ids (`virtual_switch: vs0`); enum values may go without prefix (`bond_mode: active-backup`).
+- One-line forms: `10.0.0.10-10.0.0.99` for a range, `vs0=eth1,eth2` for an uplink, `10.9.0.0/16=10.0.0.1` for a route.
+- Text needs no quotes: MAC addresses and label values are taken as written.
+- Output-only fields are ignored: what `netctl get -o yaml` prints can be applied.
+
+With a set (`set: NAME` in the file, or `--set NAME`) every resource gets the label `netctl.set: NAME`. `--prune`
+deletes what has that label and is not in the files, in the same atomic change, and nothing else.
+"""
+
+
+def render() -> Iterator[str]:
+    """Yield the parts of the document."""
+    yield _HEAD
+    yield "## Exit status\n\n| status | meaning |\n|---|---|"
+    for status, meaning in EXIT_STATUSES:
+        yield f"| {status} | {meaning} |"
+    yield f"\n{_FILES}"
+    command = make_command()
+    context = command.make_context("netctl", [], resilient_parsing=True, terminal_width=_WIDTH)
+    yield from _render_command(command, context)
+
+
+def _render_command(command: Any, context: Any) -> Iterator[str]:
+    yield f"## {context.command_path}\n\n```text\n{_help(command, context)}\n```\n"
+    if not hasattr(command, "list_commands"):
+        return
+    for name in command.list_commands(context):
+        if name in _LEFT_OUT:
+            continue
+        child = command.get_command(context, name)
+        if not child.hidden:
+            below = child.make_context(name, [], parent=context, resilient_parsing=True)
+            yield from _render_command(child, below)
+
+
+def _help(command: Any, context: Any) -> str:
+    return "\n".join(line.rstrip() for line in str(command.get_help(context)).strip().splitlines())
+
+
+def main() -> None:
+    """Print the document."""
+    print("\n".join(render()).rstrip())
+
+
+if __name__ == "__main__":
+    main()
