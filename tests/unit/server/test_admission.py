@@ -64,6 +64,16 @@ def test_a_request_is_all_or_nothing(admission: Admission) -> None:
     assert admission.snapshot() is before
 
 
+def test_a_refused_request_leaves_nothing_to_its_group(admission: Admission, store: FakeStore) -> None:
+    hold(admission, store)
+    refused = admission.submit(create(nic(1), nic(2), nic(1)))
+    made = admission.submit(create(nic(2), nic(3)))
+    store.gate.set()
+    assert isinstance(refused.exception(ANSWER_S), AlreadyExists)
+    assert made.result(ANSWER_S).revision == 3
+    assert {one.id for one in admission.snapshot().of_kind(Kind.NIC)} == {"n-held", "n-2", "n-3"}
+
+
 def test_a_group_is_one_commit_and_each_request_a_revision(admission: Admission, store: FakeStore) -> None:
     hold(admission, store)
     futures = [admission.submit(create(nic(i))) for i in range(50)]
