@@ -173,10 +173,11 @@ class _Reader:
         if not isinstance(node, yaml.MappingNode):
             self._refuse(node, "this is not a mapping; write `field: value` lines")
         own = [pair for pair in node.value if pair[0].tag != "tag:yaml.org,2002:merge"]
-        keys = [self._text(key) for key, _ in own]
-        for (key, _), text in zip(own, keys, strict=True):
-            if keys.count(text) > 1:
-                self._refuse(key, f"{text!r} is there twice")
+        keys: set[str] = set()
+        for key, _ in own:
+            if self._text(key) in keys:
+                self._refuse(key, f"{key.value!r} is there twice")
+            keys.add(key.value)
         merged = [pair for pair in self._merged(node) if pair[0].value not in keys]
         return own + merged
 

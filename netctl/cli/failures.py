@@ -95,6 +95,8 @@ def from_rpc(error: grpc.RpcError) -> Failure:
     call: Any = error
     code = call.code().name
     field, hint = _read_details(call)
+    if code == "RESOURCE_EXHAUSTED" and not said_by_server(error):  # gRPC's own limit of a message
+        hint = "the request is too large: apply it in several files"
     return Failure(
         call.details() or code,
         exit_status=_EXIT_OF_CODE.get(code, REFUSED),
