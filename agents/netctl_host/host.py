@@ -16,8 +16,10 @@ from netctl_host.state import HostState
 class RealHost:
     """The host that the process runs on, in its network namespace; `wake` is called when the database changes."""
 
-    def __init__(self, ovsdb: str, ovn_rundir: Path, wake: Callable[[], None]) -> None:
-        self._switch = OpenVSwitch(ovsdb, wake)
+    def __init__(
+        self, ovsdb: str, ovn_rundir: Path, wake: Callable[[], None], *, timeout_s: float = 5.0
+    ) -> None:
+        self._switch = OpenVSwitch(ovsdb, wake, timeout_s=timeout_s)
         self._links = Links()
         self._ovn_rundir = ovn_rundir
         self._kernel_datapath = has_kernel_datapath()

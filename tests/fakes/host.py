@@ -1,0 +1,179 @@
+"""FakeHost: a host in memory that does the agent's actions as OVS and Linux do.
+
+`tests/functional/host/test_contract.py` runs the same actions over it and over a real namespace. Beside the agent's
+own `read_state` and `apply` it has what the world does: links come and go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import assert_never
+
+from netctl_host.actions import (
+    Action,
+    AddAddress,
+    AddBond,
+    AddBridge,
+    DisableChecksumOffload,
+    LinkAction,
+    PlugTap,
+    RemoveBridge,
+    RemovePort,
+    SetBond,
+    SetBridge,
+    SetChassis,
+    SetInternalMtu,
+    SetLinkUp,
+    SetMtu,
+    SwitchAction,
+    UnplugTap,
+)
+from netctl_host.state import (
+    OWNER,
+    OWNER_KEY,
+    Bridge,
+    HostState,
+    Interface,
+    Link,
+    OpenVSwitchState,
+    Port,
+    port_holders,
+)
+
+
+class FakeHost:
+    """Starts as `state`; `ovs-vswitchd` is always done at once."""
+
+    def __init__(self, state: HostState) -> None:
+        self._external_ids = dict(state.switch.external_ids)
+        self._bridges = dict(state.switch.bridges)
+        self._interfaces = dict(state.switch.interfaces)
+        self._links = {name: Link(name=name) for name in state.switch.bridges} | dict(state.links)
+        self._kernel_datapath = state.kernel_datapath
+
+    def add_link(self, name: str, *, mtu_bytes: int = 1500) -> None:
+        """A veth appears, down and with checksum offload."""
+        self._links[name] = Link(name=name, mtu_bytes=mtu_bytes, tx_checksum_offload=True)
+
+    def remove_link(self, name: str) -> None:
+        """A link vanishes."""
+        del self._links[name]
+
+    def read_state(self) -> HostState:
+        """Return everything the host has."""
+        switch = OpenVSwitchState(
+            external_ids=dict(self._external_ids),
+            bridges=dict(self._bridges),
+            interfaces={name: self._switched(interface) for name, interface in self._interfaces.items()},
+        )
+        return HostState(switch=switch, links=dict(self._links), kernel_datapath=self._kernel_datapath)
+
+    def apply(self, actions: Sequence[Action]) -> tuple[str, ...]:
+        """Do `actions`; those on links that are not there are returned as problems."""
+        problems: list[str] = []
+        for action in actions:
+            if isinstance(action, LinkAction):
+                if action.link in self._links:
+                    self._links[action.link] = _changed_link(self._links[action.link], action)
+                else:
+                    problems.append(f"{action}: no such device")
+            else:
+                self._apply_on_switch(action)
+        self._collect_garbage()
+        return tuple(problems)
+
+    def _apply_on_switch(self, action: SwitchAction) -> None:
+        match action:
+            case AddBridge(bridge=name, datapath_type=datapath_type, fail_mode=fail_mode):
+                assert name not in self._bridges, f"bridge {name} exists"
+                self._bridges[name] = Bridge(
+                    name=name,
+                    datapath_type=datapath_type,
+                    fail_mode=fail_mode,
+                    external_ids={OWNER_KEY: OWNER},
+                )
+                self._put_port(name, Port(name=name, interfaces=(name,)))
+                self._interfaces[name] = Interface(name=name, type="internal")
+                self._links[name] = Link(name=name)
+            case SetBridge(bridge=name, datapath_type=datapath_type, fail_mode=fail_mode):
+                self._bridges[name] = replace(
+                    self._bridges[name], datapath_type=datapath_type, fail_mode=fail_mode
+                )
+            case RemoveBridge(bridge=name):
+                del self._bridges[name], self._links[name]
+            case AddBond(bridge=bridge):
+                self._put_port(bridge, Port(name=action.bond, interfaces=()))
+                self._set_bond(bridge, action)
+            case SetBond(bond=bond):
+                self._set_bond(next(n for n, b in self._bridges.items() if bond in b.ports), action)
+            case RemovePort(bridge=bridge, port=port) | UnplugTap(bridge=bridge, tap=port):
+                left = {name: value for name, value in self._bridges[bridge].ports.items() if name != port}
+                self._bridges[bridge] = replace(self._bridges[bridge], ports=left)
+            case SetInternalMtu(bridge=name, mtu_bytes=mtu_bytes):
+                self._interfaces[name] = replace(self._interfaces[name], mtu_request=mtu_bytes)
+                self._links[name] = replace(self._links[name], mtu_bytes=mtu_bytes)
+            case SetChassis(external_ids=external_ids):
+                self._external_ids = _without_empty({**self._external_ids, **dict(external_ids)})
+            case PlugTap():
+                self._plug_tap(action)
+            case _:
+                assert_never(action)
+
+    def _set_bond(self, bridge: str, action: AddBond | SetBond) -> None:
+        port = replace(
+            self._bridges[bridge].ports[action.bond],
+            interfaces=tuple(sorted(action.interfaces)),
+            bond_mode=action.bond_mode,
+            bond_primary=action.primary,
+        )
+        self._put_port(bridge, port)
+        for name in action.interfaces:
+            self._interfaces.setdefault(name, Interface(name=name))
+
+    def _plug_tap(self, action: PlugTap) -> None:
+        self._put_port(action.bridge, Port(name=action.tap, interfaces=(action.tap,)))
+        there = self._interfaces.get(action.tap, Interface(name=action.tap))
+        ids = {"iface-id": action.iface_id, "attached-mac": action.mac_address, OWNER_KEY: OWNER}
+        self._interfaces[action.tap] = replace(there, external_ids={**there.external_ids, **ids})
+
+    def _put_port(self, bridge: str, port: Port) -> None:
+        there = self._bridges[bridge]
+        self._bridges[bridge] = replace(there, ports={**there.ports, port.name: port})
+
+    def _collect_garbage(self) -> None:
+        """Drop interfaces of no port, as ovsdb-server does; one in two ports would violate its index."""
+        state = HostState(switch=OpenVSwitchState(bridges=self._bridges))
+        held = [
+            i for bridge in self._bridges.values() for port in bridge.ports.values() for i in port.interfaces
+        ]
+        assert len(held) == len(set(held)), f"an interface is in two ports: {sorted(held)}"
+        holders = port_holders(state)
+        self._interfaces = {
+            name: interface for name, interface in self._interfaces.items() if name in holders
+        }
+
+    def _switched(self, interface: Interface) -> Interface:
+        """Return the interface as ovs-vswitchd leaves it."""
+        if interface.name in self._links:
+            return replace(interface, ofport=65534 if interface.type == "internal" else 1, error="")
+        error = f"could not open network device {interface.name} (No such device)"
+        return replace(interface, ofport=0, error=error)
+
+
+def _changed_link(link: Link, action: LinkAction) -> Link:
+    match action:
+        case SetMtu(mtu_bytes=mtu_bytes):
+            return replace(link, mtu_bytes=mtu_bytes)
+        case SetLinkUp():
+            return replace(link, up=True)
+        case AddAddress(address=address):
+            return replace(link, addresses=tuple(sorted({*link.addresses, address})))
+        case DisableChecksumOffload():
+            return replace(link, tx_checksum_offload=False)
+        case _:
+            assert_never(action)
+
+
+def _without_empty(keys: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in keys.items() if value}

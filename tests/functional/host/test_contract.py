@@ -1,0 +1,107 @@
+"""One contract for the fake host and a real one: the same actions give the same HostState."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from netctl_host.assignment import Assignment
+from netctl_host.plan import plan
+from netctl_host.settings import Settings
+from netctl_host.state import HostState
+
+from netctl.loop import wait_until
+from tests.fakes.host import FakeHost
+from tests.functional.host.namespace import NamespaceHost
+from tests.unit.host.samples import assign, nic, uplink
+
+SETTINGS = Settings(datapath_type="netdev")
+
+World = FakeHost | NamespaceHost
+Story = tuple[Callable[[World], Any] | Assignment, ...]
+
+ONE = assign(uplink(0, "eth1", address="192.0.2.11/24"), nics=(nic(1), nic(2)))
+TWO = assign(uplink(0, "eth2", "eth1", address="192.0.2.12/24"), uplink(1, "eth3"), nics=(nic(1),))
+MOVED = assign(uplink(0, "eth1"), uplink(1, "eth2", "eth3"), nics=(replace(nic(3), tap_name="tap1"),))
+
+STORIES: dict[str, Story] = {
+    "one uplink, two taps": (ONE,),
+    "a tap comes, one goes": (
+        ONE,
+        lambda host: host.remove_link("tap1"),
+        lambda host: host.add_link("tap2"),
+        ONE,
+    ),
+    "a port becomes a bond, a bridge is added": (ONE, TWO),
+    "an interface moves, a tap changes its NIC": (TWO, MOVED),
+    "a bridge goes": (TWO, ONE),
+    "everything goes": (TWO, assign()),
+    "there and back": (ONE, TWO, ONE, MOVED, ONE),
+}
+
+
+def essence(state: HostState) -> object:
+    """Return the state without what each host numbers and names for itself."""
+    interfaces = {
+        name: replace(interface, ofport=min(interface.ofport, 1), error=interface.error.partition("(")[0])
+        for name, interface in state.switch.interfaces.items()
+    }
+    links = {
+        name: (link.up, link.mtu_bytes, link.addresses, link.tx_checksum_offload)
+        for name, link in state.links.items()
+        if name.startswith(("eth", "tap"))
+    }
+    internal = {
+        name: (link.up, link.addresses)
+        for name, link in state.links.items()
+        if name in state.switch.bridges and name != SETTINGS.integration_bridge
+    }
+    bridges = {
+        name: replace(
+            bridge, ports={port: replace(there, active_mac="") for port, there in bridge.ports.items()}
+        )
+        for name, bridge in state.switch.bridges.items()
+    }
+    return state.switch.external_ids, bridges, interfaces, links, internal
+
+
+def converge(host: World, assignment: Assignment) -> None:
+    """Plan and act until nothing is left."""
+
+    def nothing_is_left() -> bool:
+        actions = plan(assignment, host.read_state(), SETTINGS)
+        assert host.apply(actions) == ()
+        return not actions
+
+    wait_until(nothing_is_left, timeout_s=10, what="nothing is left to do")
+
+
+@pytest.mark.parametrize("story", STORIES.values(), ids=STORIES.keys())
+def test_the_same_actions_give_the_same_state(host: NamespaceHost, story: Story) -> None:
+    fake = FakeHost(HostState())
+    for world in (fake, host):
+        for link in ("eth1", "eth2", "eth3", "tap1"):
+            world.add_link(link)
+    for step in story:
+        for world in (fake, host):
+            if isinstance(step, Assignment):
+                # ovs-vswitchd makes internal ports a moment later, and their coming is what a real host waits for
+                wait_until(lambda: settled(host), timeout_s=10, what="ovs-vswitchd is done")
+                converge(world, step)
+            else:
+                step(world)
+        wait_until(lambda: settled(host), timeout_s=10, what="ovs-vswitchd is done")
+        if isinstance(step, Assignment):
+            converge(host, step)
+            assert essence(host.read_state()) == essence(fake.read_state())
+
+
+def settled(host: NamespaceHost) -> bool:
+    """Return whether ovs-vswitchd has dealt with every interface, and links and database agree."""
+    state = host.read_state()
+    internal = set(state.switch.bridges)
+    return all(
+        interface.ofport or interface.error for interface in state.switch.interfaces.values()
+    ) and internal <= set(state.links)

@@ -1,0 +1,107 @@
+"""The stream to a real gRPC server: reports up, assignments down, whatever the controller does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from netctl_host.controller_client import ControllerClient, Intervals
+from netctl_host.report import HostReport
+
+from netctl.loop import Wake, wait_until
+from tests.functional.host.controller import AgentController
+from tests.unit.host.samples import assign
+
+REPORT = HostReport(host_id="h1", nb_cfg=1)
+
+
+@pytest.fixture
+def controller(tmp_path: Path) -> Iterator[AgentController]:
+    served = AgentController(tmp_path)
+    served.start()
+    try:
+        yield served
+    finally:
+        served.stop()
+
+
+@pytest.fixture
+def wake() -> Wake:
+    return Wake()
+
+
+@pytest.fixture
+def client(controller: AgentController, wake: Wake) -> Iterator[ControllerClient]:
+    made = ControllerClient(controller.address, "h1", None, wake, intervals=Intervals(report_s=0.3))
+    made.start()
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def test_a_report_is_sent_on_change_and_again_after_a_while(
+    controller: AgentController, client: ControllerClient
+) -> None:
+    wait_until(lambda: controller.streams, timeout_s=5, what="connected")
+    assert controller.reports == []  # nothing to say before the first pass
+    client.offer(REPORT)
+    wait_until(lambda: controller.last().nb_cfg == 1, timeout_s=5, what="the first report")
+    client.offer(HostReport(host_id="h1", nb_cfg=2))
+    wait_until(lambda: controller.last().nb_cfg == 2, timeout_s=5, what="the change")
+    count = len(controller.reports)
+    wait_until(lambda: len(controller.reports) >= count + 2, timeout_s=5, what="repeated without a change")
+    assert controller.last().agent_version
+    assert controller.reports[-1].time.ToNanoseconds() > controller.reports[-2].time.ToNanoseconds()
+
+
+def test_an_assignment_wakes(controller: AgentController, client: ControllerClient, wake: Wake) -> None:
+    assert client.latest() is None
+    controller.assign(assign(revision=5, epoch=2))
+    assert wake.wait(5)
+    assert client.latest() == assign(revision=5, epoch=2)
+
+
+def test_an_older_controller_is_refused(
+    controller: AgentController, client: ControllerClient, wake: Wake
+) -> None:
+    controller.assign(assign(revision=5, epoch=2))
+    assert wake.wait(5)
+    controller.assign(assign(revision=9, epoch=1))
+    assert not wake.wait(0.5)
+    controller.assign(assign(revision=4, epoch=2))  # the store was restored: the same controller may say less
+    assert wake.wait(5)
+    assert client.latest() == assign(revision=4, epoch=2)
+
+
+def test_the_epoch_on_disk_counts_as_seen(controller: AgentController, wake: Wake) -> None:
+    client = ControllerClient(controller.address, "h1", assign(revision=3, epoch=7), wake)
+    client.start()
+    try:
+        controller.assign(assign(revision=4, epoch=6))
+        assert not wake.wait(0.5)
+        assert client.latest() == assign(revision=3, epoch=7)
+    finally:
+        client.close()
+
+
+def test_a_controller_that_comes_back_is_found(
+    controller: AgentController, client: ControllerClient, wake: Wake
+) -> None:
+    client.offer(REPORT)
+    wait_until(lambda: controller.reports, timeout_s=5, what="the first report")
+    controller.stop()
+    controller.reports.clear()
+    controller.assign(assign(revision=6, epoch=3))
+    controller.start()
+    assert wake.wait(10)
+    assert client.latest() == assign(revision=6, epoch=3)
+    wait_until(lambda: controller.last().nb_cfg == 1, timeout_s=5, what="the report on the new stream")
+
+
+def test_closing_does_not_wait_for_an_absent_controller(tmp_path: Path, wake: Wake) -> None:
+    client = ControllerClient(f"unix:{tmp_path / 'nobody'}", "h1", None, wake)
+    client.start()
+    client.offer(REPORT)
+    client.close()

@@ -1,0 +1,94 @@
+"""Path independence: whatever a host was before, it ends as its last assignment says, and then nothing is left."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from netctl_host.assignment import Assignment
+from netctl_host.state import HostState, Interface, Link
+
+from tests.fakes.host import FakeHost
+from tests.unit.host.samples import (
+    assign,
+    bridge_with,
+    host_with,
+    nic,
+    plain_port,
+    switch_with,
+    uplink,
+)
+from tests.unit.host.test_plan import converge
+
+NICS = ("eth1", "eth2", "eth3", "eth4")
+TAPS = ("tap1", "tap2", "tap3")
+FOREIGN = switch_with(
+    bridge_with("br-ex", plain_port("eth4"), plain_port("tap3")),
+    bridge_with("brAtlas", plain_port("foreign")),
+    external_ids={"ovn-bridge-mappings": "legacy:br-ex", "other": "x"},
+    interfaces=(Interface(name="foreign", external_ids={"iface-id": "foreign"}),),
+)
+
+
+@st.composite
+def assignments(draw: st.DrawFn) -> Assignment:
+    """Up to three uplink bridges that share out the interfaces, and NICs on some taps."""
+    bridge_of = draw(st.tuples(*(st.sampled_from((0, 1, 2, None)) for _nic in NICS)))
+    members = {
+        number: [name for name, bridge in zip(NICS, bridge_of, strict=True) if bridge == number]
+        for number in (0, 1, 2)
+    }
+    uplinks = [uplink(number, *draw(st.permutations(names))) for number, names in members.items() if names]
+    taps = draw(st.sets(st.sampled_from(TAPS)))
+    nics = tuple(nic(draw(st.integers(1, 5)), tap=tap) for tap in sorted(taps))
+    return assign(*uplinks, nics=nics)
+
+
+def named_links(state: HostState, assignment: Assignment) -> dict[str, Link]:
+    """Return the links that the assignment decides about."""
+    named = {nic.tap_name for nic in assignment.nics} | {
+        name for uplink in assignment.uplink_bridges for name in uplink.interfaces
+    }
+    return {name: link for name, link in state.links.items() if name in named}
+
+
+def fresh_host(links: set[str]) -> FakeHost:
+    """Return a host with foreign things on it."""
+    return host_with("foreign", *sorted(links), switch=FOREIGN)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(assignments(), max_size=4), assignments(), st.sets(st.sampled_from(NICS + TAPS)))
+def test_the_last_assignment_decides(earlier: list[Assignment], last: Assignment, links: set[str]) -> None:
+    direct, by_path = fresh_host(links), fresh_host(links)
+    for assignment in earlier:
+        converge(by_path, assignment)
+    wanted, there = converge(direct, last), converge(by_path, last)
+    assert there.switch == wanted.switch
+    assert named_links(there, last) == named_links(wanted, last)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(assignments(), min_size=1, max_size=3), st.sets(st.sampled_from(NICS + TAPS)))
+def test_foreign_things_are_never_touched(path: list[Assignment], links: set[str]) -> None:
+    host = fresh_host(links)
+    before = host.read_state()
+    for assignment in path:
+        after = converge(host, assignment)
+        assert after.switch.bridges["br-ex"] == before.switch.bridges["br-ex"]
+        for name in ("eth4", "tap3", "foreign"):
+            assert after.switch.interfaces[name] == before.switch.interfaces[name]
+            assert after.links.get(name) == before.links.get(name)
+        assert after.switch.external_ids["other"] == "x"
+        assert after.switch.external_ids["ovn-bridge-mappings"].startswith("legacy:br-ex")
+
+
+@settings(max_examples=60, deadline=None)
+@given(assignments(), st.sets(st.sampled_from(TAPS)), st.sets(st.sampled_from(TAPS)))
+def test_taps_may_come_and_go(assignment: Assignment, before: set[str], after: set[str]) -> None:
+    host, direct = fresh_host(before), fresh_host(after)
+    converge(host, assignment)
+    for tap in sorted(before - after):
+        host.remove_link(tap)
+    for tap in sorted(after - before):
+        host.add_link(tap)
+    assert converge(host, assignment).switch == converge(direct, assignment).switch

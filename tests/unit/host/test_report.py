@@ -1,0 +1,131 @@
+"""What a host's report says, from what the host has."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from netctl_host.report import (
+    BondReport,
+    BridgeReport,
+    HostReport,
+    LinkReport,
+    NicReport,
+    TunnelReport,
+    make_report,
+)
+from netctl_host.settings import Settings
+from netctl_host.state import HostState, Interface, Link, OpenVSwitchState, Port
+
+from tests.unit.host.samples import assign, bridge_with, nic, plain_port, switch_with, uplink
+
+ASSIGNMENT = assign(uplink(0, "eth1", "eth2"), nics=(nic(1),))
+BOND = Port(name="br0-up", interfaces=("eth1", "eth2"), active_mac="02:00:00:00:00:02")
+PLUGGED = Interface(
+    name="tap1", ofport=3, external_ids={"iface-id": nic(1).iface_id, "ovn-installed": "true"}
+)
+LINKS = {
+    "eth1": Link(name="eth1", mac_address="02:00:00:00:00:01", mtu_bytes=9000),
+    "eth2": Link(name="eth2", mac_address="02:00:00:00:00:02", up=True, carrier=True, mtu_bytes=9000),
+    "tap1": Link(name="tap1"),
+}
+
+
+def switch(tap: Interface = PLUGGED, *others: Interface, nb_cfg: str = "7") -> OpenVSwitchState:
+    """Return br0 with its bond, brAtlas with `tap` and `others`."""
+    integration = bridge_with("brAtlas", *(plain_port(interface.name) for interface in (tap, *others)))
+    integration = replace(integration, external_ids={"ovn-nb-cfg": nb_cfg})
+    return switch_with(bridge_with("br0", BOND), integration, interfaces=(tap, *others))
+
+
+def report(state: HostState) -> HostReport:
+    return make_report("h1", ASSIGNMENT, state, Settings())
+
+
+def test_a_host_as_it_should_be() -> None:
+    state = HostState(switch=switch(), links=LINKS, ovn_controller_connected=True)
+    assert report(state) == HostReport(
+        host_id="h1",
+        nb_cfg=7,
+        ovn_controller_connected=True,
+        nics=(NicReport(iface_id=nic(1).iface_id, tap_present=True, plugged=True, ovn_installed=True),),
+        links=(
+            LinkReport(interface="eth1", present=True, up=False, mtu_bytes=9000),
+            LinkReport(interface="eth2", present=True, up=True, mtu_bytes=9000),
+        ),
+        bonds=(BondReport(bond="br0-up", active_interface="eth2", up_interfaces=("eth2",)),),
+        bridges=(BridgeReport(bridge="br0", physnet="physnet-vs0", up=True),),
+    )
+
+
+def test_a_host_without_anything() -> None:
+    made = report(HostState())
+    assert made.nics == (
+        NicReport(iface_id=nic(1).iface_id, tap_present=False, plugged=False, ovn_installed=False),
+    )
+    assert made.links[0] == LinkReport(interface="eth1", present=False, up=False, mtu_bytes=0)
+    assert made.bonds == (BondReport(bond="br0-up", active_interface="", up_interfaces=()),)
+    assert made.bridges == (BridgeReport(bridge="br0", physnet="physnet-vs0", up=False),)
+    assert made.problems == ("interface eth1 of br0-up is not there", "interface eth2 of br0-up is not there")
+
+
+def test_before_the_first_assignment_only_the_host_speaks() -> None:
+    made = make_report("h1", None, HostState(switch=switch()), Settings())
+    assert made == HostReport(host_id="h1", nb_cfg=7)
+
+
+@pytest.mark.parametrize(
+    "tap",
+    [
+        replace(PLUGGED, ofport=0),
+        replace(PLUGGED, external_ids={"iface-id": "another", "ovn-installed": "true"}),
+    ],
+)
+def test_installed_is_said_of_this_nic_only(tap: Interface) -> None:
+    made = report(HostState(switch=switch(tap), links=LINKS))
+    assert not made.nics[0].plugged
+    assert not made.nics[0].ovn_installed
+
+
+def test_a_plugged_nic_waits_for_its_flows() -> None:
+    tap = replace(PLUGGED, external_ids={"iface-id": nic(1).iface_id})
+    made = report(HostState(switch=switch(tap), links=LINKS)).nics[0]
+    assert made.plugged
+    assert not made.ovn_installed
+
+
+@pytest.mark.parametrize(
+    ("tunnel", "up"),
+    [
+        (Interface(name="ovn-h2", type="geneve", remote_ip="192.0.2.12", ofport=4), True),
+        (Interface(name="ovn-h2", type="geneve", remote_ip="192.0.2.12"), False),
+        (Interface(name="ovn-h2", type="geneve", remote_ip="192.0.2.12", ofport=4, error="x"), False),
+        (Interface(name="ovn-h2", type="geneve", remote_ip="192.0.2.12", ofport=4, bfd_state="down"), False),
+        (Interface(name="ovn-h2", type="geneve", remote_ip="192.0.2.12", ofport=4, bfd_state="up"), True),
+    ],
+)
+def test_tunnels(tunnel: Interface, up: bool) -> None:
+    made = report(HostState(switch=switch(PLUGGED, tunnel), links=LINKS))
+    assert made.tunnels == (TunnelReport(remote_ip="192.0.2.12", up=up),)
+
+
+@pytest.mark.parametrize("text", ["", "x", "-1"])
+def test_an_unreadable_nb_cfg_counts_as_none(text: str) -> None:
+    assert report(HostState(switch=switch(nb_cfg=text))).nb_cfg == 0
+
+
+def test_problems_name_who_holds_what() -> None:
+    elsewhere = switch_with(
+        bridge_with("br-ex", plain_port("eth1")), bridge_with("br-int", plain_port("tap1"))
+    )
+    assert report(HostState(switch=elsewhere, links=LINKS)).problems == (
+        "interface eth1 of br0-up is in bridge br-ex, which is not ours",
+        "tap tap1 of nics/n1 is in bridge br-int",
+    )
+
+
+def test_what_ovs_could_not_do_is_reported() -> None:
+    tap = replace(PLUGGED, ofport=0, error="could not open network device tap1")
+    assert report(HostState(switch=switch(tap), links=LINKS)).problems == (
+        "ovs-vswitchd: tap1: could not open network device tap1",
+    )
