@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from netctl.lab import links, namespaces
 from netctl.lab.links import Cable, Port
 from netctl.lab.topology import FABRIC, MANAGEMENT_INTERFACE, Endpoint, Topology
 
 MANAGEMENT_BRIDGE = "mgmt"
 _MANAGEMENT_MTU_BYTES = 1500
+_OUI = (0x00, 0x16, 0x3E)  # what Xen gives to virtual NICs
 
 
 def wire(lab: str, topology: Topology) -> None:
@@ -25,6 +28,17 @@ def wire(lab: str, topology: Topology) -> None:
     links.connect([*management_cables(lab, topology), *data_cables(lab, topology)])
 
 
+def mac_address(lab: str, node: str, interface: str) -> str:
+    """Return the address burnt into an interface, the same after a reboot.
+
+    Under an OUI, not locally administered: OVS gives an uplink bridge the address of one of its interfaces, but never
+    a locally administered one. It would make one up at each start, and other hosts would go on sending tunnelled
+    packets to the old one for a quarter of an hour (ovs-vswitchd's bridge.c, tnl-neigh-cache.c).
+    """
+    digest = hashlib.sha256(f"{lab}/{node}/{interface}".encode()).digest()
+    return ":".join(f"{byte:02x}" for byte in (*_OUI, *digest[:3]))
+
+
 def management_cables(lab: str, topology: Topology) -> list[Cable]:
     """Connect eth0 of every node to the management bridge."""
     return [
@@ -38,6 +52,7 @@ def management_cables(lab: str, topology: Topology) -> list[Cable]:
                 Port(
                     namespace=namespaces.node_namespace(lab, node.id),
                     interface=MANAGEMENT_INTERFACE,
+                    mac_address=mac_address(lab, node.id, MANAGEMENT_INTERFACE),
                     address=f"{node.management_ip}/{topology.management_prefix}",
                 ),
             ),
@@ -55,6 +70,7 @@ def data_cables(lab: str, topology: Topology) -> list[Cable]:
         return Port(
             namespace=namespaces.node_namespace(lab, FABRIC if is_bridge else end.node),
             interface=end.interface,
+            mac_address=mac_address(lab, end.node, end.interface),
             bridge=end.node if is_bridge else "",
         )
 
