@@ -33,7 +33,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     address = f"unix:{tmp_path}/netctl.sock"
     server = await serve(ports, [address])
     async with grpc.aio.insecure_channel(address) as channel:
-        yield World(address, server, admission, store, statuses, reports, controller, channel)
+        yield World(address, server, admission, store, statuses, reports, controller, ports, channel)
     await server.stop(0)
     admission.close()
     store.close()

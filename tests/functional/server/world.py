@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import cast
 
 import grpc
+import pytest
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
 
 from netctl.server.admission import Admission
+from netctl.server.ports import Ports
 from netctl.server.serve import Server
 from netctl.store.sqlite import SqliteStore
 from netctl.v1 import infra_pb2 as infra
@@ -26,6 +34,7 @@ class World:
     statuses: FakeStatuses
     reports: FakeReports
     controller: FakeController
+    ports: Ports
     channel: grpc.aio.Channel
 
     def __post_init__(self) -> None:
@@ -83,3 +92,37 @@ def nic(
 ) -> network.CreateNicRequest:
     resource = network.Nic(name=f"nics/{id_}", subnet=subnet, host=host, ipv4_address=ipv4_address)
     return network.CreateNicRequest(nic=resource)
+
+
+@asynccontextmanager
+async def refused(
+    code: grpc.StatusCode, field: str = "", *, text: str = "", dependents: Sequence[str] = ()
+) -> AsyncIterator[None]:
+    """Expect a call to be refused, with details that name the field and who stands in the way."""
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        yield
+    error = caught.value
+    assert error.code() is code, error.details()
+    assert text in str(error.details())
+    status = rpc_status.from_call(cast("grpc.Call", error))
+    assert status is not None
+    info = error_details_pb2.ErrorInfo()
+    assert status.details[0].Unpack(info)
+    assert info.domain == "netctl"
+    assert info.metadata["field"] == field
+    if field:
+        request = error_details_pb2.BadRequest()
+        assert status.details[1].Unpack(request)
+        assert request.field_violations[0].field == field
+    if dependents:
+        failure = error_details_pb2.PreconditionFailure()
+        assert status.details[-1].Unpack(failure)
+        assert sorted(violation.subject for violation in failure.violations) == list(dependents)
+        assert info.metadata["dependents"] == str(len(dependents))
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Let the event loop run until a condition holds."""
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 (what it waits for happens in threads that know no asyncio)
+            await asyncio.sleep(0.005)
