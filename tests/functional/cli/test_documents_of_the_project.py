@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 
 from tests import readme
@@ -19,8 +21,6 @@ LAB = """
 
 
 def test_the_readme_session_runs_as_printed(netctl: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    import io
-
     monkeypatch.setattr("sys.stdin", io.StringIO(LAB))
     netctl("apply", "-f", "-")
     found = [example for example in readme.examples(readme.README.read_text()) if not example.needs_lab]
