@@ -108,7 +108,7 @@ def _central(place: Place) -> tuple[Daemon, ...]:
             SB,
             (*_ovsdb_server(place, SB), f"--remote=ptcp:{SOUTHBOUND_PORT}:{place.node.management_ip}"),
         ),
-        _detached(place, NORTHD, (*northd, f"--unixctl={here}/ovn-northd.ctl")),
+        _detached(place, NORTHD, northd),
         _daemon(place, CONTROLLER, controller, serves=discover.controller_socket(place.lab)),
     )
 
@@ -130,8 +130,8 @@ def _host(place: Place) -> tuple[Daemon, ...]:
     )
     server = ("ovsdb-server", str(here / "conf.db"), f"--remote=punix:{here}/db.sock")
     return (
-        _detached(place, OVSDB, (*server, f"--unixctl={here}/ovsdb-server.ctl")),
-        _detached(place, VSWITCHD, ("ovs-vswitchd", local, f"--unixctl={here}/ovs-vswitchd.ctl")),
+        _detached(place, OVSDB, server),
+        _detached(place, VSWITCHD, ("ovs-vswitchd", local)),
         _detached(place, OVN_CONTROLLER, ("ovn-controller", local)),
         _daemon(place, AGENT, agent),
     )

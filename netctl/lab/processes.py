@@ -31,7 +31,7 @@ _BACKGROUND = ("setsid", "--fork", "sh", "-c", 'echo $$ >"$0" && exec "$@"')
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Daemon:
-    """What to run: `directory` takes pid file and log, `needs` must be there first, `serves` when it is ready."""
+    """What to run: `directory` takes pid file and log, `serves` is a socket that is there when it is ready."""
 
     node: str
     name: str
@@ -79,6 +79,10 @@ class Process:
         if self.pid():
             return
         self.pid_file.unlink(missing_ok=True)
+        for left in self.daemon.directory.glob(f"{self.name}.*.ctl"):
+            left.unlink(
+                missing_ok=True
+            )  # control sockets are named by process number; a killed one leaves its own
         if self.daemon.serves:
             self.daemon.serves.unlink(missing_ok=True)  # what a killed one left would look ready
         self._launch()
