@@ -7,8 +7,7 @@ Nothing here knows how netctl works inside: only the API, the lab, and the tools
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -66,9 +65,7 @@ class Site:
 
     # -- intents ---------------------------------------------------------------------------------------------------
 
-    def apply(
-        self, *resources: infra_pb2.Cluster | infra_pb2.VirtualSwitch | infra_pb2.Host | network_pb2.Subnet
-    ) -> None:
+    def apply(self, *resources: infra_pb2.VirtualSwitch | network_pb2.Subnet) -> None:
         """Create or update resources as one change."""
         edits = [operations_pb2.Edit(apply=_resource(resource)) for resource in resources]
         self.batches.Batch(operations_pb2.BatchRequest(edits=edits), timeout=DEADLINE_S, wait_for_ready=True)
@@ -207,72 +204,22 @@ class Site:
 
 @contextmanager
 def site(suffix: str) -> Iterator[Site]:
-    """Bring up a lab of our own name with cluster, virtual switches, hosts and the two subnets; remove it all after."""
+    """Bring up a lab of our own name (it registers cluster, virtual switches, hosts) with two subnets; remove it after."""
     lab = Lab(TOPOLOGY.read_text(), name=f"e2e-{os.getpid()}-{suffix}")
     with ExitStack() as stack:
         stack.callback(lab.down)
         lab.up()
         running = Site(lab)
         stack.callback(running.channel.close)
-        running.apply(*infrastructure(lab), *SUBNETS)
+        running.apply(*SUBNETS)
         yield running
-
-
-def infrastructure(lab: Lab) -> list[infra_pb2.Cluster | infra_pb2.VirtualSwitch | infra_pb2.Host]:
-    """Return the intents that say what the topology file says."""
-    cluster = f"clusters/{lab.topology.cluster}"
-    smallest = min(lab.topology.mtu_bytes(switch) for switch in lab.topology.virtual_switches)
-    found: list[infra_pb2.Cluster | infra_pb2.VirtualSwitch | infra_pb2.Host] = [
-        infra_pb2.Cluster(name=cluster, underlay_mtu_bytes=smallest)
-    ]
-    for number, switch in enumerate(lab.topology.virtual_switches):
-        found.append(
-            infra_pb2.VirtualSwitch(
-                name=f"virtualSwitches/{switch}",
-                cluster=cluster,
-                bridge=f"br{number}",
-                mtu_bytes=lab.topology.mtu_bytes(switch),
-            )
-        )
-    for host in lab.topology.hosts:
-        uplinks = [
-            infra_pb2.Uplink(
-                virtual_switch=f"virtualSwitches/{uplink.virtual_switch}", interfaces=uplink.interfaces
-            )
-            for uplink in host.uplinks
-        ]
-        found.append(
-            infra_pb2.Host(
-                name=f"hosts/{host.id}",
-                cluster=cluster,
-                tunnel_address=host.tunnel_address,
-                tunnel_virtual_switch=f"virtualSwitches/{host.tunnel_virtual_switch}",
-                uplinks=uplinks,
-            )
-        )
-    return found
-
-
-def seconds(action: Callable[[], object]) -> float:
-    """Return how long an action took."""
-    began = time.monotonic()
-    action()
-    return time.monotonic() - began
 
 
 def _id(name: str) -> str:
     return name.rpartition("/")[2]
 
 
-def _resource(
-    value: infra_pb2.Cluster | infra_pb2.VirtualSwitch | infra_pb2.Host | network_pb2.Subnet,
-) -> operations_pb2.Resource:
-    match value:
-        case infra_pb2.Cluster():
-            return operations_pb2.Resource(cluster=value)
-        case infra_pb2.VirtualSwitch():
-            return operations_pb2.Resource(virtual_switch=value)
-        case infra_pb2.Host():
-            return operations_pb2.Resource(host=value)
-        case _:
-            return operations_pb2.Resource(subnet=value)
+def _resource(value: infra_pb2.VirtualSwitch | network_pb2.Subnet) -> operations_pb2.Resource:
+    if isinstance(value, infra_pb2.VirtualSwitch):
+        return operations_pb2.Resource(virtual_switch=value)
+    return operations_pb2.Resource(subnet=value)
