@@ -118,13 +118,15 @@ class RawClient:
         """Return the result."""
         self._number += 1
         self._socket.sendall(orjson.dumps({"id": self._number, "method": method, "params": params}))
-        pieces = []
+        pieces, depth = [], 0
         while True:
-            pieces.append(self._socket.recv(1 << 20))
-            if not pieces[-1]:
+            piece = self._socket.recv(1 << 20)
+            if not piece:
                 raise ConnectionError("closed by the server")
+            pieces.append(piece)
             # The answer to the only call under way: whole when its braces balance (no string here holds one).
-            if pieces[-1].endswith(b"}") and sum(p.count(b"{") - p.count(b"}") for p in pieces) == 0:
+            depth += piece.count(b"{") - piece.count(b"}")
+            if depth == 0:
                 reply = orjson.loads(b"".join(pieces))
                 if reply["error"] is not None:
                     raise RuntimeError(reply["error"])

@@ -31,14 +31,17 @@ SCHEMAS = {
 class OvsdbServer:
     """One ovsdb-server; `start` and `stop` may be repeated, its data stays in `database`."""
 
-    def __init__(self, directory: Path, kind: str, *, remotes: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, directory: Path, kind: str, *, remotes: tuple[str, ...] = (), options: tuple[str, ...] = ()
+    ) -> None:
         self.kind = kind
         self.socket = directory / f"{kind}.sock"
         self.remote = f"unix:{self.socket}"
         self.database = directory / f"{kind}.db"
         self.log = directory / f"{kind}.log"
         self._control = directory / f"{kind}.ctl"
-        self._remotes = remotes
+        self._raft = f"unix:{directory / kind}.raft"
+        self._options = (*(f"--remote={remote}" for remote in remotes), *options)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -52,11 +55,20 @@ class OvsdbServer:
         self.database.unlink(missing_ok=True)
         run("ovsdb-tool", "create", str(self.database), str(schema or SCHEMAS[self.kind]))
 
+    def create_cluster(self) -> None:
+        """Make an empty database that is the first member of a cluster."""
+        run("ovsdb-tool", "create-cluster", str(self.database), str(SCHEMAS[self.kind]), self._raft)
+
+    def join_cluster(self, first: OvsdbServer) -> None:
+        """Make a database that is one more member."""
+        name = json.loads(SCHEMAS[self.kind].read_text())["name"]
+        run("ovsdb-tool", "join-cluster", str(self.database), name, self._raft, first._raft)
+
     def start(self) -> None:
         """Start and wait until it serves its database."""
         if not self.database.exists():
             self.create()
-        listen = [f"--remote=punix:{self.socket}", *(f"--remote={remote}" for remote in self._remotes)]
+        listen = [f"--remote=punix:{self.socket}", *self._options]
         command = ["ovsdb-server", str(self.database), *listen, f"--unixctl={self._control}", "-vconsole:off"]
         self._process = subprocess.Popen([*command, f"--log-file={self.log}"], stderr=subprocess.DEVNULL)
         wait_until(self._serves, timeout_s=10, what=f"{self.kind} server serves", poll_s=0.002)
@@ -71,6 +83,10 @@ class OvsdbServer:
         self._process = None
         self.socket.unlink(missing_ok=True)
         self._control.unlink(missing_ok=True)
+
+    def convert(self, schema: Path) -> None:
+        """Change the schema of the running server's database, as an upgrade of OVN does."""
+        run("ovsdb-client", "convert", self.remote, str(schema))
 
     def freeze(self) -> None:
         """Stop the process without closing its sockets: a half-open peer."""
@@ -97,29 +113,54 @@ class OvsdbServer:
         assert self._process is not None
         if self._process.poll() is not None:
             raise RuntimeError(f"ovsdb-server ended: {self.log.read_text()}")
-        select = {"op": "select", "table": "Database", "where": [], "columns": ["name"]}
+        select = {"op": "select", "table": "Database", "where": [], "columns": ["connected", "name"]}
         call = {"id": 0, "method": "transact", "params": ["_Server", select]}
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(10)
             if connection.connect_ex(str(self.socket)):
                 return False  # not bound, or bound and not yet listening
             connection.sendall(json.dumps(call).encode())
-            return b'"name":"O' in connection.recv(65536)  # OVN_Northbound, OVN_Southbound, Open_vSwitch
+            # OVN_Northbound, OVN_Southbound, Open_vSwitch; a member that has not joined yet is not connected.
+            return b'"connected":true,"name":"O' in connection.recv(65536)
 
 
 @contextmanager
-def ovsdb_server(directory: Path, kind: str, *, remotes: tuple[str, ...] = ()) -> Iterator[OvsdbServer]:
+def ovsdb_server(
+    directory: Path, kind: str, *, remotes: tuple[str, ...] = (), options: tuple[str, ...] = ()
+) -> Iterator[OvsdbServer]:
     """Run a server of `kind` (nb, sb, vswitch) with an empty database in `directory` for the block.
 
-    `remotes`: more to listen on than the unix socket, as ovsdb-server(1) spells them: `ptcp:6641:127.0.0.1`.
+    `remotes`: more to listen on than the unix socket, as ovsdb-server(1) spells them: `ptcp:6641:127.0.0.1`;
+    `options`: more for its command line.
     """
-    server = OvsdbServer(directory, kind, remotes=remotes)
+    server = OvsdbServer(directory, kind, remotes=remotes, options=options)
     server.create()
     try:
         server.start()
         yield server
     finally:
         server.stop()
+
+
+@contextmanager
+def ovsdb_cluster(directory: Path, kind: str, *, size: int = 3) -> Iterator[list[OvsdbServer]]:
+    """Run a RAFT cluster for the block; the first server is the first leader."""
+    servers = []
+    for number in range(size):
+        home = directory / str(number)
+        home.mkdir()
+        servers.append(OvsdbServer(home, kind))
+    try:
+        for server in servers:
+            if server is servers[0]:
+                server.create_cluster()
+            else:
+                server.join_cluster(servers[0])
+            server.start()
+        yield servers
+    finally:
+        for server in servers:
+            server.stop()
 
 
 def run(*command: str) -> str:

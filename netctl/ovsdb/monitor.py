@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from threading import Condition
 
-import orjson
 import structlog
 
 from netctl.errors import NorthboundUnavailable
@@ -26,7 +25,7 @@ from netctl.ovsdb.schema import Json, Schema, parse_schema
 log = structlog.get_logger()
 
 _NEVER = "00000000-0000-0000-0000-000000000000"
-_SERVER_COLUMNS = ["connected", "leader", "model", "name", "schema"]
+_SERVER_COLUMNS = ["connected", "leader", "model", "name"]
 _MALFORMED = (KeyError, TypeError, ValueError, IndexError, AttributeError)
 
 
@@ -45,12 +44,13 @@ class Monitor:
         self.replica: Replica | None = None
         self.in_sync = False
         self.progress = Progress()
+        self.highest_cfg = 0  # the largest nb_cfg ever seen, whatever became of the database since
         self._database = database
         self._owner = owner
         self._wanted = wanted
         self._on_change = on_change
         self._server: dict[str, Json] = {}
-        self._schema_text = ""
+        self._schema_document: Json = None
         self._schema: Schema | None = None
         self._last_id = _NEVER
         self._ask: Ask | None = None
@@ -61,7 +61,7 @@ class Monitor:
         return self.in_sync
 
     def opened(self, ask: Ask) -> None:
-        """Ask first which role this server has in its cluster, and for the schema it has now."""
+        """Ask first which role this server has in its cluster."""
         self._ask = ask
         self._server = {}
         only = [["name", "==", self._database]]
@@ -76,6 +76,7 @@ class Monitor:
             elif method == "update2" and params[0] == "server":
                 self._update_server(params[1])
         except _MALFORMED as error:
+            self._last_id = _NEVER  # the replica may have taken half of it
             raise NorthboundUnavailable(f"{method} that cannot be read: {error!r}") from error
 
     def closed(self) -> None:
@@ -90,12 +91,22 @@ class Monitor:
     def _know_server(self, result: Json) -> None:
         try:
             self._update_server(result)
-            schema = self._read_schema()
         except _MALFORMED as error:
-            raise NorthboundUnavailable(f"no {self._database} schema that can be read: {error!r}") from error
-        if self.replica is None or self.replica.schema is not schema:
+            raise NorthboundUnavailable(f"_Server that cannot be read: {error!r}") from error
+        # Not from _Server: ovsdb-server 3.1 leaves its schema column as it was when a database is converted. It
+        # closes the connections of clients to a database that it converts, so the schema holds for this connection.
+        assert self._ask is not None
+        self._ask("get_schema", [self._database], self._know_schema)
+
+    def _know_schema(self, result: Json) -> None:
+        if self._schema is None or result != self._schema_document:
+            try:
+                self._schema = parse_schema(result)
+            except _MALFORMED as error:
+                raise NorthboundUnavailable(f"schema that cannot be read: {error!r}") from error
+            self._schema_document = result
             self._last_id = _NEVER
-        requests = Replica(schema, self._wanted, self._owner).monitor_requests()
+        requests = Replica(self._schema, self._wanted, self._owner).monitor_requests()
         assert self._ask is not None
         self._ask("monitor_cond_since", [self._database, "rows", requests, self._last_id], self._begin)
 
@@ -103,20 +114,18 @@ class Monitor:
         """Follow our database's row of _Server; raise when this is no server to write to (ovsdb-server(5))."""
         for body in updates.get("Database", {}).values():
             ((kind, columns),) = body.items()
+            before = self._server.get("schema")
             self._server = {} if kind == "delete" else {**self._server, **columns}
+            if before is not None and self._server.get("schema") != before:
+                raise NorthboundUnavailable(
+                    "the server's schema changed"
+                )  # what we monitor was asked for by the old
         if not self._server:
             raise NorthboundUnavailable(f"the server has no database {self._database}")
         if not self._server.get("connected", False):
             raise NorthboundUnavailable("the server has no contact to its cluster")
         if self._server.get("model") == "clustered" and not self._server.get("leader", False):
             raise NorthboundUnavailable("the server is not the leader of its cluster")
-
-    def _read_schema(self) -> Schema:
-        text = self._server["schema"]
-        if self._schema is None or text != self._schema_text:
-            self._schema = parse_schema(orjson.loads(text))
-            self._schema_text = text
-        return self._schema
 
     def _begin(self, result: Json) -> None:
         """Take the rows as they are, or, where the server remembers what we have, what changed since."""
@@ -127,6 +136,7 @@ class Monitor:
             else:
                 self._load(updates, last_id)
         except _MALFORMED as error:
+            self._last_id = _NEVER
             raise NorthboundUnavailable(f"initial rows that cannot be read: {error!r}") from error
         with self.lock:
             self.facts.forget_changes()
@@ -142,15 +152,20 @@ class Monitor:
         with self.lock:
             self.replica = replica
             self.facts.replace({key: fact for key, fact in changes.items() if fact is not None})
-            self.progress = progress_of(replica.only_row("NB_Global"))
+            self._follow(replica)
         self._last_id = last_id
 
     def _take(self, updates: Json, last_id: str) -> None:
         assert self.replica is not None
         with self.lock:
             changed = self.facts.put_aside(self.replica.update(updates))
-            before, self.progress = self.progress, progress_of(self.replica.only_row("NB_Global"))
+            before = self.progress
+            self._follow(self.replica)
             self.lock.notify_all()
         self._last_id = last_id
         if changed or (before.sb_cfg, before.hv_cfg) != (self.progress.sb_cfg, self.progress.hv_cfg):
             self._on_change()
+
+    def _follow(self, replica: Replica) -> None:
+        self.progress = progress_of(replica.only_row("NB_Global"))
+        self.highest_cfg = max(self.highest_cfg, self.progress.nb_cfg)

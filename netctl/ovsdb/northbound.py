@@ -44,7 +44,6 @@ class OvsdbNorthbound:
         self._timeout_s = timeout_s
         self._monitor = Monitor(DATABASE, owner, tables, wake)
         self._client = Client(remote, self._monitor, probe_s=probe_s)
-        self._highest_cfg = 0
 
     def start(self) -> None:
         """Connect in the background and stay connected."""
@@ -58,6 +57,11 @@ class OvsdbNorthbound:
     def connected(self) -> bool:
         """Is the replica current?"""
         return self._monitor.in_sync
+
+    @property
+    def last_error(self) -> str:
+        """Why there is no connection, or ""."""
+        return self._client.last_error
 
     @property
     def nb_cfg(self) -> int:
@@ -167,8 +171,7 @@ class OvsdbNorthbound:
 
         Hosts remember the highest number that they were asked for; a smaller one would look done before it is.
         """
-        self._highest_cfg = max(self._highest_cfg, self.nb_cfg)
-        return 1 + self._highest_cfg - self.nb_cfg
+        return 1 + self._monitor.highest_cfg - self.nb_cfg
 
     def _await_own(self, nb_cfg: int, deadline: float) -> int:
         """Return when the replica shows the transaction that set `nb_cfg`."""
