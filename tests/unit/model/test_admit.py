@@ -1,0 +1,179 @@
+"""Admission, what holds of every kind: names, revisions, no change, removal, identity."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from netctl.errors import AlreadyExists, Conflict, InUse, InvalidIntent, NotFound
+from netctl.model.infra import Meta
+from netctl.model.intent import Create, Intent, Remove, Replace
+from netctl.model.keys import HostId, Kind
+from tests.unit.model.world import World, cluster, contents, host, ipv4, nic, overlay, switch, vlan
+
+
+def full() -> World:
+    return World(
+        cluster(),
+        switch(),
+        host("h1", "192.0.2.1/24", "c1", "vs0"),
+        vlan("web", 10, ipv4=ipv4()),
+        nic("n1", "web", host=HostId("h1")),
+    )
+
+
+KEYS = [
+    (Kind.CLUSTER, "c1"),
+    (Kind.VIRTUAL_SWITCH, "vs0"),
+    (Kind.HOST, "h1"),
+    (Kind.SUBNET, "web"),
+    (Kind.NIC, "n1"),
+]
+of_each_kind = pytest.mark.parametrize(("kind", "id"), KEYS)
+
+
+@of_each_kind
+def test_a_name_is_taken_once(kind: Kind, id: str) -> None:
+    world = full()
+    stored = world.stored(kind, id)
+    world.refuse(Create(intent=stored), AlreadyExists, "name", f"{kind.value}/{id} exists")
+
+
+@of_each_kind
+def test_what_is_not_there_cannot_be_replaced(kind: Kind, id: str) -> None:
+    stored = full().stored(kind, id)
+    world = World()
+    world.refuse(
+        Replace(intent=stored), NotFound, "name", f"{kind.value}/{id} does not exist: create it first"
+    )
+    world.refuse(Replace(intent=stored, or_create=True, if_revision=3), NotFound, "name")
+
+
+@of_each_kind
+def test_replacing_by_the_same_is_no_change(kind: Kind, id: str) -> None:
+    world = full()
+    stored = world.stored(kind, id)
+    before = contents(world.draft)
+    stale = replace(stored, meta=replace(stored.meta, revision=0, create_time_s=0.0, update_time_s=0.0))
+    for asked in (stored, stale):
+        (admitted,) = world.admit(Replace(intent=asked))
+        assert admitted.key == (kind, id)
+        assert admitted.before is admitted.after is stored
+    assert contents(world.draft) == before
+
+
+@of_each_kind
+def test_unset_fields_that_admission_allocates_keep_their_value(kind: Kind, id: str) -> None:
+    world = full()
+    asked: dict[Kind, Intent] = {
+        Kind.CLUSTER: cluster(),
+        Kind.VIRTUAL_SWITCH: switch(),
+        Kind.HOST: host("h1", "192.0.2.1/24", "c1", "vs0"),
+        Kind.SUBNET: vlan("web", 10, ipv4=ipv4()),
+        Kind.NIC: nic("n1", "web", host=HostId("h1")),
+    }
+    (admitted,) = world.admit(Replace(intent=asked[kind], or_create=True))
+    assert admitted.before is admitted.after
+
+
+@of_each_kind
+def test_a_change_keeps_the_identity_and_gets_a_revision(kind: Kind, id: str) -> None:
+    world = full()
+    before = world.stored(kind, id)
+    world.revision = 40
+    asked: Any = replace(before, meta=Meta(display_name='Déjà "vu" $1 @home 🚀', labels={"tier": "web"}))
+    (admitted,) = world.admit(Replace(intent=asked, if_revision=before.meta.revision))
+    after: Any = admitted.after
+    assert [admitted.before] == [before]
+    assert after is world.stored(kind, id)
+    assert after.meta == Meta(
+        uid=before.meta.uid,
+        display_name='Déjà "vu" $1 @home 🚀',
+        labels={"tier": "web"},
+        revision=41,
+        create_time_s=before.meta.create_time_s,
+        update_time_s=41.0,
+    )
+    assert replace(after, meta=before.meta) == before
+
+
+@of_each_kind
+def test_a_stale_revision_is_refused_with_both_numbers(kind: Kind, id: str) -> None:
+    world = full()
+    stored = world.stored(kind, id)
+    texts = (f"{kind.value}/{id} is at revision {stored.meta.revision}, not 99", "read it again")
+    world.refuse(Replace(intent=stored, if_revision=99), Conflict, "if_revision", *texts)
+    world.refuse(Remove(key=(kind, id), if_revision=99), Conflict, "if_revision", *texts)
+
+
+@of_each_kind
+def test_creating_stamps_and_ignores_the_stamp_asked_for(kind: Kind, id: str) -> None:
+    stored = full().stored(kind, id)
+    assert stored.meta.uid
+    assert stored.meta.revision == KEYS.index((kind, id)) + 1
+    assert stored.meta.create_time_s == stored.meta.update_time_s == float(stored.meta.revision)
+
+
+def test_a_name_used_again_gets_a_new_uid() -> None:
+    world = full()
+    first = world.stored(Kind.NIC, "n1")
+    world.remove(Kind.NIC, "n1")
+    second = world.create(first)
+    assert second.meta.uid != first.meta.uid
+
+
+@of_each_kind
+def test_removing_answers_what_was(kind: Kind, id: str) -> None:
+    world = full()
+    stored = world.stored(kind, id)
+    for dependent in reversed(KEYS[KEYS.index((kind, id)) + 1 :]):
+        world.remove(*dependent)
+    (admitted,) = world.admit(Remove(key=(kind, id), if_revision=stored.meta.revision))
+    assert (admitted.key, admitted.before, admitted.after) == ((kind, id), stored, None)
+    assert world.draft.get((kind, id)) is None
+    world.refuse(Remove(key=(kind, id)), NotFound, "name", f"{kind.value}/{id} does not exist")
+
+
+@pytest.mark.parametrize(
+    ("key", "dependents"),
+    [
+        ((Kind.CLUSTER, "c1"), ("hosts/h1", "hosts/h2", "subnets/app", "virtualSwitches/vs0")),
+        ((Kind.VIRTUAL_SWITCH, "vs0"), ("hosts/h1", "subnets/web")),
+        ((Kind.HOST, "h1"), ("nics/n1",)),
+        ((Kind.SUBNET, "web"), ("nics/n1",)),
+    ],
+)
+def test_what_is_in_use_stays(key: tuple[Kind, str], dependents: tuple[str, ...]) -> None:
+    world = full()
+    world.create(host("h2", "192.0.2.2/24"))
+    world.create(overlay("app"))
+    world.refuse_in_use(Remove(key=key), "name", *dependents)
+
+
+def test_at_most_a_hundred_dependents_are_named() -> None:
+    world = World(cluster(), overlay("app"))
+    for i in range(150):
+        world.create(nic(f"n{i:03}", "app"))
+    error = world.refuse(Remove(key=(Kind.SUBNET, "app")), InUse, "name", "nics/n000", "and 147 more")
+    assert isinstance(error, InUse)
+    assert error.dependents == tuple(f"nics/n{i:03}" for i in range(100))
+    assert error.total == 150
+
+
+def test_a_huge_unknown_name_is_not_echoed() -> None:
+    error = World().refuse(Remove(key=(Kind.NIC, "x" * 65536)), NotFound, "name")
+    assert len(error.message) < 200
+
+
+def test_later_edits_of_a_batch_see_earlier_ones_and_all_can_be_undone() -> None:
+    world = full()
+    before = contents(world.draft)
+    mark = world.draft.mark()
+    world.create(overlay("app", ipv4=ipv4("10.9.0.0/29", "10.9.0.1")))
+    assert world.create(nic("n2", "app")).ipv4_address == "10.9.0.2"
+    with pytest.raises(InvalidIntent):
+        world.create(nic("n3", "app", ipv4_address="10.8.0.1"))
+    assert world.create(nic("n3", "app")).ipv4_address == "10.9.0.3"
+    world.remove(Kind.NIC, "n2")
+    world.draft.rollback(mark)
+    assert contents(world.draft) == before

@@ -1,0 +1,238 @@
+"""Any sequence of edits, alone and in batches, against a naive statement of what must hold (naive.py)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from netctl.errors import AlreadyExists, Exhausted, InUse, NetctlError, NotFound
+from netctl.model.infra import Meta
+from netctl.model.intent import Create, Edit, Intent, Remove, Replace, key_of
+from netctl.model.keys import HostId, Kind
+from netctl.model.nic import Nic
+from netctl.model.snapshot import Snapshot
+from netctl.model.subnet import DhcpOptions
+from tests.unit.model import naive
+from tests.unit.model.world import (
+    World,
+    cluster,
+    contents,
+    host,
+    ipv4,
+    ipv6,
+    nic,
+    overlay,
+    switch,
+    vlan,
+)
+
+one_of = st.sampled_from
+CLUSTERS, SWITCHES, HOSTS = ("c1", "c2"), ("vs0", "vs1"), ("h1", "h2", "h3")
+SUBNETS, NICS = ("s1", "s2", "s3", "s4"), tuple(f"n{i}" for i in range(9))
+IDS = {
+    Kind.CLUSTER: CLUSTERS,
+    Kind.VIRTUAL_SWITCH: SWITCHES,
+    Kind.HOST: HOSTS,
+    Kind.SUBNET: SUBNETS,
+    Kind.NIC: NICS,
+}
+METAS = one_of([Meta(), Meta(display_name="x")])
+
+clusters = st.builds(
+    cluster,
+    one_of(CLUSTERS),
+    mac_prefix=one_of(["50:6b:8d", "02:00:00"]),
+    underlay_mtu_bytes=one_of([1500, 1480, 9000]),
+)
+switches = st.builds(
+    switch,
+    one_of(SWITCHES),
+    one_of(CLUSTERS),
+    bridge=one_of(["", "", "br0", "br1"]),
+    mtu_bytes=one_of([1500, 9000]),
+)
+hosts = st.builds(
+    lambda id, address, cluster, ups: host(id, address, cluster, *ups),
+    one_of(HOSTS),
+    one_of(["192.0.2.1/24", "192.0.2.2/24", "192.0.2.3/24", "fd00::1/64", "fd00::2/64"]),
+    one_of(CLUSTERS),
+    st.lists(one_of(SWITCHES), unique=True, max_size=2),
+)
+ipv4s = one_of(
+    [
+        None,
+        ipv4("10.0.0.0/29", "10.0.0.1"),
+        ipv4("10.0.0.0/29", "10.0.0.6"),
+        ipv4("10.0.0.0/29", pools="10.0.0.2-10.0.0.4"),
+        ipv4("10.0.0.0/29", exclusions="10.0.0.1-10.0.0.3"),
+        ipv4("10.0.0.0/28", "10.0.0.14"),
+        ipv4("10.0.0.8/29", "10.0.0.9"),
+    ]
+)
+ipv6s = one_of([None, None, ipv6("fd00::/125", "fd00::1"), ipv6("fd00::/126")])
+mtus = one_of([0, 0, 1400, 1430, 1500])
+dhcps = one_of([None, None, DhcpOptions(disabled=True), DhcpOptions(server_address="10.0.0.5")])
+
+
+def _subnet(made: Any, address: Any, dhcp: DhcpOptions | None) -> Any:
+    enabled = dhcp is not None and not dhcp.disabled
+    if enabled and (address is None or address.cidr == "10.0.0.8/29"):
+        dhcp = None
+    return made(ipv4=address, dhcp=dhcp)
+
+
+vlans = st.builds(
+    lambda id, number, up, mtu, a, b, dhcp: _subnet(
+        lambda **fields: vlan(id, number, up, mtu_bytes=mtu, ipv6=b, **fields), a, dhcp
+    ),
+    one_of(SUBNETS),
+    one_of([0, 10]),
+    one_of(SWITCHES),
+    mtus,
+    ipv4s,
+    ipv6s,
+    dhcps,
+)
+overlays = st.builds(
+    lambda id, cluster, vpc, mtu, a, b, dhcp: _subnet(
+        lambda **fields: overlay(id, cluster, vpc=vpc, mtu_bytes=mtu, ipv6=b, **fields), a, dhcp
+    ),
+    one_of(SUBNETS),
+    one_of(CLUSTERS),
+    one_of(["", "v1"]),
+    mtus,
+    ipv4s,
+    ipv6s,
+    dhcps,
+)
+nics = st.builds(
+    nic,
+    one_of(NICS),
+    one_of(SUBNETS),
+    host=one_of(["", *HOSTS]).map(HostId),
+    mac_address=one_of(["", "", "", "50:6b:8d:00:00:03", "02:00:00:00:00:01"]),
+    ipv4_address=one_of(["", "", "", *(f"10.0.0.{i}" for i in range(1, 10))]),
+    ipv6_address=one_of(["", "", "", "fd00::2", "fd00::3"]),
+    connected=st.booleans(),
+    meta=METAS,
+)
+intents = st.one_of(clusters, switches, hosts, vlans, overlays, nics, nics, nics, nics)
+removals = one_of([(kind, id) for kind, ids in IDS.items() for id in ids])
+edits = st.one_of(
+    st.builds(Create, intent=intents),
+    st.builds(Create, intent=intents),
+    st.builds(Replace, intent=intents, or_create=st.booleans(), if_revision=one_of([0, 0, 0, 5])),
+    st.builds(Remove, key=removals, if_revision=one_of([0, 0, 0, 5])),
+)
+
+
+class Admission(RuleBasedStateMachine):
+    """Edits of small worlds, in which names, addresses and numbers collide all the time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World(
+            cluster(),
+            switch(),
+            host("h1", "192.0.2.1/24", "c1", "vs0"),
+            overlay("s1", ipv4=ipv4("10.0.0.0/29")),
+        )
+
+    def stored(self) -> naive.World:
+        return naive.World(intent for kind in Kind for intent in self.world.draft.of_kind(kind))
+
+    def try_(self, edit: Edit) -> NetctlError | None:
+        before = self.stored()
+        try:
+            first, *more = self.world.admit(edit)
+        except NetctlError as error:
+            assert self.stored().intents == before.intents
+            self.check_refusal(edit, before, error)
+            return error
+        key = edit.key if isinstance(edit, Remove) else key_of(edit.intent)
+        assert first.key == key
+        assert first.after is self.world.draft.get(key)
+        changed = {one.key for one in (first, *more) if one.before is not one.after}
+        now, was = self.stored(), {key_of(x): x for x in before.intents}
+        assert changed == {
+            k for k in {*was, *map(key_of, now.intents)} if was.get(k) is not self.world.draft.get(k)
+        }
+        self.check_acceptance(edit, before)
+        return None
+
+    def check_refusal(self, edit: Edit, before: naive.World, error: NetctlError) -> None:
+        if isinstance(edit, Remove) and type(error) is InUse:
+            names = before.dependents(edit.key[0].value, edit.key[1])
+            assert (set(error.dependents), error.total) == (names, len(names))
+        if isinstance(edit, Create | Replace) and type(error) is Exhausted and error.field == "ipv4_address":
+            assert isinstance(edit.intent, Nic)
+            assert before.free_addresses(before.subnets[edit.intent.subnet], 4) == set()
+        if isinstance(edit, Create) and type(error) is NotFound:
+            assert error.field in ("cluster", "virtual_switch", "subnet", "host") or error.field.startswith(
+                "uplinks"
+            )
+        if isinstance(edit, Create) and key_of(edit.intent) in map(key_of, before.intents):
+            assert (type(error), error.field) == (AlreadyExists, "name")
+
+    def check_acceptance(self, edit: Edit, before: naive.World) -> None:
+        if isinstance(edit, Remove):
+            assert before.dependents(edit.key[0].value, edit.key[1]) == set()
+            return
+        asked: Intent = edit.intent
+        assert not isinstance(edit, Create) or key_of(asked) not in map(key_of, before.intents)
+        if isinstance(asked, Nic) and asked.id not in before.nics:
+            subnet, made = before.subnets[asked.subnet], self.world.stored(Kind.NIC, asked.id)
+            for version, wanted, got in (
+                (4, asked.ipv4_address, made.ipv4_address),
+                (6, asked.ipv6_address, made.ipv6_address),
+            ):
+                managed = subnet.ipv4 if version == 4 else subnet.ipv6
+                if wanted or managed is None:
+                    assert got == wanted
+                else:
+                    assert got in before.free_addresses(subnet, version)
+
+    @rule(edit=edits)
+    def edit_alone(self, edit: Edit) -> None:
+        before = contents(self.world.draft)
+        if self.try_(edit) is not None:
+            assert contents(self.world.draft) == before
+
+    @rule(batch=st.lists(edits, min_size=2, max_size=6), undo=st.booleans())
+    def edit_in_a_batch(self, batch: list[Edit], undo: bool) -> None:
+        before = contents(self.world.draft)
+        mark = self.world.draft.mark()
+        errors = [self.try_(edit) for edit in batch]  # all of them: those after a refused one as well
+        if undo or errors.count(None) < len(errors):
+            self.world.draft.rollback(mark)
+            assert contents(self.world.draft) == before
+
+    @rule(subnet=one_of(SUBNETS))
+    def fill(self, subnet: str) -> None:
+        """Take every address of a subnet: exactly as many as are free."""
+        before = self.stored()
+        found = before.subnets.get(subnet)  # type: ignore[call-overload]
+        if found is None or found.ipv4 is None or found.ipv6 is not None:
+            return
+        mark = self.world.draft.mark()
+        free = before.free_addresses(found, 4)
+        got = {self.world.create(nic(f"x{i}", subnet)).ipv4_address for i in range(len(free))}
+        assert got == free
+        assert type(self.try_(Create(intent=nic("more", subnet)))) is Exhausted
+        self.world.draft.rollback(mark)
+
+    @invariant()
+    def all_holds(self) -> None:
+        self.stored().check()
+
+    @invariant()
+    def indexes_are_those_of_the_intents(self) -> None:
+        loaded = Snapshot.load(1, self.stored().intents).draft()
+        assert contents(self.world.draft, cursors=False) == contents(loaded, cursors=False)
+
+
+TestAdmission = Admission.TestCase
+TestAdmission.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)

@@ -1,0 +1,138 @@
+"""A draft with the edits of a test: what is refused must be refused in exactly one way and leave no trace."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from netctl.errors import InUse, NetctlError
+from netctl.model.admit import Admitted, Context, admit
+from netctl.model.infra import Cluster, Host, Uplink, VirtualSwitch
+from netctl.model.intent import Create, Edit, Intent, Remove, Replace
+from netctl.model.keys import ClusterId, HostId, Kind, NicId, SubnetId, Uid, VirtualSwitchId
+from netctl.model.nic import Nic
+from netctl.model.snapshot import Draft, Snapshot
+from netctl.model.subnet import AddressRange, IpConfig, Subnet, SubnetKind
+
+
+class World:
+    """Intents that are admitted one edit after the other, each at a revision of its own."""
+
+    def __init__(self, *intents: Intent) -> None:
+        self.draft = Snapshot.empty().draft()
+        self.revision = 0
+        self.uids: list[Uid] = []  # the next ones; random-looking ones after them
+        for intent in intents:
+            self.create(intent)
+
+    def context(self) -> Context:
+        return Context(revision=self.revision, time_s=float(self.revision), new_uid=self._new_uid)
+
+    def admit(self, edit: Edit) -> tuple[Admitted, ...]:
+        self.revision += 1
+        return admit(edit, self.draft, self.context())
+
+    def create(self, intent: Intent) -> Any:
+        return self.admit(Create(intent=intent))[0].after
+
+    def replace(self, intent: Intent, **changes: Any) -> Any:
+        return self.admit(Replace(intent=replace(intent, **changes)))[0].after
+
+    def stored(self, kind: Kind, id: str) -> Any:
+        found = self.draft.get((kind, id))
+        assert found is not None
+        return found
+
+    def remove(self, kind: Kind, id: str) -> None:
+        self.admit(Remove(key=(kind, id)))
+
+    def refuse(self, edit: Edit, error: type[NetctlError], field: str, *texts: str) -> NetctlError:
+        """Expect an error of exactly this type and field, with all texts in its message, that changes nothing."""
+        before = contents(self.draft)
+        with pytest.raises(NetctlError) as caught:
+            self.admit(edit)
+        assert type(caught.value) is error, caught.value
+        assert caught.value.field == field, caught.value
+        for text in texts:
+            assert text in caught.value.message
+        assert contents(self.draft) == before
+        return caught.value
+
+    def refuse_in_use(self, edit: Edit, field: str, *dependents: str) -> None:
+        error = self.refuse(edit, InUse, field, dependents[0])
+        assert isinstance(error, InUse)
+        assert error.dependents == dependents
+        assert error.total == len(dependents)
+
+    def _new_uid(self) -> Uid:
+        if self.uids:
+            return self.uids.pop(0)
+        return Uid(str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{self.revision}-{self.draft.mark()}")))
+
+
+def contents(draft: Draft, *, cursors: bool = True) -> dict[str, Any]:
+    """Return all that a draft holds, indexes included, as plain values."""
+    frozen = draft.freeze(0)
+    found = {
+        "intents": {kind: dict(frozen.table(kind)) for kind in Kind},
+        "ids": {kind: list(frozen.ids(kind)) for kind in Kind},
+        "members": {key: set(ids) for key, ids in frozen._members.items()},
+        "claims": {scope: dict(owners) for scope, owners in frozen._claims.items()},
+        "blocks": dict(frozen._blocks),
+        "spans": {key: list(spans) for key, spans in frozen._spans.items()},
+    }
+    return found | {"cursors": dict(frozen._cursors)} if cursors else found
+
+
+def cluster(id: str = "c1", **fields: Any) -> Cluster:
+    return Cluster(id=ClusterId(id), **fields)
+
+
+def switch(id: str = "vs0", cluster: str = "c1", **fields: Any) -> VirtualSwitch:
+    return VirtualSwitch(id=VirtualSwitchId(id), cluster=ClusterId(cluster), **fields)
+
+
+def host(
+    id: str = "h1", address: str = "192.0.2.1/24", cluster: str = "c1", *uplinks: str, **fields: Any
+) -> Host:
+    ups = tuple(
+        Uplink(virtual_switch=VirtualSwitchId(up), interfaces=(f"eth{i}",)) for i, up in enumerate(uplinks)
+    )
+    return Host(id=HostId(id), cluster=ClusterId(cluster), tunnel_address=address, uplinks=ups, **fields)
+
+
+def vlan(id: str = "web", vlan_id: int = 10, virtual_switch: str = "vs0", **fields: Any) -> Subnet:
+    return Subnet(
+        id=SubnetId(id),
+        kind=SubnetKind.VLAN,
+        virtual_switch=VirtualSwitchId(virtual_switch),
+        vlan_id=vlan_id,
+        **fields,
+    )
+
+
+def overlay(id: str = "app", cluster: str = "c1", **fields: Any) -> Subnet:
+    return Subnet(id=SubnetId(id), kind=SubnetKind.OVERLAY, cluster=ClusterId(cluster), **fields)
+
+
+def nic(id: str = "n1", subnet: str = "app", **fields: Any) -> Nic:
+    return Nic(id=NicId(id), subnet=SubnetId(subnet), **fields)
+
+
+def ipv4(cidr: str = "10.0.0.0/24", gateway: str = "", **ranges: str) -> IpConfig:
+    return IpConfig(version=4, cidr=cidr, gateway=gateway, **_ranges(ranges))
+
+
+def ipv6(cidr: str = "fd00::/64", gateway: str = "", **ranges: str) -> IpConfig:
+    return IpConfig(version=6, cidr=cidr, gateway=gateway, **_ranges(ranges))
+
+
+def _ranges(texts: dict[str, str]) -> dict[str, tuple[AddressRange, ...]]:
+    """Parse `pools="a-b c-d"`."""
+    return {
+        name: tuple(AddressRange(start=a, end=b) for a, b in (part.split("-") for part in text.split()))
+        for name, text in texts.items()
+    }
