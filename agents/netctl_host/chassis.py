@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netctl_host.actions import SetChassis
-from netctl_host.assignment import Assignment
+from netctl_host.assignment import Assignment, Chassis
 from netctl_host.settings import Settings
 from netctl_host.state import HostState
 
@@ -24,12 +24,7 @@ def plan_chassis(
     chassis = assignment.chassis
     there = state.switch.external_ids
     wanted = {
-        "system-id": chassis.system_id,
-        # The same as system-id: OVN's requested-chassis may be either.
-        "hostname": chassis.system_id,
-        "ovn-remote": chassis.ovn_remote,
-        "ovn-encap-type": chassis.encap_type,
-        "ovn-encap-ip": chassis.encap_ip,
+        **_known(chassis),
         "ovn-bridge": settings.integration_bridge,
         "ovn-bridge-datapath-type": datapath_type,
         # Without it a restart of ovn-controller clears the flows before it has new ones, and packets are lost.
@@ -41,6 +36,19 @@ def plan_chassis(
     differing = tuple((key, value) for key, value in sorted(wanted.items()) if there.get(key, "") != value)
     if differing:
         yield SetChassis(external_ids=differing)
+
+
+def _known(chassis: Chassis) -> dict[str, str]:
+    """Return what the controller says; where it says nothing, the operator's own setting stays."""
+    said = {
+        "system-id": chassis.system_id,
+        # The same as system-id: OVN's requested-chassis may be either.
+        "hostname": chassis.system_id,
+        "ovn-remote": chassis.ovn_remote,
+        "ovn-encap-type": chassis.encap_type,
+        "ovn-encap-ip": chassis.encap_ip,
+    }
+    return {key: value for key, value in said.items() if value}
 
 
 def _render_mappings(assignment: Assignment, state: HostState) -> str:

@@ -122,6 +122,8 @@ class ControllerClient:
                     call.cancel()
             try:
                 for response in call:
+                    if not received:
+                        log.info("stream to the controller is up", controller=self._address)
                     received = True
                     self._take(response.assignment)
                 log.info("controller ended the stream", controller=self._address)

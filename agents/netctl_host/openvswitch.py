@@ -21,7 +21,7 @@ from ovsdbapp.backend.ovs_idl import command, connection
 
 from netctl.errors import HostUnavailable
 from netctl_host.actions import SwitchAction
-from netctl_host.ovsdb_rows import apply_action, find_root, parse_state
+from netctl_host.ovsdb_rows import apply_actions, find_root, parse_state
 from netctl_host.state import OpenVSwitchState
 
 # Without the statistics, which ovs-vswitchd writes every 5 s, an idle host does not wake us.
@@ -54,8 +54,7 @@ class OpenVSwitch:
         backend = self._connected()
         try:
             with backend.transaction(check_error=True, log_errors=False) as transaction:
-                for action in actions:
-                    transaction.add(_Do(backend, action))
+                transaction.add(_Apply(backend, actions))
         except exceptions.TimeoutException as error:
             # its str() fails in ovsdbapp 3.0 when it was raised without arguments
             raise HostUnavailable(f"{self._remote}: no answer within {self._timeout_s:g} s") from error
@@ -116,16 +115,16 @@ class _WakingIdl(connection.OvsdbIdl):  # type: ignore[misc]
         self._wake_loop()
 
 
-class _Do(command.BaseCommand):  # type: ignore[misc]
-    """One action within a transaction."""
+class _Apply(command.BaseCommand):  # type: ignore[misc]
+    """All actions of a transaction."""
 
-    def __init__(self, backend: Any, action: SwitchAction) -> None:
+    def __init__(self, backend: Any, actions: Sequence[SwitchAction]) -> None:
         super().__init__(backend)
-        self._action = action
+        self._actions = actions
 
     def run_idl(self, txn: Any) -> None:
-        """Write the action into the transaction; runs on the connection thread, again when it must be retried."""
-        apply_action(self._action, self.api.tables, txn)
+        """Write the actions into the transaction; runs on the connection thread, again when it must be retried."""
+        apply_actions(self._actions, self.api.tables, txn)
 
 
 def _fetch_schema(remote: str) -> Any:

@@ -1,6 +1,6 @@
 """Rows of the Open_vSwitch database <-> our values, without a wire.
 
-`parse_state` reads the replica's tables; `apply_action` writes one action into an open transaction. Both run on rows
+`parse_state` reads the replica's tables; `apply_actions` writes into an open transaction. Both run on rows
 as `ovs.db.idl` keeps them (an optional column is a list of none or one) and are called by `openvswitch.py` only.
 Whole rows are never rewritten: maps change key by key, sets member by member, so that what others wrote stays.
 """
@@ -43,83 +43,102 @@ def find_root(tables: Tables) -> Any:
     return next(iter(tables["Open_vSwitch"].rows.values()), None)
 
 
-def apply_action(action: SwitchAction, tables: Tables, txn: Any) -> None:
-    """Write `action` into `txn`."""
+def apply_actions(actions: Iterable[SwitchAction], tables: Tables, txn: Any) -> None:
+    """Write `actions` into `txn`."""
+    rows = _Rows(tables, txn)
+    for action in actions:
+        _apply(action, rows)
+
+
+class _Rows:
+    """The rows by name (unique in each table, vswitch.ovsschema), those that this transaction inserts included.
+
+    Read once: the IDL converts a whole column at every look at it, so a search for each of n ports costs n * n.
+    """
+
+    def __init__(self, tables: Tables, txn: Any) -> None:
+        self.root = find_root(tables)
+        self.bridges = {row.name: row for row in tables["Bridge"].rows.values()}
+        self.ports = {row.name: row for row in tables["Port"].rows.values()}
+        self.interfaces = {row.name: row for row in tables["Interface"].rows.values()}
+        self._tables = tables
+        self._txn = txn
+
+    def insert_bridge(self, name: str) -> Any:
+        """Return a new row of the Open_vSwitch record."""
+        row = self.bridges[name] = self._insert("Bridge", name)
+        self.root.addvalue("bridges", row)
+        return row
+
+    def insert_port(self, bridge: str, name: str) -> Any:
+        """Return a new row of `bridge`, still without interfaces."""
+        row = self.ports[name] = self._insert("Port", name)
+        _named(self.bridges, bridge).addvalue("ports", row)
+        return row
+
+    def insert_interface(self, name: str) -> Any:
+        """Return a new row that its port must hold; one of the same name must be leaving its port."""
+        row = self.interfaces[name] = self._insert("Interface", name)
+        return row
+
+    def _insert(self, table: str, name: str) -> Any:
+        row = self._txn.insert(self._tables[table])
+        row.name = name
+        return row
+
+
+def _apply(action: SwitchAction, rows: _Rows) -> None:
     match action:
-        case AddBridge():
-            _add_bridge(action, tables, txn)
+        case AddBridge(bridge=name):
+            bridge = rows.insert_bridge(name)
+            bridge.datapath_type = action.datapath_type
+            bridge.fail_mode = action.fail_mode
+            bridge.external_ids = {OWNER_KEY: OWNER}
+            _add_port(rows, name, name).type = "internal"
         case SetBridge(bridge=name):
-            bridge = _named(tables["Bridge"].rows.values(), name)
+            bridge = _named(rows.bridges, name)
             bridge.datapath_type = action.datapath_type
             bridge.fail_mode = action.fail_mode
         case RemoveBridge(bridge=name):
-            find_root(tables).delvalue("bridges", _named(tables["Bridge"].rows.values(), name))
-        case AddBond() | SetBond():
-            _set_bond(action, tables, txn)
-        case RemovePort(bridge=name, port=port) | UnplugTap(bridge=name, tap=port):
-            bridge = _named(tables["Bridge"].rows.values(), name)
-            bridge.delvalue("ports", _named(bridge.ports, port))
+            rows.root.delvalue("bridges", _named(rows.bridges, name))
+        case AddBond(bridge=name):
+            _set_bond(rows.insert_port(name, action.bond), {}, action, rows)
+        case SetBond(bond=name):
+            port = _named(rows.ports, name)
+            _set_bond(port, {interface.name: interface for interface in port.interfaces}, action, rows)
+        case RemovePort(bridge=name, port=port_name) | UnplugTap(bridge=name, tap=port_name):
+            _named(rows.bridges, name).delvalue("ports", _named(rows.ports, port_name))
         case SetInternalMtu(bridge=name):
-            _named(tables["Interface"].rows.values(), name).mtu_request = action.mtu_bytes
+            _named(rows.interfaces, name).mtu_request = action.mtu_bytes
         case SetChassis():
-            _set_keys(find_root(tables), "external_ids", action.external_ids)
+            _set_keys(rows.root, "external_ids", action.external_ids)
         case PlugTap():
-            _plug_tap(action, tables, txn)
+            _plug_tap(action, rows)
         case _:
             assert_never(action)
 
 
-def _add_bridge(action: AddBridge, tables: Tables, txn: Any) -> None:
-    bridge = txn.insert(tables["Bridge"])
-    bridge.name = action.bridge
-    bridge.datapath_type = action.datapath_type
-    bridge.fail_mode = action.fail_mode
-    bridge.external_ids = {OWNER_KEY: OWNER}
-    find_root(tables).addvalue("bridges", bridge)
-    interface = _add_port(tables, txn, bridge, action.bridge)
-    interface.type = "internal"
-
-
-def _set_bond(action: AddBond | SetBond, tables: Tables, txn: Any) -> None:
-    if isinstance(action, AddBond):
-        port = txn.insert(tables["Port"])
-        port.name = action.bond
-        _named(tables["Bridge"].rows.values(), action.bridge).addvalue("ports", port)
-        there: dict[str, Any] = {}
-    else:
-        port = _named(tables["Port"].rows.values(), action.bond)
-        there = {interface.name: interface for interface in port.interfaces}
+def _set_bond(port: Any, there: Mapping[str, Any], action: AddBond | SetBond, rows: _Rows) -> None:
+    """`there`: the interfaces that the port has; those that stay keep their rows."""
     if set(there) != set(action.interfaces):
-        port.interfaces = [
-            there.get(name) or _insert_interface(tables, txn, name) for name in action.interfaces
-        ]
+        port.interfaces = [there.get(name) or rows.insert_interface(name) for name in action.interfaces]
     port.bond_mode = [action.bond_mode] if action.bond_mode else []
     _set_keys(port, "other_config", (("bond-primary", action.primary),))
 
 
-def _plug_tap(action: PlugTap, tables: Tables, txn: Any) -> None:
-    bridge = _named(tables["Bridge"].rows.values(), action.bridge)
+def _plug_tap(action: PlugTap, rows: _Rows) -> None:
     ids = (("iface-id", action.iface_id), ("attached-mac", action.mac_address), (OWNER_KEY, OWNER))
-    for port in bridge.ports:
-        if port.name == action.tap:
-            _set_keys(_named(port.interfaces, action.tap), "external_ids", ids)
-            return
-    _add_port(tables, txn, bridge, action.tap).external_ids = dict(ids)
+    if action.tap in rows.ports:
+        _set_keys(_named(rows.interfaces, action.tap), "external_ids", ids)
+    else:
+        _add_port(rows, action.bridge, action.tap).external_ids = dict(ids)
 
 
-def _add_port(tables: Tables, txn: Any, bridge: Any, name: str) -> Any:
+def _add_port(rows: _Rows, bridge: str, name: str) -> Any:
     """Add a port with one interface, both called `name`; return the interface."""
-    port = txn.insert(tables["Port"])
-    port.name = name
-    interface = _insert_interface(tables, txn, name)
+    port = rows.insert_port(bridge, name)
+    interface = rows.insert_interface(name)
     port.interfaces = [interface]
-    bridge.addvalue("ports", port)
-    return interface
-
-
-def _insert_interface(tables: Tables, txn: Any, name: str) -> Any:
-    interface = txn.insert(tables["Interface"])
-    interface.name = name
     return interface
 
 
@@ -132,12 +151,11 @@ def _set_keys(row: Any, column: str, keys: Iterable[tuple[str, str]]) -> None:
             row.delkey(column, key)
 
 
-def _named(rows: Iterable[Any], name: str) -> Any:
-    for row in rows:
-        if row.name == name:
-            return row
-    # It was there when the state was read; the connection's caller retries with a fresh one.
-    raise RuntimeError(f"{name} is gone")
+def _named(rows: Mapping[str, Any], name: str) -> Any:
+    if name not in rows:
+        # It was there when the state was read; the next pass reads again.
+        raise RuntimeError(f"{name} is gone")
+    return rows[name]
 
 
 def _parse_bridge(row: Any) -> Bridge:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from netctl_host.actions import (
     Action,
     AddAddress,
@@ -177,6 +179,12 @@ def test_foreign_mappings_and_keys_stay() -> None:
     assert state.switch.external_ids["rundir"] == "/run/openvswitch"
     state = converge(host, assign())
     assert state.switch.external_ids["ovn-bridge-mappings"] == "legacy:br-ex"
+
+
+def test_what_the_controller_does_not_know_stays_the_operators() -> None:
+    host = host_with(switch=switch_with(external_ids={"ovn-remote": "tcp:192.0.2.9:6642"}))
+    unknown = replace(assign(), chassis=replace(assign().chassis, ovn_remote=""))
+    assert converge(host, unknown).switch.external_ids["ovn-remote"] == "tcp:192.0.2.9:6642"
 
 
 def test_a_tap_that_vanished_is_unplugged_and_plugged_when_it_is_back() -> None:
