@@ -24,24 +24,15 @@ from netctl_host.report import HostReport
 
 log = structlog.get_logger()
 
-# keepalive_timeout_ms alone does not find a peer that went silent: gRPC waits for ping_timeout_ms (60 s by default).
-CHANNEL_OPTIONS = (
-    ("grpc.keepalive_time_ms", 10_000),
-    ("grpc.keepalive_timeout_ms", 2_000),
-    ("grpc.http2.ping_timeout_ms", 2_000),
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.max_pings_without_data", 0),
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 1_000),
-    ("grpc.max_reconnect_backoff_ms", 5_000),
-)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intervals:
-    """Seconds: the longest between two reports; first and longest pause before connecting again."""
+    """Seconds: the longest between two reports; how long a silent controller is believed before it is asked, and
+    then to answer; first and longest pause before connecting again."""
 
     report_s: float = 30.0
+    keepalive_s: float = 10.0
+    answer_s: float = 2.0
     first_backoff_s: float = 0.1
     longest_backoff_s: float = 5.0
 
@@ -112,7 +103,7 @@ class ControllerClient:
         """Hold one stream until it ends; return whether anything came over it."""
         received = False
         ended = threading.Event()
-        with grpc.insecure_channel(self._address, options=CHANNEL_OPTIONS) as channel:
+        with grpc.insecure_channel(self._address, options=_channel_options(self._intervals)) as channel:
             call = agent_pb2_grpc.AgentServiceStub(channel).Connect(
                 self._requests(ended), wait_for_ready=True
             )
@@ -177,3 +168,18 @@ class ControllerClient:
                 return
             self._assignment = assignment
         self._wake()
+
+
+def _channel_options(intervals: Intervals) -> tuple[tuple[str, int], ...]:
+    answer_ms = round(intervals.answer_s * 1000)
+    return (
+        ("grpc.keepalive_time_ms", round(intervals.keepalive_s * 1000)),
+        ("grpc.keepalive_timeout_ms", answer_ms),
+        # Without it a peer that went silent is found after gRPC's own 60 s, whatever keepalive_timeout_ms says.
+        ("grpc.http2.ping_timeout_ms", answer_ms),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.min_reconnect_backoff_ms", 1_000),
+        ("grpc.max_reconnect_backoff_ms", 5_000),
+    )

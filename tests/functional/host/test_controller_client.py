@@ -11,6 +11,7 @@ from netctl_host.report import HostReport
 
 from netctl.loop import Wake, wait_until
 from tests.functional.host.controller import AgentController
+from tests.functional.host.silent_proxy import SilentProxy
 from tests.unit.host.samples import assign
 
 REPORT = HostReport(host_id="h1", nb_cfg=1)
@@ -98,6 +99,22 @@ def test_a_controller_that_comes_back_is_found(
     assert wake.wait(10)
     assert client.latest() == assign(revision=6, epoch=3)
     wait_until(lambda: controller.last().nb_cfg == 1, timeout_s=5, what="the report on the new stream")
+
+
+def test_a_controller_that_went_silent_is_left(controller: AgentController, wake: Wake) -> None:
+    intervals = Intervals(keepalive_s=1.0, answer_s=0.5)
+    with SilentProxy(controller.address.removeprefix("unix:")) as proxy:
+        client = ControllerClient(proxy.address, "h1", None, wake, intervals=intervals)
+        client.start()
+        try:
+            client.offer(REPORT)
+            wait_until(lambda: controller.reports, timeout_s=5, what="the first report")
+            proxy.silence()  # both ends still have their connection: only a missing answer tells
+            wait_until(lambda: proxy.connections > 1, timeout_s=10, what="connected anew")
+            controller.assign(assign(revision=6))
+            assert wake.wait(10)
+        finally:
+            client.close()
 
 
 def test_closing_does_not_wait_for_an_absent_controller(tmp_path: Path, wake: Wake) -> None:
