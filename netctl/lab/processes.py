@@ -25,6 +25,7 @@ from netctl.loop import wait_until
 IDENTITY = "NETCTL_LAB_PROCESS"
 START_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 5.0
+_EXECVE_S = 0.1  # a process inside execve(2) shows an empty environment for a moment
 # `setsid --fork` leaves the daemon to init, so it is no zombie of ours when it dies; `exec` keeps the number written.
 _BACKGROUND = ("setsid", "--fork", "sh", "-c", 'echo $$ >"$0" && exec "$@"')
 
@@ -79,10 +80,9 @@ class Process:
         if self.pid():
             return
         self.pid_file.unlink(missing_ok=True)
+        # Control sockets are named by process number; a killed daemon leaves its own.
         for left in self.daemon.directory.glob(f"{self.name}.*.ctl"):
-            left.unlink(
-                missing_ok=True
-            )  # control sockets are named by process number; a killed one leaves its own
+            left.unlink(missing_ok=True)
         if self.daemon.serves:
             self.daemon.serves.unlink(missing_ok=True)  # what a killed one left would look ready
         self._launch()
@@ -167,7 +167,15 @@ def has_ended(pid: int) -> bool:
 
 def is_ours(pid: int, identity: str) -> bool:
     """Say whether a living process has this identity in its environment."""
-    return identity_of(pid) == identity
+
+    def known() -> bool:
+        found.append(identity_of(pid))
+        return bool(found[-1]) or has_ended(pid)
+
+    found: list[str] = []
+    with suppress(TimeoutError):  # a stranger may have no environment at all
+        wait_until(known, timeout_s=_EXECVE_S, what=f"environment of {pid}", poll_s=0.005)
+    return found[-1] == identity
 
 
 def identity_of(pid: int) -> str:
