@@ -24,6 +24,7 @@ from netctl.ovsdb.framing import Json
 from netctl.ovsdb.session import Session
 
 Ask = Callable[[str, Json, Callable[[Json], None]], None]
+_LONGEST_STRETCH = 12.0
 _LASTED_S = 1.0  # a connection that was good for this long is followed by the next without back-off
 
 
@@ -62,6 +63,8 @@ class Client:
         self._open = False
         self._outbox: list[bytes] = []
         self._calls: dict[int, Callable[[Json | None], None]] = {}
+        self._patient_until = 0.0  # the latest deadline of the calls under way
+        self._stretch = 1.0  # how much longer a silence is borne before the first rows are there
         self._numbers = count(1)
         self._wake = Wake()
         self._loop = Loop("ovsdb", self._connect_and_serve, self._wake, pace=Pace(resync_s=1.0))
@@ -99,6 +102,7 @@ class Client:
             if not self._open:
                 raise NorthboundUnavailable(f"not connected: {self.last_error or 'connecting'}")
             self._calls[number] = reply.set_result
+            self._patient_until = max(self._patient_until, time.monotonic() + timeout_s)
             self._outbox.append(document)
         self._ring()
         try:
@@ -106,6 +110,8 @@ class Client:
         except TimeoutError as error:
             with self._lock:
                 self._calls.pop(number, None)
+                if not self._calls:
+                    self._patient_until = 0.0
             raise NorthboundUnavailable(f"{method}: no answer in {timeout_s:g} s; outcome unknown") from error
         return _result(method, answer)
 
@@ -135,15 +141,19 @@ class Client:
         self._wake()  # look again at once
 
     def _serve(self, remote: str) -> None:
-        session = Session(remote, time.monotonic(), probe_s=self._probe_s)
+        session = Session(remote, time.monotonic())
         try:
             self._converse(session)
         finally:
             session.close()
+            # A database too large to be read within the probe would never be read: be more patient the next time.
+            more = session.silent and not self._dialogue.settled
+            self._stretch = min(2 * self._stretch, _LONGEST_STRETCH) if more else 1.0
             self._dialogue.closed()
             with self._lock:
                 self._open = False
                 lost, self._calls = self._calls, {}
+                self._patient_until = 0.0
                 self._outbox.clear()
             for answer in lost.values():
                 answer(None)
@@ -166,8 +176,10 @@ class Client:
                 self._dialogue.opened(self._ask)
             if self._outbox:  # what was just heard has an answer
                 continue
-            wait_s = session.probe(now)
-            if not self._dialogue.settled:
+            settled = self._dialogue.settled
+            probe_s = self._probe_s if settled or not began else self._probe_s * self._stretch
+            wait_s = session.probe(now, probe_s, self._patient_until)
+            if not settled:
                 wait_s = min(wait_s, settle_by - now)
                 if wait_s < 0:
                     raise NorthboundUnavailable(f"{session.remote}: not in sync in {self._settle_s:g} s")
@@ -188,6 +200,8 @@ class Client:
             return
         with self._lock:
             answer = self._calls.pop(document.get("id"), None)
+            if not self._calls:
+                self._patient_until = 0.0
         if answer is not None:  # else: the probe's echo, or a call that timed out
             answer(document)
 

@@ -24,6 +24,7 @@ from netctl.ovsdb.transact import complete, failure_to_error, find_failure, name
 from netctl.ovsdb.wire import Json
 
 DATABASE = "OVN_Northbound"
+_SLOWEST_PER_S = 2000  # facts a second that any server takes; a RAFT leader takes 30,000
 _FENCE_ATTEMPTS = 5  # each failure means that somebody else wrote NB_Global between our look and our write
 
 
@@ -138,7 +139,7 @@ class OvsdbNorthbound:
         return self._monitor.replica
 
     def _transact(self, delta: Delta, epoch: int) -> int:
-        deadline = time.monotonic() + self._timeout_s
+        deadline = time.monotonic() + self._timeout_s + len(delta) / _SLOWEST_PER_S
         for _ in range(_FENCE_ATTEMPTS):
             with self._monitor.lock:
                 replica = self._replica()

@@ -32,10 +32,10 @@ def use_certificates(private_key: str, certificate: str, ca_certificate: str) ->
 class Session:
     """A connection; every method raises NorthboundUnavailable when it is lost."""
 
-    def __init__(self, remote: str, now: float, *, probe_s: float = 5.0) -> None:
+    def __init__(self, remote: str, now: float) -> None:
         self.remote = remote
         self.connected = False
-        self._probe_s = probe_s
+        self.silent = False  # given up by `probe`
         self._heard = now
         self._probed = False
         self._out = bytearray()
@@ -88,18 +88,24 @@ class Session:
             return documents
         return [document for document in documents if document.get("method") != "echo"]
 
-    def probe(self, now: float) -> float:
-        """Ask a silent peer for an echo; return seconds until the next look. Raises when it stayed silent."""
+    def probe(self, now: float, probe_s: float, patient_until: float) -> float:
+        """Ask a peer that was silent for `probe_s` for an echo; return seconds until the next look.
+
+        Raises when it stays silent as long again, but not before `patient_until`: a server at work on a large
+        transaction, or on the first rows of a large database, answers nothing else.
+        """
         idle_s = now - self._heard
-        if idle_s >= 2 * self._probe_s or (not self.connected and idle_s >= self._probe_s):
+        if idle_s < probe_s:
+            return probe_s - idle_s
+        last_s = max(2 * probe_s - idle_s, patient_until - now)
+        if last_s <= 0 or not self.connected:
+            self.silent = True
             raise NorthboundUnavailable(f"{self.remote}: silent for {idle_s:.0f} s")
-        if idle_s < self._probe_s:
-            return self._probe_s - idle_s
         if not self._probed:
             self._probed = True
             self.send(orjson.dumps({"id": _ECHO_ID, "method": "echo", "params": []}))
             self._flush(now)
-        return 2 * self._probe_s - idle_s
+        return last_s
 
     def close(self) -> None:
         """Close the socket."""

@@ -223,4 +223,4 @@ def _holds_nul(value: Json) -> bool:
         return "\0" in value
     if isinstance(value, dict):
         return any(_holds_nul(item) for item in (*value, *value.values()))
-    return isinstance(value, list) and any(map(_holds_nul, value))
+    return isinstance(value, (list, tuple)) and any(map(_holds_nul, value))

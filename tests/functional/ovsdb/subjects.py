@@ -14,6 +14,7 @@ from netctl.nb.rows import FactKey, Value
 from netctl.ovsdb.northbound import OvsdbNorthbound
 from netctl.ovsdb.schema import Schema, parse_schema
 from netctl.ovsdb.wire import parser_of, render_uuids, renderer_of
+from netctl.reconciler.ports import Northbound
 from tests.fakes.northbound import FakeNorthbound
 from tests.servers import SCHEMAS, OvsdbServer, ovsdb_server
 
@@ -118,6 +119,11 @@ class Subject:
         self.hands = hands
         self.wakes = wakes
         self._changed: set[FactKey] = set()
+
+    @property
+    def seam(self) -> Northbound:
+        """What the reconciler sees of it; here the type checker sees that both fit."""
+        return self.northbound
 
     def foreign_port(self, switch: str, uuid: str, columns: Mapping[str, Value]) -> None:
         """Another inserts a port into a switch."""

@@ -33,7 +33,7 @@ def test_an_empty_database_is_supported_and_holds_nothing_of_ours(subject: Subje
 def test_what_is_applied_is_there_when_apply_returns(subject: Subject) -> None:
     subject.northbound.take_changed()
     delta = network("a", "p1", "p2")
-    nb_cfg = subject.northbound.apply(delta, epoch=1)
+    nb_cfg = subject.seam.apply(delta, epoch=1)
     rows = subject.northbound.owned_rows()
     assert set(rows) == {*(row.key for row in delta.insert), *(added.key for added in delta.add)}
     for want in delta.insert:

@@ -125,6 +125,30 @@ def test_a_frozen_server_is_given_up_within_the_deadline_and_the_probe(server: O
         assert switch("b").key in subject.owned_rows()
 
 
+def test_a_server_busy_with_our_transaction_is_waited_for(server: OvsdbServer) -> None:
+    """Silent for longer than two probes, within the deadline of the call: no reason to leave."""
+    with connected(OvsdbNorthbound(server.remote, owner=OWNER, wake=Wakes(), probe_s=0.1)) as subject:
+        subject.apply(network("a"), epoch=1)
+        server.freeze()
+        thaw = threading.Timer(0.6, server.thaw)
+        thaw.start()
+        subject.apply(network("b"), epoch=1)
+        thaw.join()
+        assert switch("b").key in subject.owned_rows()
+
+
+def test_a_server_that_takes_long_to_answer_at_first_is_given_longer(server: OvsdbServer) -> None:
+    server.freeze()
+    subject = OvsdbNorthbound(server.remote, owner=OWNER, wake=Wakes(), probe_s=0.05)
+    subject.start()
+    try:
+        wait_until(lambda: "silent" in subject.last_error, timeout_s=10, what="given up once")
+        server.thaw()
+        back(subject)
+    finally:
+        subject.close()
+
+
 def test_northd_is_waited_for(server: OvsdbServer) -> None:
     with connected(northbound(server)) as subject:
         nb_cfg = subject.apply(network("a"), epoch=1)
@@ -213,7 +237,7 @@ def test_a_schema_upgraded_under_us_is_seen(server: OvsdbServer, tmp_path: Path)
 
 def test_ten_thousand_ports_go_in_one_transaction_and_come_back(server: OvsdbServer) -> None:
     names = [f"p{number}" for number in range(10_000)]
-    with connected(northbound(server, timeout_s=60)) as subject:
+    with connected(OvsdbNorthbound(server.remote, owner=OWNER, wake=Wakes())) as subject:
         delta = network("a", *names)
         nb_cfg = subject.apply(delta, epoch=1)
         written = dict(subject.owned_rows())
