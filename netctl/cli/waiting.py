@@ -19,20 +19,25 @@ from netctl.v1 import status_pb2
 DEFAULT_TIMEOUT_S = 60.0
 # Beyond this a request that lists the names is larger than the events that it would save.
 _NAMES_MAX = 500
+# Reasons of FAILED that end without another change of intents.
+_MAY_END = frozenset({"TAP_MISSING", "HOST_DOWN", "UPLINK_DOWN", "HOST_PROBLEM"})
 _RESUMABLE = ("UNAVAILABLE", "CANCELLED", "OUT_OF_RANGE")
 
 
 def is_settled(resource: Any, revision: int) -> bool:
     """Say whether the status speaks of `revision` and will not change by waiting.
 
-    A floating NIC is PENDING for as long as nobody attaches it.
+    A floating NIC is PENDING for as long as nobody attaches it. A FAILED that ends when a guest, an agent or
+    a cable comes is waited for like PENDING.
     """
     status = resource.status
     if status.revision < revision:
         return False
     if status.phase == status_pb2.PHASE_PENDING:
         return bool(status.reason == "NOT_ATTACHED")
-    return bool(status.phase in (status_pb2.PHASE_PROGRAMMED, status_pb2.PHASE_FAILED))
+    if status.phase == status_pb2.PHASE_FAILED:
+        return status.reason not in _MAY_END
+    return bool(status.phase == status_pb2.PHASE_PROGRAMMED)
 
 
 def wait_until_settled(client: Client, wanted: Mapping[str, int], timeout_s: float) -> dict[str, Any]:
