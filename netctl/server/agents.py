@@ -50,6 +50,13 @@ class _Stream:
             self.newest = assignment
             self.flag.set()
 
+    def heard_all(self, reading: asyncio.Task[None]) -> None:
+        """End with the task that reads, whatever ended it."""
+        bug = None if reading.cancelled() else reading.exception()
+        if bug is not None:
+            log.error("reading an agent's stream failed", host=self.host, exc_info=bug)
+        self.end(Unavailable("the report could not be taken; connect again") if bug is not None else None)
+
     def end(self, error: NetctlError | None) -> None:
         self.ended = True
         self.error = self.error or error
@@ -86,6 +93,7 @@ class AgentService(agent_pb2_grpc.AgentServiceServicer):
             raise stream.error
         self._enter(stream, context.peer())
         reading = asyncio.create_task(self._read(request_iterator, stream))
+        reading.add_done_callback(stream.heard_all)
         try:
             self._reports.note_report(report)
             sent: Assignment | None = None
@@ -123,7 +131,6 @@ class AgentService(agent_pb2_grpc.AgentServiceServicer):
                 async with asyncio.timeout(SILENCE_MAX_S):
                     request = await anext(requests, None)
                 if request is None:
-                    stream.end(None)
                     return
                 report = report_from_proto(request.report)
                 if report.host != stream.host:

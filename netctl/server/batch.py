@@ -21,7 +21,7 @@ from netctl.server.edge import Context
 from netctl.server.nouns import BY_KIND, opened
 from netctl.server.ports import Ports
 from netctl.server.requests import Answer
-from netctl.server.writes import check_revision, submit, within
+from netctl.server.writes import check_revision, locate, submit, within
 from netctl.v1 import operations_pb2 as pb
 from netctl.v1 import operations_pb2_grpc
 
@@ -64,8 +64,11 @@ class Plan:
 
     def _parse(self, resource: pb.Resource, place: str) -> Intent:
         noun, message = opened(resource, place)
-        with within(f"{place}.{noun.field}", message.DESCRIPTOR):
+        try:
             intent = noun.from_proto(message)
+        except NetctlError as error:
+            locate(error, f"{place}.{noun.field}", message.DESCRIPTOR)
+            raise
         self._left[noun.kind, intent.id] = intent
         return intent
 

@@ -36,16 +36,17 @@ _EXAMPLES = {
     Kind.SUBNET: "subnets/web",
     Kind.NIC: "nics/web-1",
 }
+_PREFIXES = {kind: f"{kind.value}/" for kind in Kind}
 _KINDS = {kind.value: kind for kind in Kind}
 
 
 def parse_name(field: str, value: str, kind: Kind) -> str:
     """Return the id in a resource name of `kind`; its form is for the model to check."""
-    collection, slash, id_ = value.partition("/")
-    if collection != kind.value or not slash:
+    prefix = _PREFIXES[kind]
+    if not value.startswith(prefix):
         problem = f"{value[:80]!r} is not a name in {kind.value}" if value else "is empty"
         raise InvalidIntent(field, f"{problem}; write it like {_EXAMPLES[kind]}")
-    return id_
+    return value[len(prefix) :]
 
 
 def parse_reference(field: str, value: str, kind: Kind) -> str:

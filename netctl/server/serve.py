@@ -7,7 +7,6 @@ was made on.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,13 +24,14 @@ from netctl.server.info import ControllerService
 from netctl.server.infra_services import ClusterService, HostService, VirtualSwitchService
 from netctl.server.network_services import NicService, SubnetService
 from netctl.server.ports import Ports
+from netctl.server.wakes import survived
 from netctl.server.watch import WatchService
 from netctl.v1 import agent_pb2_grpc, infra_pb2_grpc, network_pb2_grpc, operations_pb2_grpc
 
 MESSAGE_MAX_BYTES = 4 << 20
 _READY_POLL_S = 1.0
 _FILES = ("infra", "network", "operations", "agent")
-_OPTIONS: tuple[tuple[str, int], ...] = (
+SERVER_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.max_receive_message_length", MESSAGE_MAX_BYTES),
     # Two controllers on one port would share its connections without anybody noticing.
     ("grpc.so_reuseport", 0),
@@ -55,7 +55,7 @@ class Server:
     def __init__(self, ports: Ports) -> None:
         """Make all services; nobody can call them yet."""
         self._ports = ports
-        self._grpc = grpc.aio.server(interceptors=(Edge(),), options=_OPTIONS)
+        self._grpc = grpc.aio.server(interceptors=(Edge(),), options=SERVER_OPTIONS)
         self._watch = WatchService(ports)
         self._agents = AgentService(ports)
         self._health = _Health(ports)
@@ -129,10 +129,9 @@ class _Health(health.aio.HealthServicer):
             await self.set(name, serving)
 
     async def _poll(self) -> None:
-        with contextlib.suppress(asyncio.CancelledError):
-            while True:
-                await asyncio.sleep(_READY_POLL_S)
-                await self._refresh()
+        while True:
+            await asyncio.sleep(_READY_POLL_S)
+            await survived(self._refresh())
 
 
 def service_names() -> tuple[str, ...]:

@@ -38,6 +38,10 @@ class StatusLog:
         self._changed[key] = (self.place, revision)
         return True
 
+    def keys(self) -> list[Key]:
+        """Return all keys whose status is known."""
+        return list(self._known)
+
     def after(self, place: int) -> list[Key]:
         """Return the keys whose status changed after `place`."""
         return self._until(lambda entry: entry[0] <= place)

@@ -6,7 +6,7 @@ revision, so that a client that resumes from any event misses nothing.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 
 from netctl.errors import InvalidIntent
@@ -15,7 +15,7 @@ from netctl.server.convert import parse_key, parse_kind
 from netctl.server.edge import Context
 from netctl.server.nouns import wrapped
 from netctl.server.ports import Ports
-from netctl.server.watch_hub import Watcher, WatchHub, ordered
+from netctl.server.watch_hub import Watcher, WatchHub, everything, ordered
 from netctl.v1 import operations_pb2 as pb
 from netctl.v1 import operations_pb2_grpc
 
@@ -45,15 +45,15 @@ class WatchService(operations_pb2_grpc.WatchServiceServicer):
         wanted = _wanted(request.collections, names)
         watcher = self._hub.add()
         try:
-            if request.start_revision:
-                keys: Iterable[Key] = await self._hub.resume(watcher, request.start_revision)
-            else:
-                keys = names or self._hub.snapshot().keys()
             told = request.start_revision
-            for key in ordered(key for key in keys if wanted(key)):
+            if told:
+                keys = await self._hub.resume(watcher, told)
+            else:
+                keys = ordered(names) if names else everything(self._hub.snapshot())
+            for key in filter(wanted, keys):
                 event = self._event(key, told)
                 # At the beginning there is nothing that the client could have seen and that is gone.
-                if request.start_revision or event.kind == pb.EVENT_KIND_PUT:
+                if told or event.kind == pb.EVENT_KIND_PUT:
                     yield event
             yield pb.WatchResponse(kind=pb.EVENT_KIND_SYNCED, revision=watcher.revision)
             async with aclosing(self._rounds(watcher, wanted)) as events:
@@ -66,7 +66,7 @@ class WatchService(operations_pb2_grpc.WatchServiceServicer):
         told = watcher.revision
         while True:
             await self._hub.wait(watcher)
-            keys = ordered(key for key in await self._hub.advance(watcher) if wanted(key))
+            keys = ordered(filter(wanted, await self._hub.advance(watcher)))
             for key in keys[:-1]:
                 yield self._event(key, told)
             if keys:

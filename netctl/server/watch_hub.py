@@ -8,7 +8,8 @@ it. Statuses are not stored: their log begins with this process.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from netctl.errors import Exhausted, OutOfRange, Unavailable
 from netctl.model.keys import Key, Kind
@@ -20,6 +21,7 @@ from netctl.server.wakes import LoopWake
 
 WATCHERS_MAX = 1000
 _SLICE = 250
+_PLACES = {kind: place for place, kind in enumerate(Kind)}
 
 
 class Watcher:
@@ -82,33 +84,36 @@ class WatchHub:
             raise Unavailable("the controller is stopping; connect again and resume from the last revision")
         watcher.flag.clear()
 
-    async def resume(self, watcher: Watcher, revision: int) -> set[Key]:
+    async def resume(self, watcher: Watcher, revision: int) -> Iterable[Key]:
         """Return what a client that is complete up to `revision` has to be sent."""
         if revision > watcher.revision:
             raise OutOfRange(
                 f"revision {revision} is yet to come, the store is at {watcher.revision}; start afresh"
             )
-        changed = set(await self._changed_since(revision))
-        if revision <= self._began_at:
-            # Statuses may have changed while no controller was there to notice.
-            return changed | set(self.snapshot().keys())
-        return changed | set(self._log.noticed_from(revision))
+        changed = await self._changed_since(revision)
+        if revision > self._began_at:
+            return ordered(changed | set(self._log.noticed_from(revision)))
+        # Statuses may have changed while no controller was there to notice: everything is sent.
+        snapshot = self.snapshot()
+        gone = ordered(key for key in changed if snapshot.get(key) is None)
+        return chain(gone, everything(snapshot))
 
-    async def advance(self, watcher: Watcher) -> set[Key]:
+    async def advance(self, watcher: Watcher) -> Iterable[Key]:
         """Return what changed since the watcher's place, and move it to the present."""
         place, revision = self._log.place, self.snapshot().revision
-        keys = set(self._log.after(watcher.place)) if place != watcher.place else set()
+        keys = frozenset(self._log.after(watcher.place)) if place != watcher.place else frozenset()
         if revision != watcher.revision:
             keys |= await self._changed_since(watcher.revision)
         watcher.place, watcher.revision = place, revision
         return keys
 
-    async def _changed_since(self, revision: int) -> set[Key] | frozenset[Key]:
+    async def _changed_since(self, revision: int) -> frozenset[Key]:
         changed = self._intents.changed_since(revision)
         if changed is not None:
             return changed
         # Memory does not reach back so far; the log of the store may.
-        return {key for key, _ in await asyncio.to_thread(self._changes.changed_keys_since, revision)}
+        found = await asyncio.to_thread(self._changes.changed_keys_since, revision)
+        return frozenset(key for key, _ in found)
 
     async def _look(self) -> None:
         """See whose status changed. Without watchers it stays for the first to come: the board keeps it."""
@@ -116,7 +121,8 @@ class WatchHub:
             return
         revision = self.snapshot().revision
         # Statuses that change with their intents are noted before anybody sends them: each is sent once.
-        await self._note(self._intents.changed_since(self._seen) or ())
+        changed = self._intents.changed_since(self._seen)
+        await self._note(changed if changed is not None else self._log.keys())
         self._seen = revision
         self._flag_all()
         await self._note(self._statuses.take_changed())
@@ -137,5 +143,11 @@ class WatchHub:
 
 def ordered(keys: Iterable[Key]) -> list[Key]:
     """Return keys so that what is referred to comes before what refers to it."""
-    places = {kind: place for place, kind in enumerate(Kind)}
-    return sorted(keys, key=lambda key: (places[key[0]], key[1]))
+    return sorted(keys, key=lambda key: (_PLACES[key[0]], key[1]))
+
+
+def everything(snapshot: Snapshot) -> Iterator[Key]:
+    """Yield all keys in that order; sorting a hundred thousand would keep others waiting."""
+    for kind in Kind:
+        for id_ in snapshot.ids(kind):
+            yield kind, id_

@@ -81,12 +81,17 @@ def check_revision(field: str, revision: int) -> int:
     return revision
 
 
+def locate(error: NetctlError, prefix: str, descriptor: Descriptor) -> None:
+    """Name the field of an error within the request: what is wrong in a NIC is wrong in `nic.ipv4_address`."""
+    if re.split(r"[.\[]", error.field, maxsplit=1)[0] in descriptor.fields_by_name:
+        error.field = f"{prefix}.{error.field}"
+
+
 @contextmanager
 def within(prefix: str, descriptor: Descriptor) -> Iterator[None]:
-    """Name the field of an error within the request: what is wrong in a NIC is wrong in `nic.ipv4_address`."""
+    """Locate all errors of a block."""
     try:
         yield
     except NetctlError as error:
-        if re.split(r"[.\[]", error.field, maxsplit=1)[0] in descriptor.fields_by_name:
-            error.field = f"{prefix}.{error.field}"
+        locate(error, prefix, descriptor)
         raise

@@ -230,7 +230,7 @@ class BatchResponse(_message.Message):
     """How many edits changed something."""
     @_builtins.property
     def resources(self) -> _containers.RepeatedCompositeFieldContainer[Global___Resource]:
-        """One for each edit, in order; an edit that removed has no resource set."""
+        """One for each edit, in order; an edit that removed has no resource set. Beyond 3 MiB they come without status."""
 
     def __init__(
         self,

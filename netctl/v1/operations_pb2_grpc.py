@@ -203,7 +203,8 @@ class WatchServiceServicer:
 
         Without `start_revision` the stream starts with every resource as it is (PUT events) and then a SYNCED event.
         With it, with every resource changed after that revision as it is now (several changes of one resource may
-        arrive as one), removals included. OUT_OF_RANGE when the log no longer reaches back that far.
+        arrive as one), removals included. OUT_OF_RANGE when the log no longer reaches back that far. After a restart of
+        the controller every resource comes once more: statuses are not stored. Events may repeat what was sent before.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -100,7 +100,8 @@ class WatchServiceStub:
 
     Without `start_revision` the stream starts with every resource as it is (PUT events) and then a SYNCED event.
     With it, with every resource changed after that revision as it is now (several changes of one resource may
-    arrive as one), removals included. OUT_OF_RANGE when the log no longer reaches back that far.
+    arrive as one), removals included. OUT_OF_RANGE when the log no longer reaches back that far. After a restart of
+    the controller every resource comes once more: statuses are not stored. Events may repeat what was sent before.
     """
 
 @_typing.type_check_only
@@ -113,7 +114,8 @@ class WatchServiceAsyncStub(WatchServiceStub):
 
     Without `start_revision` the stream starts with every resource as it is (PUT events) and then a SYNCED event.
     With it, with every resource changed after that revision as it is now (several changes of one resource may
-    arrive as one), removals included. OUT_OF_RANGE when the log no longer reaches back that far.
+    arrive as one), removals included. OUT_OF_RANGE when the log no longer reaches back that far. After a restart of
+    the controller every resource comes once more: statuses are not stored. Events may repeat what was sent before.
     """
 
 class WatchServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -129,7 +131,8 @@ class WatchServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Without `start_revision` the stream starts with every resource as it is (PUT events) and then a SYNCED event.
         With it, with every resource changed after that revision as it is now (several changes of one resource may
-        arrive as one), removals included. OUT_OF_RANGE when the log no longer reaches back that far.
+        arrive as one), removals included. OUT_OF_RANGE when the log no longer reaches back that far. After a restart of
+        the controller every resource comes once more: statuses are not stored. Events may repeat what was sent before.
         """
 
 def add_WatchServiceServicer_to_server(servicer: WatchServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -58,9 +58,8 @@ async def test_health_can_be_watched(world: World) -> None:
 
 async def test_reflection_describes_everything(world: World) -> None:
     channel: Any = world.channel
-    stub = reflection_pb2_grpc.ServerReflectionStub(channel)
-    messages: Any = reflection_pb2
-    requests = [messages.ServerReflectionRequest(list_services="")]
+    stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
+    requests = [reflection_pb2.ServerReflectionRequest(list_services="")]
     async for answer in stub.ServerReflectionInfo(iter(requests)):
         assert {service.name for service in answer.list_services_response.service} == SERVICES
 
