@@ -28,9 +28,13 @@ from tests.fakes.controller import FakeAssignments, FakeReports
 
 
 class ObligingStatuses:
-    """PROGRAMMED at once; a floating NIC NOT_ATTACHED; what `say` said of a resource instead of that."""
+    """PROGRAMMED at once; a floating NIC NOT_ATTACHED; what `say` said of a resource instead of that.
+
+    `asked` holds what somebody asked for.
+    """
 
     def __init__(self) -> None:
+        self.asked: set[Key] = set()
         self._said: dict[Key, tuple[Phase, str, str]] = {}
         self._changed: set[Key] = set()
         self._callbacks: list[Callable[[], None]] = []
@@ -43,6 +47,7 @@ class ObligingStatuses:
             callback()
 
     def status(self, key: Key, snapshot: Snapshot | None = None) -> Status | None:
+        self.asked.add(key)
         intent = snapshot.get(key) if snapshot is not None else None
         if intent is None:
             return None

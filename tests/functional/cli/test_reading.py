@@ -169,13 +169,16 @@ def test_a_call_rides_out_a_restart(furnished: Run, controller: Controller, clie
 
 def test_waiting_rides_out_a_restart(furnished: Run, controller: Controller) -> None:
     furnished("create", "nic", "a", "--subnet", "web", "--host", "h1")
-    controller.statuses.say((Kind.NIC, "a"), Phase.PENDING, "WAITING_FOR_OVN")
+    key = Kind.NIC, "a"
+    controller.statuses.say(key, Phase.PENDING, "WAITING_FOR_OVN")
+    controller.statuses.asked.clear()
 
     def restart_then_settle() -> None:
+        wait_until(lambda: key in controller.statuses.asked, timeout_s=20, what="somebody waits for the NIC")
         controller.restart()
-        controller.statuses.say((Kind.NIC, "a"), Phase.PROGRAMMED)
+        controller.statuses.say(key, Phase.PROGRAMMED)
 
-    settler = threading.Timer(0.3, restart_then_settle)
+    settler = threading.Thread(target=restart_then_settle)
     settler.start()
     try:
         furnished("wait", "nic/a", "--timeout", "20")
