@@ -1,0 +1,42 @@
+"""The controller's command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from netctl.config import DEFAULT_LISTEN, parse_arguments
+
+
+def test_flags_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NETCTL_STATE_DIR", "/var/other")
+    monkeypatch.setenv("NETCTL_NORTHBOUND", "tcp:192.0.2.1:6641")
+    config = parse_arguments(["--state-dir", "/var/mine", "--listen", "unix:a", "--listen", "[::1]:5"])
+    assert config.state_dir == Path("/var/mine")
+    assert config.northbound == "tcp:192.0.2.1:6641"
+    assert config.listen == ("unix:a", "[::1]:5")
+
+
+def test_there_is_a_default_for_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (
+        "STATE_DIR",
+        "NORTHBOUND",
+        "OVN_REMOTE",
+        "LISTEN",
+        "METRICS_LISTEN",
+        "RESYNC_S",
+        "LOG_FORMAT",
+    ):
+        monkeypatch.delenv(f"NETCTL_{name}", raising=False)
+    config = parse_arguments([])
+    assert config.listen == (DEFAULT_LISTEN,)
+    assert config.resync_s == 30
+
+
+@pytest.mark.parametrize("value", ["soon", "0", "-1"])
+def test_nonsense_ends_with_a_usage_text(value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse_arguments(["--resync-s", value])
+    assert ended.value.code == 2
+    assert "--resync-s" in capsys.readouterr().err
