@@ -1,9 +1,8 @@
 """Allocation of numbers: addresses, MACs, VNIs and bridges.
 
 Next-fit: the search goes on where the last one ended, so that a number that was freed stays unused for as long as
-possible (ARP caches and DHCP clients remember it). Taken numbers stand in blocks of 1024 bits (lookups.py), which
-makes the search a few integer operations at any fill level. A space that is full is remembered as FULL until one
-of its numbers is freed or its pools change.
+possible (ARP caches and DHCP clients remember it). Taken numbers stand in blocks of 1024 bits (snapshot.py), so that
+the search is a few integer operations at any fill level: to find that a /24 is full takes one block, a /16 64.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from dataclasses import dataclass
 from netctl.errors import Exhausted
 from netctl.model.indexes import Scope, Space
 from netctl.model.numbers import address_number, address_text, mac_text
-from netctl.model.snapshot import BLOCK_BITS, FULL, Draft
+from netctl.model.snapshot import BLOCK_BITS, Draft
 from netctl.model.subnet import AddressRange, IpConfig, Subnet
 
 VNI_MAX = 2**24 - 1  # RFC 8926: Geneve has 24 bits; 0 is none
@@ -123,11 +122,9 @@ def first_free(draft: Draft, scope: Scope, within: Range) -> int | None:
 
 
 def _allocate(draft: Draft, scope: Scope, ranges: Sequence[Range], start: int) -> int | None:
-    cursor = draft.cursors[scope]
-    if cursor == FULL:
-        return None
-    found = _next_free(draft, scope, ranges, cursor or start)
-    draft.set_cursor(scope, FULL if found is None else found + 1)
+    found = _next_free(draft, scope, ranges, draft.cursors[scope] or start)
+    if found is not None:
+        draft.set_cursor(scope, found + 1)
     return found
 
 

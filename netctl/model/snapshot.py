@@ -34,7 +34,6 @@ from netctl.model.sorted_set import SortedSet
 # A place in the undo log of a draft.
 Mark = NewType("Mark", int)
 
-FULL = -1  # a cursor's value: no number of its pools is free
 # A claim of a number stands in a block of 1024 bits as well: a free number is found by a few integer operations
 # at any fill level. (space, whose, number >> BLOCK_BITS)
 BLOCK_BITS = 10
@@ -202,7 +201,7 @@ class Draft(Lookups):
         return self._claims[claim[0]].get(claim[1])
 
     def set_cursor(self, scope: Scope, number: int) -> None:
-        """Say where to look for the next number; FULL when there is none."""
+        """Say where to look for the next number."""
         self._undo.append((scope, self.cursors[scope]))
         self.cursors[scope] = number
 
@@ -255,8 +254,6 @@ class Draft(Lookups):
             del self._claims[scope][value]
             if isinstance(value, int):
                 self.blocks[scope[0], scope[1], value >> BLOCK_BITS] &= ~(1 << (value & _BLOCK_MASK))
-                if self.cursors[scope] == FULL:
-                    self.set_cursor(scope, value)
 
     def _relate(self, id: str, before: Intent | None, after: Intent | None) -> None:
         related = relations_of(before) if before is not None else ()
@@ -271,11 +268,10 @@ class Draft(Lookups):
                 self._members[relation][id] = None
 
     def _index_pools(self, key: Key, before: Intent | None, after: Intent | None) -> None:
-        """Index address ranges; a changed pool or MAC prefix may have free numbers again."""
-        for space in _POOLED[key[0]]:
-            if self.cursors[space, key[1]] == FULL:
-                self.set_cursor((space, key[1]), 0)
+        """Index address ranges; forget what allocation remembers of a removed cluster or subnet."""
         if after is None:
+            for space in _POOLED[key[0]]:
+                self.set_cursor((space, key[1]), 0)
             self.plans.pop((key[1], 4), None)
             self.plans.pop((key[1], 6), None)
         gone = spans_of(before) if before is not None else ()
