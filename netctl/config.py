@@ -44,6 +44,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> ControllerConfig:
     _add(parser, "--metrics-listen", "", "HOST:PORT for Prometheus; none when empty")
     _add(parser, "--resync-s", "30", "seconds between full comparisons of the northbound database")
     _add(parser, "--log-format", "text", "text or json")
+    log_formats = ("text", "json")
     listen = os.environ.get("NETCTL_LISTEN", "").split()
     parser.add_argument(
         "--listen",
@@ -56,6 +57,8 @@ def parse_arguments(argv: Sequence[str] | None = None) -> ControllerConfig:
         resync_s = float(args.resync_s)
     except ValueError:
         parser.error(f"--resync-s: {args.resync_s!r} is not a number of seconds")
+    if args.log_format not in log_formats:
+        parser.error(f"--log-format: {args.log_format!r} is neither text nor json")
     if resync_s <= 0:
         parser.error(f"--resync-s: {resync_s:g} must be more than 0")
     return ControllerConfig(

@@ -11,6 +11,7 @@ import gc
 import signal
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from importlib.metadata import version
 
@@ -23,7 +24,7 @@ from netctl.errors import NetctlError
 from netctl.loop import Loop, Pace, Wake
 from netctl.ovsdb.northbound import OvsdbNorthbound
 from netctl.reconciler.assignments import AssignmentBook
-from netctl.reconciler.board import StatusBoard
+from netctl.reconciler.board import START_GRACE_S, StatusBoard
 from netctl.reconciler.metrics import Metrics
 from netctl.reconciler.reconcile import Reconciler, Settings
 from netctl.server.admission import Admission
@@ -32,6 +33,7 @@ from netctl.server.serve import serve
 from netctl.store.sqlite import SqliteStore
 
 log = structlog.get_logger()
+NORTHD_STUCK_S = 10.0
 
 
 class Controller:
@@ -59,6 +61,9 @@ class Controller:
         self.metrics.store_revision.set_function(lambda: self.admission.snapshot().revision)
         self.metrics.agents.set_function(self.board.reports.connected)
         self._thread = threading.Thread(target=self.loop.run, name="reconciler", daemon=True)
+        self._grace = threading.Timer(START_GRACE_S, self.board.note_grace_over)
+        self._grace.daemon = True
+        self._northd_behind_since: float | None = None
         self.admission.on_change(self.wake)
         self.admission.on_change(self.assignments.changed)
         log.info(
@@ -73,12 +78,15 @@ class Controller:
         self.admission.start()
         self.northbound.start()
         self._thread.start()
+        self._grace.start()
 
     def close(self) -> None:
         """Stop everything that `start` and construction began."""
+        self._grace.cancel()
         self.loop.stop()
         self.northbound.close()
-        self._thread.join(timeout=10)
+        if self._thread.ident is not None:  # started
+            self._thread.join(timeout=10)
         self.admission.close()
         self.store.close()
 
@@ -93,18 +101,29 @@ class Controller:
             rows = len(self.northbound.owned_rows())
         except NetctlError as error:
             problems.append(error.message)
-        if self.northbound.connected and self.northbound.nb_cfg > self.northbound.sb_cfg:
-            problems.append("ovn-northd has not worked off the last change yet; is it running?")
+        ready = self.board.passes.revision >= 0 and not problems
+        if self._is_northd_stuck():
+            problems.append(f"ovn-northd has worked off nothing for {NORTHD_STUCK_S:g} s; is it running?")
         return ControllerInfo(
             version=version("netctl"),
             northbound_revision=max(0, self.board.passes.revision),
-            ready=self.board.passes.revision >= 0 and not problems,
+            ready=ready,
             problems=tuple(dict.fromkeys(problems)),
             northbound_schema=schema,
             northd_version=northd,
             passes=self.reconciler.passes,
             rows_owned=rows,
         )
+
+    def _is_northd_stuck(self) -> bool:
+        """Is northd behind, and has been for long? A busy one is behind for a moment after every change."""
+        if not self.northbound.connected or self.northbound.sb_cfg >= self.northbound.nb_cfg:
+            self._northd_behind_since = None
+            return False
+        now = time.monotonic()
+        if self._northd_behind_since is None:
+            self._northd_behind_since = now
+        return now - self._northd_behind_since >= NORTHD_STUCK_S
 
     def allow_mass_delete(self, actor: str, reason: str) -> None:
         """Let the next pass delete as much as it wants, and say so in the log."""

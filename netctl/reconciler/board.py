@@ -42,7 +42,8 @@ class StatusBoard:
     def status(self, key: Key, snapshot: Snapshot | None = None) -> Status | None:
         """Return the status of an intent now; None when it does not exist."""
         status = status_of(key, snapshot if snapshot is not None else self._snapshot(), self._world())
-        if status is not None and status.phase is not Phase.PROGRAMMED:
+        # A floating NIC is settled: only another change of intents moves it.
+        if status is not None and status.phase is not Phase.PROGRAMMED and status.reason != "NOT_ATTACHED":
             with self._lock:
                 self._unsettled.add(key)
         return status
@@ -91,6 +92,10 @@ class StatusBoard:
         """A connected agent reported."""
         before = self.reports.put(report)
         self._mark(self._changed_by(report, before), unsettled=self._moved(report, before))
+
+    def note_grace_over(self) -> None:
+        """The time is up in which hosts may connect after a start: silence means HOST_DOWN from now on."""
+        self._mark((), unsettled=True)
 
     def note_disconnect(self, host: HostId) -> None:
         """An agent's stream ended: everything on its host is in doubt."""
