@@ -11,8 +11,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-BULK_BYTES = 1 << 20
-BULK_ROWS = 2000
+BULK_BYTES = 1 << 14
+BULK_ROWS = 50
 
 _lock = threading.Lock()
 _pauses = 0
