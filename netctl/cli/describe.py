@@ -9,6 +9,7 @@ from netctl.cli import api
 from netctl.cli.client import Client
 from netctl.cli.failures import Failure
 from netctl.cli.history import render_change
+from netctl.cli.host_report import describe_report, read_report
 from netctl.cli.kinds import BY_COLLECTION, REFERENCES, Kind, kind_of_name
 from netctl.cli.messages import flatten, render_json
 from netctl.cli.output import paint, print_data
@@ -32,9 +33,12 @@ def print_description(client: Client, name: str, output: str) -> None:
     resource = api.get(client, name)
     users = list(_read_users(client, resource))
     changes = api.list_changes(client, name, CHANGES)
+    heard = read_report(client, name) if kind_of_name(name).word == "host" else None
     if output in ("json", "yaml"):
         data: dict[str, Any] = {"resource": render_json(resource), "used_by": [user.name for user in users]}
         data["changes"] = [render_json(change) for change in changes]
+        if heard is not None:
+            data["heard"] = render_json(heard)
         print_data(data, output)
         return
     if output == "name":
@@ -43,6 +47,8 @@ def print_description(client: Client, name: str, output: str) -> None:
     _print_section(kind_of_name(name).message + " " + name.partition("/")[2], _identity(resource))
     _print_section("Status", _status(resource))
     _print_section("Fields", [(path, text) for path, text in flatten(resource) if path != "name"])
+    if heard is not None:
+        _print_section("Heard from the host", describe_report(heard))
     _print_section("Refers to", [("", reference) for reference in _references(resource)])
     more = [("", f"and {len(users) - SHOWN} more")] if len(users) > SHOWN else []
     _print_section(f"Used by ({len(users)})", [*(("", user.name) for user in users[:SHOWN]), *more])

@@ -88,6 +88,11 @@ class StatusBoard:
             self._held = reason
             self._mark((), unsettled=True)
 
+    def heard(self, host: HostId) -> tuple[HostReport | None, bool]:
+        """Return what a host said last, and whether its agent is connected."""
+        heard = self.reports.get(host)
+        return heard.report, heard.connected
+
     def note_report(self, report: HostReport) -> None:
         """A connected agent reported."""
         before = self.reports.put(report)

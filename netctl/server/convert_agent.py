@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+from typing import Any
+
 from netctl.errors import InvalidIntent
 from netctl.model.assignment import Assignment
 from netctl.model.keys import HostId, check_id
@@ -53,6 +56,28 @@ def _nic(message: agent_pb2.NicReport) -> NicReport:
         plugged=message.plugged,
         ovn_installed=message.ovn_installed,
     )
+
+
+def report_to_proto(report: HostReport) -> agent_pb2.HostReport:
+    """Return the message of a report."""
+    return agent_pb2.HostReport(
+        host_id=report.host,
+        agent_version=report.agent_version,
+        assignment_revision=report.assignment_revision,
+        nb_cfg=report.nb_cfg,
+        ovn_controller_connected=report.ovn_controller_connected,
+        nics=[agent_pb2.NicReport(**_fields(nic)) for nic in report.nics],
+        links=[agent_pb2.LinkReport(**_fields(link)) for link in report.links],
+        bonds=[agent_pb2.BondReport(**_fields(bond)) for bond in report.bonds],
+        bridges=[agent_pb2.BridgeReport(**_fields(bridge)) for bridge in report.bridges],
+        tunnels=[agent_pb2.TunnelReport(**_fields(tunnel)) for tunnel in report.tunnels],
+        problems=report.problems,
+    )
+
+
+def _fields(part: NicReport | LinkReport | BondReport | BridgeReport | TunnelReport) -> dict[str, Any]:
+    """Return a part's fields: the messages spell them as the model does."""
+    return {field.name: getattr(part, field.name) for field in dataclasses.fields(part)}
 
 
 def assignment_to_proto(assignment: Assignment) -> agent_pb2.Assignment:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from netctl.model.keys import HostId
+from netctl.server.convert_agent import report_to_proto
 from netctl.server.edge import Context
 from netctl.server.nouns import CLUSTER, HOST, VIRTUAL_SWITCH
 from netctl.server.ports import Ports
@@ -58,6 +60,7 @@ class HostService(infra_pb2_grpc.HostServiceServicer):
     """Hosts."""
 
     def __init__(self, ports: Ports) -> None:
+        self._reports = ports.reports
         self._hosts = Resources(HOST, ports)
 
     async def GetHost(self, request: pb.GetHostRequest, context: Context) -> pb.GetHostResponse:
@@ -86,6 +89,16 @@ class HostService(infra_pb2_grpc.HostServiceServicer):
         """Remove one."""
         revision = await self._hosts.delete(request.name, request.if_revision, (request, context))
         return pb.DeleteHostResponse(revision=revision)
+
+    async def GetHostReport(
+        self, request: pb.GetHostReportRequest, context: Context
+    ) -> pb.GetHostReportResponse:
+        """Return what the host's agent said last."""
+        host = self._hosts.get(request.name)
+        report, connected = self._reports.heard(HostId(host.name.partition("/")[2]))
+        return pb.GetHostReportResponse(
+            connected=connected, report=report_to_proto(report) if report is not None else None
+        )
 
 
 class VirtualSwitchService(infra_pb2_grpc.VirtualSwitchServiceServicer):

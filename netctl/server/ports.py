@@ -72,6 +72,10 @@ class Statuses(Protocol):
 class HostReports(Protocol):
     """Who hears what hosts say (`reconciler/board.py`)."""
 
+    def heard(self, host: HostId) -> tuple[HostReport | None, bool]:
+        """Return what a host said last, and whether its agent is connected."""
+        ...
+
     def note_report(self, report: HostReport) -> None:
         """A connected agent reported."""
         ...

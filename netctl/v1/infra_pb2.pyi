@@ -10,6 +10,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from netctl.v1 import agent_pb2 as _agent_pb2
 from netctl.v1 import status_pb2 as _status_pb2
 import builtins as _builtins
 import sys
@@ -856,6 +857,52 @@ class DeleteHostResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeleteHostResponse: _TypeAlias = DeleteHostResponse  # noqa: Y015
+
+@_typing.final
+class GetHostReportRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`hosts/{id}`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetHostReportRequest: _TypeAlias = GetHostReportRequest  # noqa: Y015
+
+@_typing.final
+class GetHostReportResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONNECTED_FIELD_NUMBER: _builtins.int
+    REPORT_FIELD_NUMBER: _builtins.int
+    connected: _builtins.bool
+    """Whether the agent holds a stream now; what an agent that is gone said last is still shown."""
+    @_builtins.property
+    def report(self) -> _agent_pb2.HostReport:
+        """Unset when the agent said nothing since the controller started."""
+
+    def __init__(
+        self,
+        *,
+        connected: _builtins.bool = ...,
+        report: _agent_pb2.HostReport | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["report", b"report"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connected", b"connected", "report", b"report"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetHostReportResponse: _TypeAlias = GetHostReportResponse  # noqa: Y015
 
 @_typing.final
 class GetVirtualSwitchRequest(_message.Message):

@@ -307,6 +307,11 @@ class HostServiceStub:
                 request_serializer=netctl_dot_v1_dot_infra__pb2.DeleteHostRequest.SerializeToString,
                 response_deserializer=netctl_dot_v1_dot_infra__pb2.DeleteHostResponse.FromString,
                 _registered_method=True)
+        self.GetHostReport = channel.unary_unary(
+                '/netctl.v1.HostService/GetHostReport',
+                request_serializer=netctl_dot_v1_dot_infra__pb2.GetHostReportRequest.SerializeToString,
+                response_deserializer=netctl_dot_v1_dot_infra__pb2.GetHostReportResponse.FromString,
+                _registered_method=True)
 
 
 class HostServiceServicer:
@@ -343,6 +348,13 @@ class HostServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetHostReport(self, request, context):
+        """What the host's agent said last: links, bonds, bridges, tunnels, NICs.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_HostServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -370,6 +382,11 @@ def add_HostServiceServicer_to_server(servicer, server):
                     servicer.DeleteHost,
                     request_deserializer=netctl_dot_v1_dot_infra__pb2.DeleteHostRequest.FromString,
                     response_serializer=netctl_dot_v1_dot_infra__pb2.DeleteHostResponse.SerializeToString,
+            ),
+            'GetHostReport': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetHostReport,
+                    request_deserializer=netctl_dot_v1_dot_infra__pb2.GetHostReportRequest.FromString,
+                    response_serializer=netctl_dot_v1_dot_infra__pb2.GetHostReportResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -508,6 +525,33 @@ class HostService:
             '/netctl.v1.HostService/DeleteHost',
             netctl_dot_v1_dot_infra__pb2.DeleteHostRequest.SerializeToString,
             netctl_dot_v1_dot_infra__pb2.DeleteHostResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetHostReport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/netctl.v1.HostService/GetHostReport',
+            netctl_dot_v1_dot_infra__pb2.GetHostReportRequest.SerializeToString,
+            netctl_dot_v1_dot_infra__pb2.GetHostReportResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -102,6 +102,8 @@ class HostServiceStub:
     CreateHost: _grpc.UnaryUnaryMultiCallable[_infra_pb2.CreateHostRequest, _infra_pb2.CreateHostResponse]
     UpdateHost: _grpc.UnaryUnaryMultiCallable[_infra_pb2.UpdateHostRequest, _infra_pb2.UpdateHostResponse]
     DeleteHost: _grpc.UnaryUnaryMultiCallable[_infra_pb2.DeleteHostRequest, _infra_pb2.DeleteHostResponse]
+    GetHostReport: _grpc.UnaryUnaryMultiCallable[_infra_pb2.GetHostReportRequest, _infra_pb2.GetHostReportResponse]
+    """What the host's agent said last: links, bonds, bridges, tunnels, NICs."""
 
 @_typing.type_check_only
 class HostServiceAsyncStub(HostServiceStub):
@@ -113,6 +115,8 @@ class HostServiceAsyncStub(HostServiceStub):
     CreateHost: _aio.UnaryUnaryMultiCallable[_infra_pb2.CreateHostRequest, _infra_pb2.CreateHostResponse]  # type: ignore[assignment]
     UpdateHost: _aio.UnaryUnaryMultiCallable[_infra_pb2.UpdateHostRequest, _infra_pb2.UpdateHostResponse]  # type: ignore[assignment]
     DeleteHost: _aio.UnaryUnaryMultiCallable[_infra_pb2.DeleteHostRequest, _infra_pb2.DeleteHostResponse]  # type: ignore[assignment]
+    GetHostReport: _aio.UnaryUnaryMultiCallable[_infra_pb2.GetHostReportRequest, _infra_pb2.GetHostReportResponse]  # type: ignore[assignment]
+    """What the host's agent said last: links, bonds, bridges, tunnels, NICs."""
 
 class HostServiceServicer(metaclass=_abc_1.ABCMeta):
     """Hosts."""
@@ -151,6 +155,14 @@ class HostServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _infra_pb2.DeleteHostRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_infra_pb2.DeleteHostResponse, _abc.Awaitable[_infra_pb2.DeleteHostResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def GetHostReport(
+        self,
+        request: _infra_pb2.GetHostReportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_infra_pb2.GetHostReportResponse, _abc.Awaitable[_infra_pb2.GetHostReportResponse]]:
+        """What the host's agent said last: links, bonds, bridges, tunnels, NICs."""
 
 def add_HostServiceServicer_to_server(servicer: HostServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 

@@ -52,13 +52,18 @@ class FakeReports:
     """Everything that hosts said, in order; None is a disconnect."""
 
     def __init__(self) -> None:
-        self.heard: list[tuple[HostId, HostReport | None]] = []
+        self.log: list[tuple[HostId, HostReport | None]] = []
+
+    def heard(self, host: HostId) -> tuple[HostReport | None, bool]:
+        said = [report for name, report in self.log if name == host]
+        last = next((report for report in reversed(said) if report is not None), None)
+        return last, bool(said) and said[-1] is not None
 
     def note_report(self, report: HostReport) -> None:
-        self.heard.append((report.host, report))
+        self.log.append((report.host, report))
 
     def note_disconnect(self, host: HostId) -> None:
-        self.heard.append((host, None))
+        self.log.append((host, None))
 
 
 class FakeAssignments:

@@ -7,6 +7,7 @@ import contextlib
 from typing import Any
 
 import grpc
+import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from netctl.v1 import agent_pb2 as pb
@@ -79,7 +80,7 @@ async def test_a_host_that_moved_is_told_although_it_has_to_do_nothing(world: Wo
 
 async def test_reports_are_heard_and_the_end_of_the_stream_as_well(world: World) -> None:
     await world.furnish()
-    heard = world.reports.heard
+    heard = world.reports.log
     async with Agent(world, nb_cfg=1) as agent:
         await agent.assignment()
         await agent.report(nb_cfg=2, problems=["no eth1"])
@@ -93,20 +94,35 @@ async def test_reports_are_heard_and_the_end_of_the_stream_as_well(world: World)
     ]
 
 
+async def test_what_a_host_said_last_can_be_asked_for(world: World) -> None:
+    await world.furnish()
+    request = infra.GetHostReportRequest(name="hosts/h1")
+    assert not (await world.hosts.GetHostReport(request)).HasField("report")
+    async with Agent(world, nb_cfg=7) as agent:
+        await agent.assignment()
+        heard = await world.hosts.GetHostReport(request)
+        assert (heard.connected, heard.report.host_id, heard.report.nb_cfg) == (True, "h1", 7)
+    await until(lambda: world.reports.log[-1] == ("h1", None))
+    heard = await world.hosts.GetHostReport(request)
+    assert (heard.connected, heard.report.nb_cfg) == (False, 7)
+    with pytest.raises(grpc.aio.AioRpcError, match=r"hosts/h9 does not exist"):
+        await world.hosts.GetHostReport(infra.GetHostReportRequest(name="hosts/h9"))
+
+
 async def test_an_agent_that_ends_its_stream_is_noted(world: World) -> None:
     await world.furnish()
     async with Agent(world) as agent:
         await agent.assignment()
         await agent.call.done_writing()
         await agent.ends_with("OK", "")
-        assert world.reports.heard[-1] == ("h1", None)
+        assert world.reports.log[-1] == ("h1", None)
 
 
 async def test_an_unknown_host_is_refused_until_it_is_there(world: World) -> None:
     await world.furnish()
     async with Agent(world, "h9") as agent:
         await agent.ends_with("NOT_FOUND", "hosts/h9 does not exist")
-    assert world.reports.heard == []
+    assert world.reports.log == []
     async with Agent(world, "") as agent:
         await agent.ends_with("INVALID_ARGUMENT", "is empty")
 
@@ -117,7 +133,7 @@ async def test_a_host_that_is_removed_loses_its_stream(world: World) -> None:
         await agent.assignment()
         await world.hosts.DeleteHost(infra.DeleteHostRequest(name="hosts/h1"))
         await agent.ends_with("NOT_FOUND", "hosts/h1 does not exist")
-        await until(lambda: world.reports.heard[-1] == ("h1", None))
+        await until(lambda: world.reports.log[-1] == ("h1", None))
 
 
 async def test_a_second_stream_replaces_the_first(world: World) -> None:
@@ -128,10 +144,10 @@ async def test_a_second_stream_replaces_the_first(world: World) -> None:
             assert (await new.assignment()).host_id == "h1"
             await old.ends_with("ABORTED", "another agent")
             # The old one's end is not the host's.
-            assert [report is None for _, report in world.reports.heard] == [False, False]
+            assert [report is None for _, report in world.reports.log] == [False, False]
             await world.nics.CreateNic(nic("a", host="hosts/h1"))
             assert names(await new.assignment()) == ["a"]
-        await until(lambda: world.reports.heard[-1] == ("h1", None))
+        await until(lambda: world.reports.log[-1] == ("h1", None))
 
 
 async def test_a_stream_is_for_one_host(world: World) -> None:
@@ -141,7 +157,7 @@ async def test_a_stream_is_for_one_host(world: World) -> None:
         agent.host = "h2"
         await agent.report()
         await agent.ends_with("INVALID_ARGUMENT", "one stream is for one host")
-    assert {host for host, _ in world.reports.heard} == {"h1"}
+    assert {host for host, _ in world.reports.log} == {"h1"}
 
 
 async def test_a_slow_agent_gets_the_newest_assignment(world: World) -> None:
