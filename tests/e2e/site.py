@@ -17,6 +17,7 @@ from netctl.lab import namespaces
 from netctl.lab.lab import Lab
 from netctl.loop import wait_until
 from netctl.v1 import infra_pb2, network_pb2, operations_pb2, status_pb2
+from netctl.v1.infra_pb2_grpc import HostServiceStub
 from netctl.v1.network_pb2_grpc import NicServiceStub, SubnetServiceStub
 from netctl.v1.operations_pb2_grpc import BatchServiceStub, ControllerServiceStub
 from tests.lossmeter.meter import Guest, LossMeter, measure
@@ -58,6 +59,7 @@ class Site:
             # After a kill the next attempt must not wait for gRPC's own back-off of up to two minutes.
             options=[("grpc.initial_reconnect_backoff_ms", 50), ("grpc.max_reconnect_backoff_ms", 200)],
         )
+        self.hosts = HostServiceStub(self.channel)
         self.subnets = SubnetServiceStub(self.channel)
         self.nics = NicServiceStub(self.channel)
         self.batches = BatchServiceStub(self.channel)
@@ -126,6 +128,16 @@ class Site:
         except TimeoutError as error:
             raise TimeoutError(f"{name}: wanted {reason or 'PROGRAMMED'}, is {last[0].status}") from error
         return last[0]
+
+    def wait_host(self, name: str, reason: str) -> None:
+        """Return when a host's status has this reason ("" is PROGRAMMED)."""
+        request = infra_pb2.GetHostRequest(name=name)
+
+        def reached() -> bool:
+            status = self.hosts.GetHost(request, timeout=DEADLINE_S, wait_for_ready=True).host.status
+            return status.phase == PROGRAMMED if not reason else status.reason == reason
+
+        wait_until(reached, timeout_s=10, what=f"{name} is {reason or 'PROGRAMMED'}")
 
     def wait_programmed(self, *names: str, timeout_s: float = 20) -> None:
         """Return when all these NICs are PROGRAMMED."""
@@ -204,7 +216,7 @@ class Site:
 
 @contextmanager
 def site(suffix: str) -> Iterator[Site]:
-    """Bring up a lab of our own name (it registers cluster, virtual switches, hosts) with two subnets; remove it after."""
+    """Bring up a lab of our own name, which registers its hosts, with the two subnets; remove every trace after."""
     lab = Lab(TOPOLOGY.read_text(), name=f"e2e-{os.getpid()}-{suffix}")
     with ExitStack() as stack:
         stack.callback(lab.down)

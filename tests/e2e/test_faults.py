@@ -19,6 +19,7 @@ import grpc
 import pytest
 
 from netctl.errors import Unavailable
+from netctl.lab import links, namespaces
 from netctl.loop import wait_until
 from netctl.v1 import network_pb2
 from tests.e2e.figures import note
@@ -188,8 +189,9 @@ def test_the_controller_dies_at(world: World, point: str, monkeypatch: pytest.Mo
     last = here.create_nic(Nic(name="nics/crash-last", subnet="subnets/overlay", host="hosts/h1"))
     for nic in (*stored.values(), last):
         here.plug(nic)
+    for nic in (*stored.values(), last):
         here.wait_status(nic.name, "")
-        world.reaches(nic, f"crash at {point}", repaired_s)
+        assert here.ping_once(nic, world.pairs[1][1].ipv4_address)
         assert (
             here.nbctl("--bare", "--columns=name", "list", "Logical_Switch_Port").split().count(nic.uid) == 1
         )
@@ -313,3 +315,40 @@ def port_row(here: Site, nic: Nic) -> str:
     )
     switch = here.nbctl("lsp-get-ls", nic.uid) if row else ""
     return row + switch
+
+
+def test_nics_that_come_and_go_disturb_nobody_on_a_vlan(world: World) -> None:
+    """Ten NICs plugged and removed: nothing lost on the VLAN, nothing leaked anywhere (of tunnels, see above)."""
+    here = world.site
+    with here.measure(*world.pairs, pps=PPS) as meters:
+        made = [here.add(f"churn-{n}", ("vlan", "overlay")[n % 2], "h1") for n in range(10)]
+        here.discard(*made)
+        settle(here, meters)
+    vlan, overlay = (meter.report for meter in meters)
+    note("ten NICs come and go / vlan", str(vlan))
+    note("ten NICs come and go / overlay", str(overlay))
+    assert (vlan.lost, vlan.leaked, overlay.leaked) == (0, 0, 0), f"{vlan}; {overlay}"
+
+
+def test_a_bond_fails_over_and_a_host_without_uplink_says_so(world: World) -> None:
+    """One of two cables pulled: traffic goes on over the other. Both: UPLINK_DOWN. Back: all as before."""
+    here, (near, far) = world.site, world.pairs[0]
+    fabric = namespaces.fabric_namespace(here.lab.name)
+    with here.measure(*world.pairs, pps=PPS) as meters:
+        links.set_state(fabric, "h1-eth1", up=False)
+        for meter in meters:
+            meter.wait_for_arrivals(WHILE_DEAD, timeout_s=CONVERGE_S)
+        links.set_state(fabric, "h1-eth1", up=True)
+        meters[0].wait_for_more(WHILE_DEAD)
+    for kind, meter in zip(("vlan", "overlay"), meters, strict=True):
+        note(f"one cable of two pulled and put back / {kind}", str(meter.report))
+        assert meter.report.leaked == 0
+    for cable in ("h1-eth1", "h1-eth2"):
+        links.set_state(fabric, cable, up=False)
+    here.wait_host("hosts/h1", "UPLINK_DOWN")
+    assert not here.ping_once(near, far.ipv4_address)
+    for cable in ("h1-eth1", "h1-eth2"):
+        links.set_state(fabric, cable, up=True)
+    here.wait_host("hosts/h1", "")
+    for a, b in world.pairs:
+        here.wait_ping(a, b.ipv4_address, timeout_s=CONVERGE_S)

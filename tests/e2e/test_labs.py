@@ -13,6 +13,7 @@ import pytest
 from netctl.lab import namespaces
 from netctl.lab.lab import Lab, lab_names, take_down
 from netctl.lab.processes import IDENTITY
+from netctl.loop import wait_until
 from netctl.v1 import network_pb2
 from tests.e2e.site import Site, site
 
@@ -38,17 +39,16 @@ def test_two_labs_do_not_see_each_other_and_leave_nothing(two: tuple[Site, Site]
     one, other = two
     here, there = add(one, "a", "h1", "10.10.0.50"), add(other, "a", "h1", "10.10.0.50")
     add(one, "b", "h2", "10.10.0.60")
-    assert one.ping_once(here, "10.10.0.60")
+    one.wait_ping(here, "10.10.0.60")
     assert not other.ping_once(there, "10.10.0.60"), "a guest of the other lab answered"
     add(other, "c", "h2", "10.10.0.70")
-    assert other.ping_once(there, "10.10.0.70")
+    other.wait_ping(there, "10.10.0.70")
     assert not one.ping_once(here, "10.10.0.70"), "a guest of the other lab answered"
 
     pids = {process.pid() for process in one.lab.processes()}
     assert len(pids) == len(one.lab.processes())
     assert 0 not in pids
     kill_everything(one.lab)
-    assert not any(process.pid() for process in one.lab.processes())
     take_down(one.lab.name)
     assert remains(one.lab) == []
     assert other.ping_once(there, "10.10.0.70")
@@ -59,10 +59,13 @@ def test_two_labs_do_not_see_each_other_and_leave_nothing(two: tuple[Site, Site]
 
 
 def kill_everything(lab: Lab) -> None:
-    """Kill every process that runs in a namespace of the lab, all at once."""
+    """Kill every process that runs in a namespace of the lab, all at once; return when all are dead."""
     for pid in namespaces.pids_in(namespaces.namespaces_of(lab.name)):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+    wait_until(
+        lambda: not any(process.pid() for process in lab.processes()), timeout_s=10, what="all processes dead"
+    )
 
 
 def remains(lab: Lab) -> list[str]:

@@ -18,7 +18,8 @@ WANTED = {
     for host in ("h1", "h2")
     for n in (1, 2)
 }
-Nics = dict[str, network_pb2.Nic]
+Nic = network_pb2.Nic
+Nics = dict[str, Nic]
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +32,7 @@ def here() -> Iterator[Site]:
 def nics(here: Site) -> Nics:
     """Eight NICs as admitted, guests behind them, leases taken, all PROGRAMMED."""
     made = {
-        name: here.create_nic(
-            network_pb2.Nic(name=f"nics/{name}", subnet=f"subnets/{kind}", host=f"hosts/{host}")
-        )
+        name: here.create_nic(Nic(name=f"nics/{name}", subnet=f"subnets/{kind}", host=f"hosts/{host}"))
         for name, (kind, host) in WANTED.items()
     }
     for nic in made.values():
@@ -83,10 +82,15 @@ def test_who_reaches_whom(here: Site, leased: Nics) -> None:
     # A negative takes a second each: all pairs at once, a few at a time.
     with ThreadPoolExecutor(max_workers=8) as pool:
         answers = pool.map(
-            lambda pair: here.ping_once(leased[pair[0]], leased[pair[1]].ipv4_address), expected
+            lambda pair: reaches(here, leased[pair[0]], leased[pair[1]], expected[pair]), expected
         )
         seen = dict(zip(expected, answers, strict=True))
     assert seen == expected
+
+
+def reaches(here: Site, a: Nic, b: Nic, expected: bool) -> bool:
+    """Ping; where an answer is due, again once: a userspace tunnel drops its first packet while ARP asks."""
+    return here.ping_once(a, b.ipv4_address) or (expected and here.ping_once(a, b.ipv4_address))
 
 
 def test_the_largest_packet_passes_whole(here: Site, leased: Nics) -> None:
@@ -107,7 +111,11 @@ def test_tcp_across_hosts(here: Site, leased: Nics, kind: str) -> None:
 
 
 def test_programmed_is_never_said_before_the_flows_are_there(here: Site, leased: Nics) -> None:
-    """Twenty NICs in a row: at the moment of PROGRAMMED one single echo request must be answered."""
+    """Twenty NICs in a row: at the moment of PROGRAMMED one single echo request must be answered.
+
+    Their subnets have a NIC on each host already: of the first NIC of a VLAN on a host this cannot be said yet, because
+    ovn-controller reports a NIC installed some 30 ms before the localnet port that it made for it.
+    """
     early: list[str] = []
     for n in range(20):
         kind, host, peer_host = ("vlan", "overlay")[n % 2], ("h1", "h2")[n // 2 % 2], ("h2", "h1")[n // 2 % 2]
