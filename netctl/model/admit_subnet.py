@@ -76,12 +76,10 @@ def _check_overlap(asked: Subnet, draft: Draft) -> None:
     """
     for (vpc, version), (low, high, _) in spans_of(asked):
         spans = draft.spans((vpc, version))
-        # Spans do not overlap with each other, so that the last one to begin at or before our end is the only one
-        # that can reach us, once our own is left aside.
+        # Spans do not overlap with each other, so that only the last one to begin at or before our end can reach us.
+        # When that is our own, from before, no other does.
         found = spans.floor((high, high, "~"))
-        while found is not None and found[2] == asked.id:
-            found = spans.floor((found[0] - 1, high, "~"))
-        if found is not None and found[1] >= low:
+        if found is not None and found[2] != asked.id and found[1] >= low:
             other = draft.subnet(SubnetId(found[2]))
             config = other and (other.ipv4 if version == 4 else other.ipv6)
             mine = asked.ipv4 if version == 4 else asked.ipv6

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from hypothesis import settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -73,7 +74,7 @@ ipv4s = one_of(
     ]
 )
 ipv6s = one_of([None, None, ipv6("fd00::/125", "fd00::1"), ipv6("fd00::/126")])
-mtus = one_of([0, 0, 1400, 1430, 1500])
+mtus = one_of([0, 0, 0, 0, 1400, 1430, 1500])
 dhcps = one_of([None, None, DhcpOptions(disabled=True), DhcpOptions(server_address="10.0.0.5")])
 
 
@@ -102,31 +103,40 @@ overlays = st.builds(
     ),
     one_of(SUBNETS),
     one_of(CLUSTERS),
-    one_of(["", "v1"]),
+    one_of(["", "v1", "v1"]),
     mtus,
     ipv4s,
     ipv6s,
     dhcps,
 )
 nics = st.builds(
-    nic,
-    one_of(NICS),
-    one_of(SUBNETS),
-    host=one_of(["", *HOSTS]).map(HostId),
-    mac_address=one_of(["", "", "", "50:6b:8d:00:00:03", "02:00:00:00:00:01"]),
-    ipv4_address=one_of(["", "", "", *(f"10.0.0.{i}" for i in range(1, 10))]),
+    # Mostly in the same subnet each time, or half of all edits would be refused moves.
+    lambda number, subnet, **fields: nic(f"n{number}", subnet or SUBNETS[number % 3], **fields),
+    st.integers(0, len(NICS) - 1),
+    one_of(["", "", "", "", *SUBNETS]),
+    host=one_of(["", "", "", *HOSTS]).map(HostId),
+    mac_address=one_of(["", "", "", "", "", "", "", "50:6b:8d:00:00:03", "02:00:00:00:00:01"]),
+    ipv4_address=one_of(["", *(f"10.0.0.{i}" for i in range(1, 9))]),
     ipv6_address=one_of(["", "", "", "fd00::2", "fd00::3"]),
     connected=st.booleans(),
     meta=METAS,
 )
-intents = st.one_of(clusters, switches, hosts, vlans, overlays, nics, nics, nics, nics)
-removals = one_of([(kind, id) for kind, ids in IDS.items() for id in ids])
-edits = st.one_of(
-    st.builds(Create, intent=intents),
-    st.builds(Create, intent=intents),
-    st.builds(Replace, intent=intents, or_create=st.booleans(), if_revision=one_of([0, 0, 0, 5])),
-    st.builds(Remove, key=removals, if_revision=one_of([0, 0, 0, 5])),
-)
+
+
+def edits_of(intents: st.SearchStrategy[Any], *kinds: Kind) -> st.SearchStrategy[Edit]:
+    keys = one_of([(kind, id) for kind in kinds for id in IDS[kind]])
+    return st.one_of(
+        st.builds(Create, intent=intents),
+        st.builds(Replace, intent=intents, or_create=st.just(True)),
+        st.builds(Replace, intent=intents, or_create=st.booleans(), if_revision=one_of([0, 0, 0, 5])),
+        st.builds(Remove, key=keys, if_revision=one_of([0, 0, 0, 5])),
+    )
+
+
+infra_edits = edits_of(st.one_of(clusters, switches, hosts), Kind.CLUSTER, Kind.VIRTUAL_SWITCH, Kind.HOST)
+subnet_edits = edits_of(st.one_of(vlans, overlays), Kind.SUBNET)
+nic_edits = edits_of(nics, Kind.NIC)
+edits = st.one_of(infra_edits, subnet_edits, nic_edits, nic_edits, nic_edits)
 
 
 class Admission(RuleBasedStateMachine):
@@ -135,10 +145,18 @@ class Admission(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.world = World(
-            cluster(),
-            switch(),
+            cluster("c1"),
+            cluster("c2"),
+            switch("vs0"),
+            switch("vs1"),
             host("h1", "192.0.2.1/24", "c1", "vs0"),
-            overlay("s1", ipv4=ipv4("10.0.0.0/29")),
+            host("h2", "192.0.2.1/24", "c2"),
+            overlay("s1", vpc="v1", ipv4=ipv4("10.0.0.0/29"), ipv6=ipv6("fd00::/125")),
+            vlan("s2", 10, ipv4=ipv4("10.0.0.0/28", "10.0.0.14")),
+            overlay("s3", vpc="v1"),
+            nic("n0", "s1", host=HostId("h1")),
+            nic("n1", "s1"),
+            nic("n2", "s2", ipv4_address="10.0.0.3"),
         )
 
     def stored(self) -> naive.World:
@@ -195,20 +213,46 @@ class Admission(RuleBasedStateMachine):
                 else:
                     assert got in before.free_addresses(subnet, version)
 
-    @rule(edit=edits)
-    def edit_alone(self, edit: Edit) -> None:
-        before = contents(self.world.draft)
-        if self.try_(edit) is not None:
-            assert contents(self.world.draft) == before
+    @rule(edit=infra_edits)
+    def edit_infra(self, edit: Edit) -> None:
+        self.edit_alone(edit)
+
+    @rule(edit=subnet_edits)
+    def edit_subnet(self, edit: Edit) -> None:
+        self.edit_alone(edit)
+
+    @rule(edit=nic_edits)
+    def edit_nic(self, edit: Edit) -> None:
+        self.edit_alone(edit)
+
+    @rule(edit=nic_edits)
+    def edit_nic_again(self, edit: Edit) -> None:
+        """NICs are what there is most of."""
+        self.edit_alone(edit)
 
     @rule(batch=st.lists(edits, min_size=2, max_size=6), undo=st.booleans())
     def edit_in_a_batch(self, batch: list[Edit], undo: bool) -> None:
         before = contents(self.world.draft)
         mark = self.world.draft.mark()
-        errors = [self.try_(edit) for edit in batch]  # all of them: those after a refused one as well
-        if undo or errors.count(None) < len(errors):
+        for edit in batch:
+            self.try_(edit)  # those after a refused one as well
+        if undo:
             self.world.draft.rollback(mark)
             assert contents(self.world.draft) == before
+
+    def edit_alone(self, edit: Edit) -> None:
+        before = contents(self.world.draft)
+        if self.try_(edit) is not None:
+            assert contents(self.world.draft) == before
+
+    @rule(id=one_of(SUBNETS), address=st.one_of(st.just("kept"), ipv4s), six=ipv6s, dhcp=dhcps)
+    def change_addresses(self, id: str, address: Any, six: Any, dhcp: DhcpOptions | None) -> None:
+        """Take families from a subnet with NICs, give it others, move its gateway and its DHCP server."""
+        found: Any = self.world.draft.get((Kind.SUBNET, id))
+        if found is not None:
+            four = found.ipv4 if address == "kept" else address
+            asked = _subnet(lambda **fields: replace(found, ipv6=six, **fields), four, dhcp)
+            self.edit_alone(Replace(intent=asked))
 
     @rule(subnet=one_of(SUBNETS))
     def fill(self, subnet: str) -> None:
@@ -235,4 +279,15 @@ class Admission(RuleBasedStateMachine):
 
 
 TestAdmission = Admission.TestCase
-TestAdmission.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestAdmission.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+
+
+@given(st.lists(edits, min_size=120, max_size=120))
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+def test_a_long_walk(walk: list[Edit]) -> None:
+    """The machine's runs are short; here the subnets fill up."""
+    admission = Admission()
+    for edit in walk:
+        admission.try_(edit)
+        admission.all_holds()
+    admission.indexes_are_those_of_the_intents()
