@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -113,15 +113,14 @@ class LossMeter:
         self._before = _cpu_pressure_us()
         self._began = time.monotonic()
         self._report: Report | None = None
-        try:
+        with ExitStack() as undo:
+            undo.callback(self.close)
             for side, own, peer in (("a", a, b), ("b", b, a)):
                 spoofed = spoofed_sources(own) if forge else ()
                 self._ends.append(_End(own, peer, {"run": run, "side": side, "pps": pps}, spoofed))
             for end in self._ends:
                 end.hear()
-        except BaseException:
-            self.close()
-            raise
+            undo.pop_all()
 
     def start(self) -> None:
         """Send, and return when allowed datagrams arrive both ways (the first ones wait for ARP)."""
