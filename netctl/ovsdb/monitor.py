@@ -5,7 +5,7 @@ and a call of `on_change` when either changed. Owns: both. Source of truth: the 
 
 The server sends the update that a transaction of ours causes before it answers the transaction, so what we wrote is
 in the replica when the answer is read (seen with ovsdb-server 3.1; `northbound.py` waits for it all the same).
-There is no fallback to older monitor methods: inserts with a uuid need ovsdb-server 2.13, monitor_cond_since 2.12.
+There is no fallback to older monitor methods: inserts with a uuid need ovsdb-server 2.13, monitor_cond_since is older.
 """
 
 from __future__ import annotations
