@@ -38,6 +38,8 @@ def diff(desired: Rows, actual: Rows, keys: Iterable[FactKey] | None = None) -> 
 
 def diff_row(want: Row, have: Row) -> Update | None:
     """Return the columns and map keys in which a row differs, or None."""
+    if want.columns == have.columns:  # almost always, and ten times as fast as looking at each
+        return None
     columns: dict[str, Value] = {}
     maps: dict[str, MapEdit] = {}
     for column, value in want.columns.items():
