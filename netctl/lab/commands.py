@@ -110,7 +110,9 @@ def up(
 def down(
     *,
     name: NameOption = "",
-    everything: Annotated[bool, typer.Option("--all", help="Every lab here.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every lab of this run folder ($NETCTL_LAB_DIR).")
+    ] = False,
 ) -> None:
     """Remove every trace of a lab, also of one that crashed.
 

@@ -75,6 +75,7 @@ class Lab:
             raise InvalidIntent(
                 "name", f"{self.directory} is too long for Unix sockets; set {discover.ENVIRONMENT}"
             )
+        _refuse_elsewhere(self.name)
         if namespaces.namespaces_of(self.name) and not self.directory.exists():
             raise InvalidIntent(
                 "name",
@@ -250,13 +251,18 @@ class Lab:
 
 
 def lab_names() -> list[str]:
-    """Name every lab that left anything on this machine: a run directory or a namespace."""
-    return sorted(set(discover.lab_names()) | namespaces.labs_with_namespaces())
+    """Name every lab that left anything on this machine: a run directory or a namespace.
+
+    A lab that somebody runs under another $NETCTL_LAB_DIR is theirs: `down --all` must not meet it.
+    """
+    here = set(discover.lab_names())
+    return sorted(here | {name for name in namespaces.labs_with_namespaces() - here if not _elsewhere(name)})
 
 
 def take_down(name: str) -> None:
     """Remove every trace of a lab, whole or in ruins: processes, namespaces, run directory."""
     check_lab_name(name)
+    _refuse_elsewhere(name)
     directory = discover.run_dir(name)
     with _locked(directory):
         for _ in range(2):  # a guest added while we looked
@@ -267,6 +273,21 @@ def take_down(name: str) -> None:
         shutil.rmtree(directory)
     with suppress(OSError):  # other labs are there
         directory.parent.rmdir()
+
+
+def _elsewhere(name: str) -> Path | None:
+    """Return the run directory of a lab that runs under another $NETCTL_LAB_DIR; ruins without one are anybody's."""
+    own = discover.run_dir(name).resolve()
+    found = processes.directories_in(namespaces.namespaces_of(name))
+    return next((path for path in sorted(found) if path.resolve() != own and path.is_dir()), None)
+
+
+def _refuse_elsewhere(name: str) -> None:
+    if path := _elsewhere(name):
+        raise InvalidIntent(
+            "name",
+            f"a lab {name} runs in {path}: take another name, or set {discover.ENVIRONMENT}={path.parent}",
+        )
 
 
 @contextmanager

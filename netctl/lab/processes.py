@@ -189,6 +189,12 @@ def identity_of(pid: int) -> str:
     return next(found, prefix).removeprefix(prefix).decode(errors="replace")
 
 
+def directories_in(namespace_names: list[str]) -> set[Path]:
+    """Return the run directories of the labs whose daemons run in these namespaces."""
+    found = {identity_of(pid) for pid in namespaces.pids_in(namespace_names)}
+    return {Path(identity).parents[1] for identity in found if identity.count("/") > 2}
+
+
 def end(pid_file: Path, identity: str, what: signal.Signals) -> bool:
     """Signal the process of a pid file if it is ours; say whether it is gone within a few seconds."""
     pid = read_pid(pid_file)

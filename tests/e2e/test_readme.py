@@ -28,10 +28,11 @@ def demo(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="ncl-") as folder:
         monkeypatch.setenv(ENVIRONMENT, folder)
         monkeypatch.delenv("NETCTL_SERVER", raising=False)
+        name = f"readme-{os.getpid()}"
         try:
-            yield netctl("lab", "demo", "--name", f"readme-{os.getpid()}")
+            yield netctl("lab", "demo", "--name", name)
         finally:
-            netctl("lab", "down", "--all")
+            netctl("lab", "down", "--name", name)
 
 
 @pytest.mark.timeout(240)

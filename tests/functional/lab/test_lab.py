@@ -145,6 +145,20 @@ def test_two_labs_of_one_topology_do_not_meet(new_lab: LabMaker) -> None:
     assert second.exec("h1", ["ping", "-c1", "-w2", second.topology.central.management_ip]).returncode == 0
 
 
+def test_the_lab_of_another_run_folder_is_left_alone(
+    new_lab: LabMaker, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = new_lab("theirs")
+    lab.up(without=plain_ovn.WITHOUT)
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv(discover.ENVIRONMENT, str(tmp_path_factory.mktemp("runs")))
+        assert lab.name not in lab_names(), "`down --all` would take it down"
+        for refused in (lab.down, lab.up):
+            with pytest.raises(InvalidIntent, match=f"runs in .*{lab.name}: take another name"):
+                refused()
+    assert len(running(lab)) == 9
+
+
 def test_down_removes_the_ruins_of_a_crash(new_lab: LabMaker) -> None:
     lab = new_lab("ruins")
     lab.up(without=plain_ovn.WITHOUT)
