@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.e2e.figures import FIGURES
+from tests.labs import own_labs
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_labs() -> Iterator[None]:
+    with own_labs():
+        yield
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

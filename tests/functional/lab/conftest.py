@@ -8,6 +8,7 @@ import pytest
 
 from netctl.lab import lab as lab_module
 from netctl.lab.lab import Lab
+from tests.labs import own_labs
 
 TOPOLOGY = (Path(__file__).parents[3] / "containerlab" / "two-hosts.clab.yml").read_text()
 
@@ -15,6 +16,12 @@ TOPOLOGY = (Path(__file__).parents[3] / "containerlab" / "two-hosts.clab.yml").r
 def lab_name(suffix: str) -> str:
     """Name a lab of this test process."""
     return f"t{os.getpid()}-{suffix}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_labs() -> Iterator[None]:
+    with own_labs():
+        yield
 
 
 @pytest.fixture
