@@ -1,14 +1,19 @@
 """Ports into the northbound database: our client, the hand-made limit, and how others do it, in the same run.
 
-`run()` returns figures; `TARGETS` says what they are held to. Each repetition of each way has a new server.
+`run()` returns figures; `TARGETS` says what they are held to. Each measurement has a new server and a
+process of its own: `python -m bench.nb_write WAY SIZE REMOTE`.
 """
 
 from __future__ import annotations
 
 import gc
+import json
+import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,55 +22,52 @@ from ovsdbapp.schema.ovn_northbound import impl_idl
 
 from bench.figures import Figure, Target
 from bench.ports import DATABASE, OWNER, Port, RawClient, delta_of, make_switches, operations_of, switch_uuid
+from netctl.bulk import without_collector
 from netctl.loop import wait_until
-from netctl.ovsdb.bulk import without_collector
 from netctl.ovsdb.northbound import OvsdbNorthbound
-from tests.servers import OvsdbServer, ovsdb_server
+from tests.servers import ovsdb_server
 
 TARGETS = (
-    Target(way="netctl, batch 100", peer="raw JSON-RPC, batch 100", least=0.7),
-    Target(way="netctl, one transaction", peer="raw JSON-RPC, one transaction", least=0.7),
-    Target(way="netctl, batch 1", peer="raw JSON-RPC, batch 1", least=0.6),
-    Target(way="netctl, batch 1", peer="ovsdbapp, one transaction per port", least=6),
-    Target(way="netctl, batch 100", peer="ovsdbapp, one transaction per port", least=25),
-    Target(way="netctl, batch 100", peer="ovn-nbctl, batch 1000", least=25),
+    Target(way="netctl, batch 100", peer="raw JSON-RPC, batch 100", least=0.7, by="rate_per_s"),
+    Target(way="netctl, one transaction", peer="raw JSON-RPC, one transaction", least=0.7, by="rate_per_s"),
+    Target(way="netctl, batch 1", peer="raw JSON-RPC, batch 1", least=0.6, by="rate_per_s"),
+    Target(way="netctl, batch 1", peer="ovsdbapp, one transaction per port", least=6, by="rate_per_s"),
+    Target(way="netctl, batch 100", peer="ovsdbapp, one transaction per port", least=25, by="rate_per_s"),
+    Target(way="netctl, batch 100", peer="ovn-nbctl, batch 1000", least=25, by="rate_per_s"),
 )
-_SLOW_WAYS_PORTS = 1000  # the cost of one port does not depend on how many follow
+_ALL = 1_000_000
+_SAMPLE = 1000  # one by one, the cost of a port does not depend on how many follow
 Batches = Sequence[Sequence[Port]]
-Way = Callable[[OvsdbServer, Batches], tuple[float, float]]  # wall and CPU seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """`write` returns wall and CPU seconds for ports in batches of `batch`, `most` of them, at sizes `upto`."""
+
+    write: Callable[[str, Batches], tuple[float, float]]
+    batch: int
+    most: int = 1_000_000
+    upto: int = 1_000_000
 
 
 def run(sizes: Sequence[int] = (1000, 10_000), repetitions: int = 3) -> list[Figure]:
     """Measure every way at every size, interleaved."""
-    figures = []
-    for size in sizes:
-        for _ in range(repetitions):
-            for name, way, batch, most in _ways(size):
-                figures.append(_measure(name, way, size, batch, min(size, most)))
-    return figures
-
-
-def _ways(size: int) -> list[tuple[str, Way, int, int]]:
     return [
-        ("raw JSON-RPC, batch 1", _raw, 1, 5000),
-        ("netctl, batch 1", _netctl, 1, 5000),
-        ("raw JSON-RPC, batch 100", _raw, 100, size),
-        ("netctl, batch 100", _netctl, 100, size),
-        ("raw JSON-RPC, one transaction", _raw, size, size),
-        ("netctl, one transaction", _netctl, size, size),
-        ("ovsdbapp, one transaction per port", _ovsdbapp, 1, _SLOW_WAYS_PORTS),
-        ("ovn-nbctl, batch 1000", _nbctl, 1000, size),
+        measure(name, size)
+        for size in sizes
+        for _ in range(repetitions)
+        for name in WAYS
+        if size <= WAYS[name].upto
     ]
 
 
-def _measure(name: str, way: Way, size: int, batch: int, count: int) -> Figure:
-    ports = [Port(number) for number in range(count)]
-    batches = [ports[start : start + batch] for start in range(0, count, batch)]
+def measure(name: str, size: int) -> Figure:
+    """Measure one way once, on a new server."""
     with TemporaryDirectory() as directory, ovsdb_server(Path(directory), "nb") as server:
         make_switches(str(server.socket))
-        gc.collect()
-        gc.freeze()  # what the benchmark itself holds is no burden for the collector
-        wall_s, cpu_s = way(server, batches)
+        command = [sys.executable, "-m", "bench.nb_write", name, str(size), server.remote]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+    count, wall_s, cpu_s = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("[")))
     return Figure(
         bench="nb_write",
         way=name,
@@ -76,20 +78,34 @@ def _measure(name: str, way: Way, size: int, batch: int, count: int) -> Figure:
     )
 
 
-def _raw(server: OvsdbServer, batches: Batches) -> tuple[float, float]:
-    with RawClient(str(server.socket)) as client, without_collector(True):  # the limit is without
+def main(name: str, size: int, remote: str) -> None:
+    """Measure one way once; print ports, wall and CPU seconds as JSON."""
+    way = WAYS[name]
+    count = min(size, way.most)
+    ports = [Port(number) for number in range(count)]
+    batch = min(way.batch, count)
+    batches = [ports[start : start + batch] for start in range(0, count, batch)]
+    gc.collect()
+    gc.freeze()  # what the benchmark itself holds is no burden for the collector
+    print("\n" + json.dumps([count, *way.write(remote, batches)]), flush=True)
+
+
+def _raw(remote: str, batches: Batches) -> tuple[float, float]:
+    with RawClient(remote.removeprefix("unix:")) as client, without_collector(True):  # the limit is without
         started, cpu = time.perf_counter(), time.process_time()
         for batch in batches:
             client.transact(operations_of(batch))
         return time.perf_counter() - started, time.process_time() - cpu
 
 
-def _netctl(server: OvsdbServer, batches: Batches) -> tuple[float, float]:
-    northbound = OvsdbNorthbound(server.remote, owner=OWNER, wake=lambda: None, timeout_s=120)
+def _netctl(remote: str, batches: Batches) -> tuple[float, float]:
+    northbound = OvsdbNorthbound(remote, owner=OWNER, wake=lambda: None, timeout_s=120)
     northbound.start()
     try:
         wait_until(lambda: northbound.connected, timeout_s=60, what="in sync")
         deltas = [delta_of(batch) for batch in batches]  # what compile and diff give
+        gc.collect()
+        gc.freeze()  # the others hold no such thing
         started, cpu = time.perf_counter(), time.process_time()
         for delta in deltas:
             northbound.apply(delta, epoch=1)
@@ -98,9 +114,9 @@ def _netctl(server: OvsdbServer, batches: Batches) -> tuple[float, float]:
         northbound.close()
 
 
-def _ovsdbapp(server: OvsdbServer, batches: Batches) -> tuple[float, float]:
+def _ovsdbapp(remote: str, batches: Batches) -> tuple[float, float]:
     """As Neutron's mechanism driver does it."""
-    link = connection.Connection(connection.OvsdbIdl.from_server(server.remote, DATABASE), timeout=60)
+    link = connection.Connection(connection.OvsdbIdl.from_server(remote, DATABASE), timeout=60)
     api = impl_idl.OvnNbApiIdlImpl(link)
     try:
         started, cpu = time.perf_counter(), time.process_time()
@@ -115,7 +131,7 @@ def _ovsdbapp(server: OvsdbServer, batches: Batches) -> tuple[float, float]:
         link.stop()
 
 
-def _nbctl(server: OvsdbServer, batches: Batches) -> tuple[float, float]:
+def _nbctl(remote: str, batches: Batches) -> tuple[float, float]:
     started = time.perf_counter()
     for batch in batches:
         words: list[str] = []
@@ -125,5 +141,24 @@ def _nbctl(server: OvsdbServer, batches: Batches) -> tuple[float, float]:
             words += ["--", "lsp-set-addresses", port.name, port.address]
             words += ["--", "lsp-set-port-security", port.name, port.address]
             words += ["--", "set", "Logical_Switch_Port", port.name, "enabled=true", *marks]
-        subprocess.run(["ovn-nbctl", f"--db={server.remote}", *words], check=True, capture_output=True)
+        subprocess.run(["ovn-nbctl", f"--db={remote}", *words], check=True, capture_output=True)
     return time.perf_counter() - started, 0.0
+
+
+WAYS = {
+    "raw JSON-RPC, batch 1": Way(_raw, 1, most=5000),
+    "netctl, batch 1": Way(_netctl, 1, most=5000),
+    "raw JSON-RPC, batch 100": Way(_raw, 100),
+    "netctl, batch 100": Way(_netctl, 100),
+    "raw JSON-RPC, one transaction": Way(_raw, _ALL),
+    "netctl, one transaction": Way(_netctl, _ALL),
+    "ovsdbapp, one transaction per port": Way(_ovsdbapp, 1, most=_SAMPLE),
+    "ovn-nbctl, batch 1000": Way(
+        _nbctl, 1000, upto=10_000
+    ),  # reads the database at each start: hours at 100k
+}
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), sys.argv[3])
+    os._exit(0)  # the clients' threads need no farewell

@@ -21,14 +21,15 @@ from ovsdbapp.schema.ovn_northbound import impl_idl
 
 from bench.figures import Figure, Target
 from bench.ports import DATABASE, OWNER, SWITCHES, RawClient, make_ports, make_switches
+from netctl.bulk import without_collector
 from netctl.loop import wait_until
 from netctl.nb.features import REQUIRED_COLUMNS
-from netctl.ovsdb.bulk import without_collector
 from netctl.ovsdb.northbound import OvsdbNorthbound
 from tests.servers import ovsdb_server
 
+RAW = "raw monitor + orjson"
 TARGETS = (
-    Target(way="netctl", peer="raw monitor + orjson", most=1.6),
+    Target(way="netctl", peer=RAW, most=1.6),
     Target(way="netctl", peer="ovsdbapp", most=0.2),
 )
 
@@ -41,11 +42,12 @@ def run(sizes: Sequence[int] = (1000, 10_000), repetitions: int = 3) -> list[Fig
             make_switches(str(server.socket))
             make_ports(str(server.socket), size)
             for _ in range(repetitions):
-                figures += [_measure(way, size, str(server.socket)) for way in WAYS]
+                figures += [measure(way, size, str(server.socket)) for way in WAYS]
     return figures
 
 
-def _measure(way: str, size: int, path: str) -> Figure:
+def measure(way: str, size: int, path: str) -> Figure:
+    """Measure one way once on the server at `path`, in a process of its own."""
     command = [sys.executable, "-m", "bench.resync", way, path]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     found = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("{")))
@@ -95,7 +97,7 @@ def _ovsdbapp(path: str) -> int:
 
 
 WAYS: dict[str, Callable[[str], int]] = {
-    "raw monitor + orjson": _raw,
+    RAW: _raw,
     "netctl": _netctl,
     "ovsdbapp": _ovsdbapp,
 }

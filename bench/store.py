@@ -23,10 +23,11 @@ from netctl.store.sqlite import SqliteStore
 
 SINGLES = 300
 TARGETS = (
-    Target(way="store, one batch", peer="raw SQLite, same bytes", least=0.5),
-    Target(way="store, one by one", peer="fdatasync", least=0.25),
+    Target(way="store, one batch", peer="raw SQLite, same bytes", least=0.5, by="rate_per_s"),
+    Target(way="store, one by one", peer="fdatasync", least=0.25, by="rate_per_s"),
 )
 Way = Callable[[Path, list[Change]], float]
+Row = tuple[str | bytes | int | float | None, ...]
 
 
 def run(sizes: Sequence[int] = (1000, 10_000), repetitions: int = 3) -> list[Figure]:
@@ -108,20 +109,33 @@ def _load(directory: Path, changes: list[Change]) -> float:
 
 def _raw(directory: Path, changes: list[Change]) -> float:
     """Write the same tables with `executemany`, the bodies made beforehand: what SQLite itself costs."""
-    rows = [
-        (c.revision, c.index, c.time_s, c.actor, "", "", *c.key, None, codec.encode(c.after))
-        for c in changes
-        if c.after is not None
-    ]
-    SqliteStore(directory / "netctl.db").close()  # the same tables
-    with closing(sqlite3.connect(directory / "netctl.db", isolation_level=None)) as raw:
+    entries, intents = rows_of(len(changes))
+    with closing(sqlite3.connect(make_tables(directory), isolation_level=None)) as raw:
         raw.execute("PRAGMA synchronous = FULL")
         start = time.perf_counter()
         raw.execute("BEGIN IMMEDIATE")
-        raw.executemany("INSERT INTO changes VALUES (?,?,?,?,?,?,?,?,?,?)", rows)
-        raw.executemany("INSERT INTO intents VALUES (?,?,?,?)", [(*row[6:8], row[0], row[9]) for row in rows])
+        raw.executemany("INSERT INTO changes VALUES (?,?,?,?,?,?,?,?,?,?)", entries)
+        raw.executemany("INSERT INTO intents VALUES (?,?,?,?)", intents)
         raw.execute("COMMIT")
         return time.perf_counter() - start
+
+
+def rows_of(size: int) -> tuple[list[Row], list[Row]]:
+    """Return what the creation of so many NICs is in the change log and among the intents, as SQLite takes it."""
+    changes = [_change(number) for number in range(size)]
+    bodies = [codec.encode(change.after) for change in changes if change.after is not None]
+    entries: list[Row] = [
+        (c.revision, c.index, c.time_s, c.actor, "", "", *c.key, None, body)
+        for c, body in zip(changes, bodies, strict=True)
+    ]
+    return entries, [(*c.key, c.revision, body) for c, body in zip(changes, bodies, strict=True)]
+
+
+def make_tables(directory: Path) -> Path:
+    """Return the path of a database with our tables, empty."""
+    path = directory / "netctl.db"
+    SqliteStore(path).close()
+    return path
 
 
 def _fdatasync(directory: Path, changes: list[Change]) -> float:
