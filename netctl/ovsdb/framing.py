@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from netctl.ovsdb.bulk import BULK_BYTES, without_collector
+from netctl.bulk import BULK_BYTES, without_collector
 
 Json = Any
 

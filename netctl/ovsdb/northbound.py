@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping
 
 import orjson
 
+from netctl.bulk import BULK_ROWS, without_collector
 from netctl.errors import Conflict, NorthboundUnavailable, Rejected
 from netctl.nb.features import REQUIRED_COLUMNS, Features
 from netctl.nb.rows import Delta, FactKey, Row, Rows
-from netctl.ovsdb.bulk import BULK_ROWS, without_collector
 from netctl.ovsdb.client import Client
 from netctl.ovsdb.fence import count_up, fence
 from netctl.ovsdb.monitor import Monitor

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from netctl.bulk import BULK_ROWS, without_collector
 from netctl.nb.rows import OWNER_KEY, Fact, FactKey, Member, MemberKey, Row, RowKey, Value
 from netctl.nb.schema import MEMBER_COLUMNS
-from netctl.ovsdb.bulk import BULK_ROWS, without_collector
 from netctl.ovsdb.schema import Column, Schema
 from netctl.ovsdb.wire import Json, Parser, apply_diff, default_value, parse_members, parser_of
 

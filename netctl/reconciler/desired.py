@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from netctl.bulk import BULK_ROWS, without_collector
 from netctl.compiler.compile import compile_intent, dependents
 from netctl.model.keys import Key, Kind
 from netctl.model.snapshot import Snapshot
@@ -39,8 +40,9 @@ class DesiredFacts:
                 (kind, intent.id) for kind in (Kind.SUBNET, Kind.NIC) for intent in snapshot.of_kind(kind)
             )
         touched: set[FactKey] = set()
-        for intent in {reader for key in changed for reader in dependents(snapshot, key)}:
-            touched |= self._recompile(snapshot, intent)
+        with without_collector(len(changed) > BULK_ROWS):
+            for intent in {reader for key in changed for reader in dependents(snapshot, key)}:
+                touched |= self._recompile(snapshot, intent)
         self.revision = snapshot.revision
         return touched
 

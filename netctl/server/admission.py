@@ -25,12 +25,12 @@ from dataclasses import dataclass
 
 import structlog
 
+from netctl.bulk import without_collector
 from netctl.crashpoints import crashpoint
 from netctl.errors import StoreUnavailable, Unavailable
 from netctl.loop import Clock, Loop, Pace, Wake
 from netctl.model.keys import Key, Uid
 from netctl.model.snapshot import Snapshot
-from netctl.ovsdb.bulk import without_collector
 from netctl.server.group import Group, Verdict
 from netctl.server.recent import RecentKeys
 from netctl.server.requests import Answer, Request
