@@ -2,8 +2,9 @@
 
     desired = compile(snapshot); delta = diff(desired, actual); apply(delta)
 
-Level-triggered: `step` reads the world anew each time it is woken and keeps nothing that a restart would miss, save
-caches that a full comparison (`resync_s`) does not trust.
+Level-triggered: `step` reads the world anew each time it is woken, and compares everything every `resync_s`. What it
+keeps between passes are the desired facts (a property test holds them equal to a full compilation) and what is not
+written yet; a restart finds both again.
 """
 
 from __future__ import annotations
