@@ -14,7 +14,7 @@ import socket
 import struct
 from array import array
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
 from pyroute2 import IPRoute, NetlinkError
@@ -24,6 +24,7 @@ from pyroute2.netlink.rtnl.ifinfmsg import IFF_UP
 
 from netctl.errors import HostUnavailable
 from netctl_host.actions import AddAddress, DisableChecksumOffload, LinkAction, SetLinkUp, SetMtu
+from netctl_host.link_dump import Dumps, LinkDump
 from netctl_host.state import Link
 
 # linux/sockios.h, linux/ethtool.h: the ioctls that `ethtool -K DEV tx off` used before feature strings; every kernel
@@ -51,17 +52,19 @@ class Links:
 
     def __init__(self) -> None:
         self._netlink: Any = IPRoute()
+        self._dumps = Dumps()
         self._ioctl = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 
     def read_links(self) -> Mapping[str, Link]:
         """Return every link by name."""
         try:
             addresses: dict[int, list[str]] = defaultdict(list)
-            for message in self._netlink.get_addr():
-                if address := _parse_address(message):
-                    addresses[message["index"]].append(address)
-            links = [self._parse_link(message, addresses) for message in self._netlink.get_links()]
-        except (NetlinkError, OSError) as error:
+            for address in self._dumps.addresses():
+                # The kernel makes and removes link-local IPv6 addresses by itself.
+                if not address.address.startswith("fe80:"):
+                    addresses[address.index].append(f"{address.address}/{address.prefix_length}")
+            links = [self._link(link, addresses.get(link.index, ())) for link in self._dumps.links()]
+        except OSError as error:
             raise HostUnavailable(f"netlink: {error}") from error
         return {link.name: link for link in links}
 
@@ -91,21 +94,21 @@ class Links:
     def close(self) -> None:
         """Close the sockets; what was applied stays."""
         self._netlink.close()
+        self._dumps.close()
         self._ioctl.close()
 
     def _index(self, name: str) -> int:
         return socket.if_nametoindex(name)
 
-    def _parse_link(self, message: Any, addresses: Mapping[int, list[str]]) -> Link:
-        name = message.get("ifname")
+    def _link(self, link: LinkDump, addresses: Sequence[str]) -> Link:
         return Link(
-            name=name,
-            mac_address=message.get("address") or "",
-            up=bool(message["flags"] & IFF_UP),
-            carrier=bool(message.get("carrier")),
-            mtu_bytes=message.get("mtu") or 0,
-            addresses=tuple(sorted(addresses.get(message["index"], ()))),
-            tx_checksum_offload=self._has_tx_checksum_offload(name),
+            name=link.name,
+            mac_address=link.mac_address,
+            up=bool(link.flags & IFF_UP),
+            carrier=link.carrier,
+            mtu_bytes=link.mtu_bytes,
+            addresses=tuple(sorted(addresses)),
+            tx_checksum_offload=self._has_tx_checksum_offload(link.name),
         )
 
     def _has_tx_checksum_offload(self, name: str) -> bool:
@@ -113,15 +116,6 @@ class Links:
             return bool(_ethtool(self._ioctl, name, ETHTOOL_GTXCSUM, 0))
         except OSError:
             return False  # the link has no such switch, or is gone again
-
-
-def _parse_address(message: Any) -> str:
-    """Return `192.0.2.1/24`; "" for the link-local IPv6 address that the kernel makes and removes by itself."""
-    # IFA_LOCAL is ours, IFA_ADDRESS the peer's on point-to-point links; IPv6 has the second only.
-    address = message.get("local") or message.get("address")
-    if address is None or address.startswith("fe80:"):
-        return ""
-    return ipaddress.ip_interface(f"{address}/{message['prefixlen']}").with_prefixlen
 
 
 def _ethtool(control: socket.socket, name: str, command: int, value: int) -> int:
