@@ -67,8 +67,8 @@ def allocate_address(draft: Draft, subnet: Subnet, config: IpConfig) -> str:
     if number is None:
         family = f"ipv{config.version}"
         raise Exhausted(
-            f"subnets/{subnet.id} has no free {family} address, all {_capacity(subnet, plan)} of its pools are"
-            f" taken: enlarge {family}.pools or remove NICs",
+            f"subnets/{subnet.id} has no free {family} address, all {_capacity(subnet, plan)} addresses of its"
+            f" pools are taken: enlarge {family}.pools or remove NICs",
             field=f"{family}_address",
         )
     return address_text(config.version, number)

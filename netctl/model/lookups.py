@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -20,7 +21,7 @@ V = TypeVar("V")
 Readable = Map[K, V] | MapMutation[K, V]
 
 
-class Lookups:
+class Lookups(ABC):
     """Read access by indexes. Sets of intents come in no particular order; `ids` is sorted."""
 
     __slots__ = ("_spans", "_tables")
@@ -28,17 +29,17 @@ class Lookups:
     _tables: Mapping[Kind, Readable[str, Any]]  # each table holds one kind; the accessors say which
     _spans: Readable[SpanKey, SortedSet[Span]]
 
+    @abstractmethod
     def table(self, kind: Kind) -> Mapping[str, Any]:
         """Return the intents of a kind by id."""
-        raise NotImplementedError
 
+    @abstractmethod
     def related(self, relation: Relation, id: str) -> Collection[str]:
         """Return the ids in a set, e.g. of the NICs of a host."""
-        raise NotImplementedError
 
+    @abstractmethod
     def order(self, kind: Kind) -> SortedSet[str]:
         """Return all ids of a kind, sorted."""
-        raise NotImplementedError
 
     def get(self, key: Key) -> Intent | None:
         """Return an intent, None when there is none."""
@@ -120,9 +121,9 @@ class Lookups:
         """Yield the NICs of a host."""
         return self._related(Relation.NICS_OF_HOST, id, Kind.NIC)
 
+    @abstractmethod
     def owner(self, claim: Claim) -> Key | None:
         """Return whose a unique value is, None when it is free."""
-        raise NotImplementedError
 
     def spans(self, key: SpanKey) -> SortedSet[Span]:
         """Return the address ranges of a VPC, which do not overlap."""

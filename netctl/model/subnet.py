@@ -53,6 +53,10 @@ class IpConfig:
             raise InvalidIntent(f"{family}.cidr", f"/{network.prefixlen} is outside /8 to /{longest}")
         if network.is_multicast or network.is_loopback:
             raise InvalidIntent(f"{family}.cidr", f"{cidr} is not a unicast network")
+        if network.is_link_local:
+            raise InvalidIntent(
+                f"{family}.cidr", f"{cidr} is link-local: guests give themselves such addresses; use another"
+            )
         if self.gateway:
             gateway = self.check_inside(f"{family}.gateway", self.gateway)
             object.__setattr__(self, "gateway", gateway)
