@@ -6,7 +6,7 @@ import os
 import socket
 
 from netctl.cli.failures import UNREACHABLE, Failure
-from netctl.lab.discover import default_server
+from netctl.lab.discover import default_server, servers
 
 DEFAULT_SERVER = "unix:/run/netctl/netctl.sock"
 CONNECT_TIMEOUT_S = 3.0
@@ -29,12 +29,23 @@ def check_listening(address: str) -> None:
             _connect_unix(address.removeprefix("unix:"))
         elif (target := _host_and_port(address)) is not None:
             socket.create_connection(target, CONNECT_TIMEOUT_S).close()
+        elif ":" not in address:
+            raise Failure.usage(
+                f"{address!r} is not an address of a controller", hint="write HOST:PORT or unix:PATH"
+            )
     except OSError as error:
         raise unreachable(address, (error.strerror or str(error) or "no answer").lower()) from error
 
 
 def unreachable(address: str, why: str) -> Failure:
     """Return the one line that says which address was tried, why it failed and what to do."""
+    if address == DEFAULT_SERVER and len(labs := servers()) > 1:
+        return Failure(
+            f"several labs run and none is chosen: {', '.join(labs)}",
+            exit_status=UNREACHABLE,
+            code="UNAVAILABLE",
+            hint=f"choose one, e.g.: export NETCTL_SERVER={labs[0]}",
+        )
     return Failure(
         f"cannot reach the controller at {address}: {why}",
         exit_status=UNREACHABLE,

@@ -21,6 +21,8 @@ from netctl.cli.kinds import BY_COLLECTION, KINDS, WORDS, Kind, find_kind, neare
 from netctl.cli.messages import META, new_message
 from netctl.cli.values import fields_of, is_map, set_scalar
 
+_MERGE = "tag:yaml.org,2002:merge"
+_MERGES_MAX = 50
 _OUTPUT_ONLY = {"vni", "tap_name", "server_mac_address"}
 
 
@@ -68,6 +70,9 @@ class _Reader:
     def __init__(self, file: str) -> None:
         self._file = file
         self._number = 0
+        # By identity, since aliases make one node of many places: without this, `<<` of `<<` takes exponential time.
+        self._flat: dict[int, tuple[Any, list[tuple[Any, Any]]]] = {}
+        self._merging: list[Any] = []
 
     def read_document(self, node: Any, found: Documents) -> None:
         """Add the resources of one document."""
@@ -172,20 +177,28 @@ class _Reader:
         """Return the keys and values of a mapping, `<<` merged; refuse keys that are there twice."""
         if not isinstance(node, yaml.MappingNode):
             self._refuse(node, "this is not a mapping; write `field: value` lines")
-        own = [pair for pair in node.value if pair[0].tag != "tag:yaml.org,2002:merge"]
-        keys: set[str] = set()
-        for key, _ in own:
-            if self._text(key) in keys:
-                self._refuse(key, f"{key.value!r} is there twice")
-            keys.add(key.value)
-        merged = [pair for pair in self._merged(node) if pair[0].value not in keys]
-        return own + merged
+        if id(node) not in self._flat:
+            if node in self._merging or len(self._merging) == _MERGES_MAX:
+                self._refuse(node, "`<<` merges this into itself, or too deep")
+            self._merging.append(node)
+            self._flat[id(node)] = (node, self._flatten(node))  # the node too, lest its id is used again
+            self._merging.pop()
+        return self._flat[id(node)][1]
 
-    def _merged(self, node: Any) -> Iterator[tuple[Any, Any]]:
+    def _flatten(self, node: Any) -> list[tuple[Any, Any]]:
+        found: dict[str, tuple[Any, Any]] = {}
         for key, value in node.value:
-            if key.tag == "tag:yaml.org,2002:merge":
+            if key.tag == _MERGE:
+                continue
+            if self._text(key) in found:
+                self._refuse(key, f"{key.value!r} is there twice")
+            found[key.value] = (key, value)
+        for key, value in node.value:
+            if key.tag == _MERGE:
                 for source in value.value if isinstance(value, yaml.SequenceNode) else [value]:
-                    yield from self._pairs(source)
+                    for pair in self._pairs(source):
+                        found.setdefault(pair[0].value, pair)  # the mapping's own, then the first source's
+        return list(found.values())
 
     def _text(self, node: Any) -> str:
         if not isinstance(node, yaml.ScalarNode):

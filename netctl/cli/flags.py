@@ -138,7 +138,7 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
     "subnet": (
         _flag("kind", "vlan|overlay", "How it reaches other hosts: a VLAN, or Geneve tunnels.", fixed=True),
         _flag("virtual_switch", "SWITCH", "vlan: the virtual switch.", fixed=True),
-        _flag("vlan_id", "ID", "vlan: 1 to 4094, or 0 for untagged."),
+        _flag("vlan_id", "ID", "vlan: 1 to 4094, or 0 for untagged, the default."),
         _flag("cluster", "CLUSTER", "overlay: the cluster.", fixed=True),
         _flag("vpc", "VPC", "overlay: the VPC; subnets of one VPC may not overlap.", fixed=True),
         _flag(

@@ -6,12 +6,15 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from netctl.cli.messages import changed_fields, render_json, unwrap
-from netctl.cli.output import print_data, print_table
+from netctl.cli.output import note, print_data, print_table
 from netctl.v1 import operations_pb2 as operations
 
 
 def print_history(changes: Sequence[operations.Change], output: str, *, diff: bool) -> None:
     """Print changes as a table, with the changed fields below each if asked, or as data."""
+    if not changes and output not in ("json", "yaml"):
+        note("no changes")
+        return
     if output in ("json", "yaml"):
         print_data([render_json(change) for change in changes], output)
     elif diff:

@@ -35,14 +35,19 @@ def finish(client: Client, outcome: Outcome, ask: Ask, end: End) -> None:
 
 
 def delete(client: Client, names: Sequence[str], ask: Ask, end: End, *, if_revision: int = 0) -> None:
-    """Delete resources: one by its own call, several as one batch."""
+    """Delete resources: one by its own call, several as one batch; one that is named twice is deleted once."""
+    names = list(dict.fromkeys(names))
     if len(names) == 1:
         revision = api.delete(client, names[0], ask, if_revision=if_revision)
     elif if_revision:
         raise Failure.usage("--if-revision speaks of one resource, but several are named")
     else:
         edits = [operations.Edit(delete=operations.DeleteEdit(name=name)) for name in names]
-        revision = api.batch(client, edits, ask).revision
+        try:
+            revision = api.batch(client, edits, ask).revision
+        except Failure as failure:
+            failure.hint = failure.hint or "nothing was deleted: several names are one atomic change"
+            raise
     _conclude(client, [Outcome(action="deleted", name=name) for name in names], ask, end, revision=revision)
 
 

@@ -34,7 +34,12 @@ def controller_socket(lab: str) -> Path:
     return run_dir(lab) / "netctl.sock"
 
 
+def servers() -> list[str]:
+    """Return the gRPC targets of all running labs."""
+    return [f"unix:{socket}" for lab in lab_names() if (socket := controller_socket(lab)).is_socket()]
+
+
 def default_server() -> str | None:
     """Return the gRPC target of the only running lab, or None when there is none or more than one."""
-    sockets = [socket for lab in lab_names() if (socket := controller_socket(lab)).is_socket()]
-    return f"unix:{sockets[0]}" if len(sockets) == 1 else None
+    found = servers()
+    return found[0] if len(found) == 1 else None

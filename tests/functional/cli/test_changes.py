@@ -172,9 +172,11 @@ def test_delete_names_the_dependents_and_deletes_several_as_one(furnished: Run) 
     furnished("create", "nic", "b", "--subnet", "web")
     ran = furnished("delete", "subnet", "web", expect=1)
     assert "nics/a, nics/b" in ran.err
-    assert furnished("delete", "nic", "a", "nope", expect=4).err.startswith("error: nics/nope")
+    refused = furnished("delete", "nic", "a", "nope", expect=4).err
+    assert refused.startswith("error: nics/nope")
+    assert "hint: nothing was deleted" in refused
     assert len(furnished("get", "nics", "-o", "name").lines) == 2, "all or nothing"
-    assert furnished("delete", "nic", "a", "nics/b").lines == [
+    assert furnished("delete", "nic", "a", "nics/b", "nics/a").lines == [
         "deleted    nics/a",
         "deleted    nics/b",
         "2 deleted",

@@ -107,6 +107,8 @@ def test_history_shows_what_changed(nics: Run) -> None:
         "    + connected: false",
     ]
     assert len(nics("history", "nic/web-1", "-o", "json").data) == 2
+    assert nics("history", "nic/web-9").err == "no changes\n"
+    assert nics("history", "nic/web-9", "-o", "json").data == []
 
 
 def test_status_is_1_when_something_failed_or_the_controller_has_a_problem(

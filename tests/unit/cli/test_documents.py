@@ -77,9 +77,17 @@ def test_anchors_and_merges() -> None:
     assert (second.name, second.subnet, second.labels["tier"]) == ("nics/b", first.subnet, "web")
 
 
+def test_of_several_merges_the_first_counts_and_many_take_no_time() -> None:
+    chain = ["- &a0 {kind: Nic, name: n0, subnet: web, host: h1}", "- &b {kind: Nic, name: b, host: h2}"]
+    chain += [f"- &a{i} {{name: n{i}, <<: [{', '.join([f'*a{i - 1}'] * 9)}, *b]}}" for i in range(1, 30)]
+    last = read_documents("\n".join(chain), "f.yaml").items[-1].resource
+    assert (last.name, last.subnet, last.host) == ("nics/n29", "subnets/web", "hosts/h1")
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
+        ("- &a {kind: Nic, name: a, <<: *a}\n", "1: `<<` merges this into itself"),
         ("kind: Subnet\nname: a\nvlanid: 1\n", "3: Subnet has no field 'vlanid'; did you mean 'vlan_id'?"),
         ("kind: Subnt\nname: a\n", "1: 'Subnt' is no kind; did you mean 'subnet'?"),
         ("name: a\n", "1: there is no `kind`; write one of Cluster, VirtualSwitch, Host, Subnet, Nic"),
