@@ -118,7 +118,11 @@ def test_static_addresses_are_free_of_pools_and_exclusions(world: World) -> None
     assert world.create(nic("b", "p", ipv4_address="10.0.0.11")).ipv4_address == "10.0.0.11"
     assert world.create(nic("c", "p")).ipv4_address == "10.0.0.10"
     world.refuse(
-        Create(intent=nic("d", "p")), Exhausted, "ipv4_address", "subnets/p", "all 1 of its pools are taken"
+        Create(intent=nic("d", "p")),
+        Exhausted,
+        "ipv4_address",
+        "subnets/p",
+        "all 1 addresses of its pools are taken",
     )
 
 
@@ -239,7 +243,10 @@ def test_a_pool_is_used_to_the_last_address(
     assert [world.create(nic(f"n{i}", "p")).ipv4_address for i in range(len(given))] == given
     for _ in range(2):
         world.refuse(
-            Create(intent=nic("more", "p")), Exhausted, "ipv4_address", f"all {len(given)} of its pools"
+            Create(intent=nic("more", "p")),
+            Exhausted,
+            "ipv4_address",
+            f"all {len(given)} addresses of its pools",
         )
     for i, address in enumerate(given[::7]):
         world.remove(Kind.NIC, f"n{i * 7}")
@@ -249,7 +256,7 @@ def test_a_pool_is_used_to_the_last_address(
 
 def test_a_full_pool_that_is_enlarged_has_room() -> None:
     world = World(cluster(), overlay("p", ipv4=ipv4(pools="10.0.0.5-10.0.0.5")), nic("n1", "p"))
-    world.refuse(Create(intent=nic("n2", "p")), Exhausted, "ipv4_address", "all 1 of")
+    world.refuse(Create(intent=nic("n2", "p")), Exhausted, "ipv4_address", "all 1 addresses of")
     world.replace(overlay("p", ipv4=ipv4(pools="10.0.0.5-10.0.0.6")))
     assert world.create(nic("n2", "p")).ipv4_address == "10.0.0.6"
 
@@ -266,7 +273,7 @@ def test_nothing_is_half_made_when_the_second_family_is_full() -> None:
     world = World(cluster(), overlay("p", ipv4=ipv4(), ipv6=ipv6("fd00::/126", "fd00::1")))
     world.create(nic("n1", "p"))
     world.create(nic("n2", "p"))
-    world.refuse(Create(intent=nic("n3", "p")), Exhausted, "ipv6_address", "all 2 of its pools")
+    world.refuse(Create(intent=nic("n3", "p")), Exhausted, "ipv6_address", "all 2 addresses of its pools")
     world.remove(Kind.NIC, "n1")
     stored = world.create(nic("n3", "p"))
     assert (stored.ipv4_address, stored.ipv6_address) == ("10.0.0.3", "fd00::2")
@@ -277,7 +284,7 @@ def test_small_ipv6_networks_are_used_whole() -> None:
     assert [world.create(nic(f"n{i}", "p")).ipv6_address for i in range(7)] == [
         f"fd00::{i}" for i in range(1, 8)
     ]
-    world.refuse(Create(intent=nic("more", "p")), Exhausted, "ipv6_address", "all 7 of its pools")
+    world.refuse(Create(intent=nic("more", "p")), Exhausted, "ipv6_address", "all 7 addresses of its pools")
 
 
 def test_a_cursor_starts_anew_after_a_restart() -> None:

@@ -10,7 +10,7 @@ from netctl.model.infra import Cluster, Host, Meta, VirtualSwitch
 from netctl.model.intent import Intent
 from netctl.model.keys import ClusterId, HostId, NicId, SubnetId, VirtualSwitchId
 from netctl.model.nic import Nic
-from netctl.model.subnet import DhcpOptions, Subnet, SubnetKind
+from netctl.model.subnet import DhcpOptions, IpConfig, Subnet, SubnetKind
 from tests.unit.model.world import cluster, host, ipv4, nic, overlay, vlan
 
 STRANGE = [
@@ -79,6 +79,8 @@ def test_a_long_display_name_is_not_echoed() -> None:
         (lambda: vlan(vlan_id=4095), "vlan_id"),
         (lambda: vlan(vlan_id=-1), "vlan_id"),
         (lambda: overlay(ipv4=ipv4("10.0.0.1/24")), "ipv4.cidr"),
+        (lambda: overlay(ipv4=ipv4("169.254.7.0/24")), "ipv4.cidr"),
+        (lambda: overlay(ipv6=IpConfig(version=6, cidr="fe80::/64")), "ipv6.cidr"),
         (lambda: overlay(ipv4=ipv4("10.0.0.0/24", "10.0.0.255")), "ipv4.gateway"),
         (lambda: overlay(ipv4=ipv4("10.0.0.0/24", "10.0.1.1")), "ipv4.gateway"),
         (lambda: overlay(ipv4=ipv4(pools="10.0.0.9-10.0.0.2")), "ipv4.pools[0]"),
