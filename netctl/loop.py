@@ -7,6 +7,7 @@ catches Exception, and the only one that waits for time to pass.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -32,13 +33,19 @@ class Wake:
     """A flag that says "look again". Setting it twice before a look is one look."""
 
     _event: threading.Event = field(default_factory=threading.Event)
+    _within_s: float = math.inf
 
     def __call__(self) -> None:
         """Ask for a look; any thread."""
         self._event.set()
 
+    def within(self, delay_s: float) -> None:
+        """Ask for a look after at most `delay_s`: for what nobody announces. Only in the thread that waits."""
+        self._within_s = min(self._within_s, delay_s)
+
     def wait(self, timeout_s: float) -> bool:
         """Block until asked or `timeout_s` passed; clear the flag; say whether it was set."""
+        timeout_s, self._within_s = min(timeout_s, self._within_s), math.inf
         was_set = self._event.wait(timeout_s)
         self._event.clear()
         return was_set

@@ -35,13 +35,17 @@ class UplinkBridge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NicAssignment:
-    """A NIC whose tap is on this host."""
+    """A NIC whose tap is on this host; `localnet` names its VLAN's localnet port, "" on an overlay subnet.
+
+    It may be missing in a saved assignment that an older agent wrote.
+    """
 
     nic_id: str
     iface_id: str
     tap_name: str
     mac_address: str
     mtu_bytes: int
+    localnet: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

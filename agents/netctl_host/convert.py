@@ -61,6 +61,7 @@ def _nic_from_proto(message: agent_pb2.NicAssignment) -> NicAssignment:
         tap_name=message.tap_name,
         mac_address=message.mac_address,
         mtu_bytes=message.mtu_bytes,
+        localnet=message.localnet,
     )
 
 

@@ -1,8 +1,9 @@
-"""This machine: its Open_vSwitch database, its links and its ovn-controller as one Host."""
+"""This machine: its Open_vSwitch database, its links, its ovs-vswitchd and its ovn-controller as one Host."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from netctl.errors import HostUnavailable
@@ -10,27 +11,50 @@ from netctl_host.actions import Action, LinkAction
 from netctl_host.links import Links, has_kernel_datapath
 from netctl_host.openvswitch import OpenVSwitch
 from netctl_host.ovn_controller import read_connected
+from netctl_host.patch_flows import PatchFlows
 from netctl_host.state import HostState
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where this host's daemons are: the Open_vSwitch database, and the folders of OVN's and OVS' sockets."""
+
+    ovsdb: str
+    ovn_rundir: Path
+    ovs_rundir: Path
+
+
 class RealHost:
-    """The host that the process runs on, in its network namespace; `wake` is called when the database changes."""
+    """The host that the process runs on, in its network namespace.
+
+    `wake` is called when the database changes, `look_again` (with seconds) when something else is about to.
+    """
 
     def __init__(
-        self, ovsdb: str, ovn_rundir: Path, wake: Callable[[], None], *, timeout_s: float = 5.0
+        self,
+        places: Places,
+        wake: Callable[[], None],
+        look_again: Callable[[float], None],
+        *,
+        timeout_s: float = 5.0,
     ) -> None:
-        self._switch = OpenVSwitch(ovsdb, wake, timeout_s=timeout_s)
+        self._switch = OpenVSwitch(places.ovsdb, wake, timeout_s=timeout_s)
         self._links = Links()
-        self._ovn_rundir = ovn_rundir
+        self._ovn_rundir = places.ovn_rundir
+        self._patch_flows = PatchFlows(places.ovs_rundir, look_again)
         self._kernel_datapath = has_kernel_datapath()
 
     def read_state(self) -> HostState:
         """Return everything the host has; raise HostUnavailable when a part does not answer."""
+        switch = self._switch.read_state()
+        flowing_patches, flows_problem = self._patch_flows.read(switch)
         return HostState(
-            switch=self._switch.read_state(),
+            switch=switch,
             links=self._links.read_links(),
             kernel_datapath=self._kernel_datapath,
             ovn_controller_connected=read_connected(self._ovn_rundir),
+            flowing_patches=flowing_patches,
+            flows_problem=flows_problem,
         )
 
     def apply(self, actions: Sequence[Action]) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ import structlog
 from netctl.loop import Loop, Pace, Wake
 from netctl_host.agent import Agent, Controller
 from netctl_host.controller_client import ControllerClient
-from netctl_host.host import RealHost
+from netctl_host.host import Places, RealHost
 from netctl_host.link_monitor import LinkMonitor
 from netctl_host.saved_assignment import SavedAssignment
 from netctl_host.settings import Settings
@@ -39,7 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         log.error("saved assignment is another host's, ignored", host=saved.host_id)
         saved = None
     client = ControllerClient(options.controller, options.host_id, saved, wake)
-    host = RealHost(options.ovsdb, options.ovn_rundir, wake)
+    places = Places(ovsdb=options.ovsdb, ovn_rundir=options.ovn_rundir, ovs_rundir=options.ovs_rundir)
+    host = RealHost(places, wake, wake.within)
     controller = Controller(latest=client.latest, offer=client.offer)
     agent = Agent(options.host_id, host, controller, file, settings)
     try:
@@ -75,6 +76,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--host-id", required=True, help="the ID in hosts/ID; also the chassis name")
     add("--controller", required=True, help="gRPC address: HOST:PORT or unix:/path")
     add("--ovsdb", default="unix:/var/run/openvswitch/db.sock", help="local Open_vSwitch database")
+    add("--ovs-rundir", type=Path, default=Path("/var/run/openvswitch"), help="where brAtlas' socket is")
     add("--ovn-rundir", type=Path, default=Path("/var/run/ovn"), help="where ovn-controller's socket is")
     add(
         "--state-dir", type=Path, default=Path("/var/lib/netctl-host-agent"), help="keeps the last assignment"

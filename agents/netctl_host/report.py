@@ -118,7 +118,16 @@ def _report_nic(nic: NicAssignment, state: HostState, settings: Settings) -> Nic
         plugged=plugged,
         ovn_installed=plugged
         and interface is not None
-        and interface.external_ids.get("ovn-installed") == "true",
+        and interface.external_ids.get("ovn-installed") == "true"
+        and _reaches_its_vlan(nic, state, settings),
+    )
+
+
+def _reaches_its_vlan(nic: NicAssignment, state: HostState, settings: Settings) -> bool:
+    # ovn-controller sets ovn-installed on a VLAN's first NIC before the patch port that it makes for the VLAN has an
+    # ofport, and so some 30 ms before the flows from and to the VLAN. It is ovn-controller (patch.c) that names it.
+    return (
+        not nic.localnet or f"patch-{settings.integration_bridge}-to-{nic.localnet}" in state.flowing_patches
     )
 
 
@@ -187,6 +196,8 @@ def _list_problems(assignment: Assignment, state: HostState, settings: Settings)
         for name in taken[uplink.bridge]:
             if name in state.links:
                 yield from _switch_error(name, state.switch.interfaces)
+    if state.flows_problem:
+        yield state.flows_problem
     pluggable = {nic.tap_name for nic in pluggable_nics(assignment, state, settings)}
     for nic in assignment.nics:
         if nic.tap_name in pluggable:

@@ -84,13 +84,16 @@ class Link:
 class HostState:
     """Everything that this host has; `kernel_datapath`: the kernel can do OVS bridges of datapath type `system`.
 
-    `ovn_controller_connected`: to the southbound database.
+    `ovn_controller_connected`: to the southbound database. `flowing_patches`: brAtlas' patch ports whose packets
+    brAtlas has a flow for; `flows_problem`: why that cannot be known of some, or "".
     """
 
     switch: OpenVSwitchState = OpenVSwitchState()
     links: Mapping[str, Link] = field(default_factory=dict)
     kernel_datapath: bool = False
     ovn_controller_connected: bool = False
+    flowing_patches: frozenset[str] = frozenset()
+    flows_problem: str = ""
 
 
 def port_holders(state: HostState) -> Mapping[str, tuple[Bridge, Port]]:

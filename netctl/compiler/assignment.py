@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from netctl.compiler.identity import localnet_name
 from netctl.model.assignment import Assignment, Chassis, NicAssignment, UplinkBridge
 from netctl.model.infra import Host
 from netctl.model.keys import HostId
 from netctl.model.snapshot import Snapshot
+from netctl.model.subnet import Subnet, SubnetKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,11 @@ def _nics(snapshot: Snapshot, host: Host) -> tuple[NicAssignment, ...]:
                 tap_name=nic.tap_name,
                 mac_address=nic.mac_address,
                 mtu_bytes=subnet.mtu_bytes if subnet else 0,
+                localnet=_localnet(subnet),
             )
         )
     return tuple(nics)
+
+
+def _localnet(subnet: Subnet | None) -> str:
+    return localnet_name(subnet.meta.uid) if subnet and subnet.kind is SubnetKind.VLAN else ""

@@ -21,6 +21,11 @@ def localnet_uuid(subnet: Uid) -> str:
     return row_uuid("Logical_Switch_Port", subnet, "localnet")
 
 
+def localnet_name(subnet: Uid) -> str:
+    """Return the localnet port's name; ovn-controller names the patch port in brAtlas after it."""
+    return f"localnet-{subnet}"
+
+
 @lru_cache(maxsize=_SUBNETS)
 def dhcpv4_uuid(subnet: Uid) -> str:
     """Return the DHCP_Options of a subnet."""

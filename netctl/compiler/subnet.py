@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netctl.compiler.identity import dhcpv4_uuid, external_ids, localnet_uuid, switch_uuid
+from netctl.compiler.identity import dhcpv4_uuid, external_ids, localnet_name, localnet_uuid, switch_uuid
 from netctl.model.intent import key_of
 from netctl.model.snapshot import Snapshot
 from netctl.model.subnet import DhcpOptions, IpConfig, Subnet, SubnetKind
@@ -50,7 +50,7 @@ def _localnet(snapshot: Snapshot, subnet: Subnet, switch: str, marks: dict[str, 
         "Logical_Switch_Port",
         port,
         {
-            "name": f"localnet-{subnet.meta.uid}",
+            "name": localnet_name(subnet.meta.uid),
             "type": "localnet",
             "addresses": frozenset({"unknown"}),
             "tag": frozenset({subnet.vlan_id}) if subnet.vlan_id else frozenset(),

@@ -121,6 +121,7 @@ def _host(place: Place) -> tuple[Daemon, ...]:
         *("--host-id", place.node.id),
         *("--controller", f"{place.central.management_ip}:{CONTROLLER_PORT}"),
         *("--ovsdb", local),
+        *("--ovs-rundir", str(here)),
         *("--ovn-rundir", str(here)),
         *("--state-dir", str(here / "state")),
         # Always the userspace datapath: the kernel's is one for the whole machine, and not every kernel has it.

@@ -108,5 +108,6 @@ def assignment_to_proto(assignment: Assignment) -> agent_pb2.Assignment:
             tap_name=nic.tap_name,
             mac_address=nic.mac_address,
             mtu_bytes=nic.mtu_bytes,
+            localnet=nic.localnet,
         )
     return message

@@ -190,6 +190,7 @@ class NicAssignment(_message.Message):
     TAP_NAME_FIELD_NUMBER: _builtins.int
     MAC_ADDRESS_FIELD_NUMBER: _builtins.int
     MTU_BYTES_FIELD_NUMBER: _builtins.int
+    LOCALNET_FIELD_NUMBER: _builtins.int
     nic_id: _builtins.str
     """`nics/{id}` without the collection."""
     iface_id: _builtins.str
@@ -197,6 +198,8 @@ class NicAssignment(_message.Message):
     tap_name: _builtins.str
     mac_address: _builtins.str
     mtu_bytes: _builtins.int
+    localnet: _builtins.str
+    """Name of the localnet port of the NIC's VLAN subnet; empty on an overlay subnet."""
     def __init__(
         self,
         *,
@@ -205,10 +208,11 @@ class NicAssignment(_message.Message):
         tap_name: _builtins.str = ...,
         mac_address: _builtins.str = ...,
         mtu_bytes: _builtins.int = ...,
+        localnet: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["iface_id", b"iface_id", "mac_address", b"mac_address", "mtu_bytes", b"mtu_bytes", "nic_id", b"nic_id", "tap_name", b"tap_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["iface_id", b"iface_id", "localnet", b"localnet", "mac_address", b"mac_address", "mtu_bytes", b"mtu_bytes", "nic_id", b"nic_id", "tap_name", b"tap_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

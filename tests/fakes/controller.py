@@ -94,6 +94,7 @@ class FakeAssignments:
                     tap_name=nic.tap_name,
                     mac_address=nic.mac_address,
                     mtu_bytes=1500,
+                    localnet="",
                 )
                 for nic in nics
             ),

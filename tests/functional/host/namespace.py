@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from netctl_host.actions import Action
-from netctl_host.host import RealHost
+from netctl_host.host import Places, RealHost
 from netctl_host.state import HostState
 from pyroute2 import IPRoute, netns
 
@@ -31,6 +31,7 @@ class NamespaceHost:
         self.directory = directory
         self.database = OvsdbServer(directory, "vswitch")
         self.wakes = 0
+        self.looks_again: list[float] = []
         self._vswitchd: subprocess.Popen[bytes] | None = None
         self._real: RealHost | None = None
 
@@ -42,7 +43,8 @@ class NamespaceHost:
         self.database.start()
         self.start_vswitchd()
         with self.inside():
-            self._real = RealHost(self.database.remote, self.directory, self._count_wake, timeout_s=2.0)
+            places = Places(ovsdb=self.database.remote, ovn_rundir=self.directory, ovs_rundir=self.directory)
+            self._real = RealHost(places, self._count_wake, self.looks_again.append, timeout_s=2.0)
 
     def remove(self) -> None:
         """End every process and delete the namespace; its links go with it."""

@@ -47,7 +47,8 @@ class AgentProcess:
             "--controller",
             self._controller,
         )
-        places = ("--ovsdb", self._host.database.remote, "--ovn-rundir", str(self._host.directory))
+        here = str(self._host.directory)
+        places = ("--ovsdb", self._host.database.remote, "--ovs-rundir", here, "--ovn-rundir", here)
         state = ("--state-dir", str(self._host.directory / "state"), "--datapath-type", "netdev")
         self._process = self._host.popen(*command, *places, *state, *options, log=self.log)
 

@@ -175,6 +175,7 @@ def test_an_assignment_has_the_bridges_and_nics_of_its_host_alone() -> None:
         tap_name=nic("b").tap_name,
         mac_address="50:6b:8d:00:00:05",
         mtu_bytes=1500,
+        localnet=f"localnet-{uid_of('v10')}",
     )
 
 

@@ -24,7 +24,7 @@ def uplink(number: int = 0, *interfaces: str, address: str = "") -> UplinkBridge
     )
 
 
-def nic(number: int, *, tap: str = "") -> NicAssignment:
+def nic(number: int, *, tap: str = "", localnet: str = "") -> NicAssignment:
     """Return NIC n{number} with tap{number}."""
     return NicAssignment(
         nic_id=f"n{number}",
@@ -32,6 +32,7 @@ def nic(number: int, *, tap: str = "") -> NicAssignment:
         tap_name=tap or f"tap{number}",
         mac_address=f"50:6b:8d:00:00:{number:02x}",
         mtu_bytes=1442,
+        localnet=localnet,
     )
 
 

@@ -14,7 +14,9 @@ from netctl.v1 import agent_pb2
 from tests.unit.host.messages import to_proto
 from tests.unit.host.samples import assign, nic, uplink
 
-ASSIGNMENT = assign(uplink(0, "eth1", "eth2", address="192.0.2.11/24"), nics=(nic(1),), revision=7, epoch=3)
+ASSIGNMENT = assign(
+    uplink(0, "eth1", "eth2", address="192.0.2.11/24"), nics=(nic(1, localnet="l"),), revision=7, epoch=3
+)
 
 
 def test_every_field_of_an_assignment_arrives() -> None:

@@ -95,6 +95,26 @@ def test_a_plugged_nic_waits_for_its_flows() -> None:
 
 
 @pytest.mark.parametrize(
+    ("localnet", "flowing", "installed"),
+    [
+        ("", set(), True),
+        ("localnet-a", set(), False),
+        ("localnet-a", {"patch-brAtlas-to-localnet-b"}, False),
+        ("localnet-a", {"patch-brAtlas-to-localnet-a"}, True),
+    ],
+)
+def test_a_nic_of_a_vlan_waits_for_the_way_out(localnet: str, flowing: set[str], installed: bool) -> None:
+    state = HostState(switch=switch(), links=LINKS, flowing_patches=frozenset(flowing))
+    assignment = assign(nics=(nic(1, localnet=localnet),))
+    assert make_report("h1", assignment, state, Settings()).nics[0].ovn_installed == installed
+
+
+def test_flows_that_cannot_be_asked_for_are_a_problem() -> None:
+    state = HostState(switch=switch(), links=LINKS, flows_problem="ovs-vswitchd is silent")
+    assert report(state).problems == ("ovs-vswitchd is silent",)
+
+
+@pytest.mark.parametrize(
     ("tunnel", "up"),
     [
         (Interface(name="ovn-h2", type="geneve", remote_ip="192.0.2.12", ofport=4), True),

@@ -171,7 +171,12 @@ def test_an_assignment_is_rendered_whole() -> None:
         address="192.0.2.1/24",
     )
     nic = NicAssignment(
-        nic=NicId("a"), iface_id="u", tap_name="tap1", mac_address="50:6b:8d:00:00:01", mtu_bytes=1442
+        nic=NicId("a"),
+        iface_id="u",
+        tap_name="tap1",
+        mac_address="50:6b:8d:00:00:01",
+        mtu_bytes=1442,
+        localnet="localnet-s",
     )
     chassis = Chassis(
         system_id="h1", ovn_remote="tcp:192.0.2.1:6642", encap_type="geneve", encap_ip="192.0.2.1"
