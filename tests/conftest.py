@@ -8,10 +8,14 @@ import os
 import shutil
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 # Speed is the machine's affair, not a property's: an example never fails for being slow to make or to run.
 settings.register_profile("netctl", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# That an example fails is all that a planted bug asks (tests/planted); the smallest one is for people.
+settings.register_profile(
+    "planted", settings.get_profile("netctl"), derandomize=True, phases=(Phase.explicit, Phase.generate)
+)
 settings.load_profile("netctl")
 
 NEED_THE_MACHINE = ("tests/functional/", "tests/e2e/")

@@ -8,6 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from netctl.cli.api import Ask
+from netctl.cli.apply import make_plan, run_plan
+from netctl.cli.client import Client
+from netctl.cli.documents import Documents
+from netctl.cli.failures import Failure
 from netctl.model.keys import Kind
 from netctl.model.status import Phase
 from tests.controllers import Controller
@@ -63,9 +68,10 @@ def test_prune_deletes_only_what_the_set_brought(furnished: Run, file: Path) -> 
     file.write_text("set: tenant\nresources:\n" + nic.format("a") + nic.format("b"))
     furnished("apply", "-f", str(file))
     furnished("create", "nic", "other", "--subnet", "web")
+    furnished("create", "nic", "theirs", "--subnet", "web", "--label", "netctl.set=tenant2")
     file.write_text("set: tenant\nresources:\n" + nic.format("b") + nic.format("c"))
     furnished("apply", "-f", str(file))
-    assert len(furnished("get", "nics", "-o", "name").lines) == 4, "nothing is deleted unless asked"
+    assert len(furnished("get", "nics", "-o", "name").lines) == 5, "nothing is deleted unless asked"
     planned = furnished("apply", "-f", str(file), "--prune", "--dry-run")
     assert "deleted    nics/a" in planned.lines
     ran = furnished("apply", "-f", str(file), "--prune")
@@ -75,7 +81,22 @@ def test_prune_deletes_only_what_the_set_brought(furnished: Run, file: Path) -> 
         "unchanged  nics/c",
         "2 unchanged, 1 deleted",
     ]
-    assert furnished("get", "nics", "-o", "name").lines == ["nics/b", "nics/c", "nics/other"]
+    assert furnished("get", "nics", "-o", "name").lines == ["nics/b", "nics/c", "nics/other", "nics/theirs"]
+
+
+def test_prune_does_not_delete_what_changed_since_it_was_read(
+    furnished: Run, controller: Controller, file: Path
+) -> None:
+    file.write_text("kind: Nic\nname: a\nsubnet: web\n")
+    furnished("apply", "-f", str(file), "--set", "t")
+    client = Client(controller.address)
+    plan = make_plan(client, Documents(set_name="t"), prune=True)
+    furnished("update", "nic", "a", "--label", "netctl.set=somebody-elses")
+    with pytest.raises(Failure) as refused:
+        run_plan(client, plan, Ask())
+    client.close()
+    assert refused.value.code == "ABORTED"
+    assert furnished("get", "nics", "-o", "name").lines == ["nics/a"]
 
 
 def test_prune_frees_what_new_resources_need_and_deletes_in_the_order_of_dependence(

@@ -35,7 +35,8 @@ def ovn_lab() -> Iterator[Lab]:
 def traces(name: str) -> list[str]:
     """Name whatever a lab left on the machine."""
     directory = discover.run_dir(name)
-    left = [f"namespace {found}" for found in namespaces.namespaces_of(name)]
+    # Not by what the lab takes for its own: that is in question here.
+    left = [f"namespace {path.name}" for path in namespaces.DIRECTORY.glob(f"netctl.{name}.*")]
     left += [f"path {directory}"] if directory.exists() else []
     owned = {pid: processes.identity_of(pid) for pid in namespaces.all_pids()}
     return left + [

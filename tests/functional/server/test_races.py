@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import random
-from contextlib import AsyncExitStack
+import sqlite3
+from contextlib import AsyncExitStack, closing
+from dataclasses import replace
 
 import grpc
+from google.protobuf.field_mask_pb2 import FieldMask
 
-from netctl.model.keys import Kind
+from netctl.model.intent import Replace
+from netctl.model.keys import Kind, NicId
 from netctl.model.nic import Nic
+from netctl.server.requests import Request
 from netctl.v1 import network_pb2 as network
 from netctl.v1 import network_pb2_grpc
-from tests.functional.server.world import World, nic, refused
+from tests.functional.server.world import World, nic, refused, until
 
 CLIENTS = 100
 # 254 host addresses of a /24 without the DHCP server's.
@@ -90,3 +95,24 @@ async def test_churn_of_many_clients_leaks_nothing(world: World) -> None:
     assert len({answer.nic.ipv4_address for answer in answers}) == 61
     async with refused(grpc.StatusCode.RESOURCE_EXHAUSTED, "nic.ipv4_address"):
         await world.nics.CreateNic(nic("more"))
+
+
+async def test_a_masked_update_keeps_what_was_written_while_it_waited(world: World) -> None:
+    await world.furnish()
+    await world.nics.CreateNic(nic("a"))
+    stored = world.admission.snapshot().nic(NicId("a"))
+    assert stored is not None
+    other = Request(edits=(Replace(intent=replace(stored, connected=False)),))
+    with closing(sqlite3.connect(world.store.path, isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")  # the store's commit waits for it
+        first = world.admission.submit(other)
+        await until(lambda: not world.admission.waiting())
+        mask = FieldMask(paths=["display_name"])
+        named = network.Nic(name="nics/a", display_name="web")
+        update = world.nics.UpdateNic(network.UpdateNicRequest(nic=named, update_mask=mask))
+        second = asyncio.ensure_future(update)
+        await until(world.admission.waiting)
+        holder.execute("ROLLBACK")
+    await asyncio.wrap_future(first)
+    answer = (await second).nic
+    assert (answer.connected, answer.display_name) == (False, "web")

@@ -183,7 +183,31 @@ async def test_a_watch_that_began_before_the_controller_is_sent_all_statuses(wor
         assert len(events) == 5
         assert events[-1].resource.subnet.status.phase == status_pb2.PHASE_PENDING
         watch.call.cancel()
+        await world.nics.CreateNic(nic("a"))
+        seen = world.admission.snapshot().revision
+        await world.nics.DeleteNic(network.DeleteNicRequest(name="nics/a"))
     await server.stop(0)
+    address = f"{world.address}3"
+    server = await serve(world.ports, [address])
+    async with grpc.aio.insecure_channel(address) as channel:
+        stub = operations_pb2_grpc.WatchServiceStub(channel)
+        watch = Watching(stub.Watch(pb.WatchRequest(start_revision=seen)))
+        first, *_ = await watch.until_synced()
+        assert (first.name, first.kind) == ("nics/a", REMOVED)
+        watch.call.cancel()
+    await server.stop(0)
+
+
+async def test_only_the_last_event_of_a_round_promises_its_revision(world: World) -> None:
+    await world.furnish()
+    async with watching(world) as watch:
+        await watch.until_synced()
+        before = watch.revision
+        edits = [pb.Edit(create=pb.Resource(nic=nic(id_).nic)) for id_ in ("a", "b")]
+        answer = await world.batches.Batch(pb.BatchRequest(edits=edits))
+        events = [await watch.next(), await watch.next()]
+        assert names(events) == ["nics/a", "nics/b"]
+        assert [event.revision for event in events] == [before, answer.revision]
 
 
 @pytest.mark.parametrize(

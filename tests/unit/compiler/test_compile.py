@@ -11,10 +11,11 @@ from netctl.compiler.assignment import AssignmentSettings, compile_assignment
 from netctl.compiler.compile import compile_rows
 from netctl.compiler.identity import dhcpv4_uuid, localnet_uuid, port_uuid, switch_uuid
 from netctl.model.assignment import NicAssignment, UplinkBridge
-from netctl.model.keys import HostId
+from netctl.model.infra import Uplink
+from netctl.model.keys import HostId, VirtualSwitchId
 from netctl.model.subnet import DhcpOptions, StaticRoute
 from netctl.nb.rows import Fact, FactKey, Member, Row
-from tests.intents import OWNER, host, infra, meta, nic, overlay, snapshot, uid_of, vlan
+from tests.intents import OWNER, host, infra, meta, nic, overlay, snapshot, switch, uid_of, vlan
 
 MARKS = {"netctl:owner": OWNER, "netctl:kind": "subnets", "netctl:id": "v10"}
 
@@ -185,8 +186,12 @@ def test_an_unknown_host_has_no_assignment() -> None:
 
 
 def test_only_the_bridge_of_the_tunnel_gets_the_address() -> None:
-    other = replace(host("h3", number=3), tunnel_virtual_switch=host().tunnel_virtual_switch, meta=meta("h3"))
+    second = Uplink(virtual_switch=VirtualSwitchId("vs1"), interfaces=("eth3",))
+    both = replace(host("h3", number=3), uplinks=(*host().uplinks, second), meta=meta("h3"))
     settings = AssignmentSettings(ovn_remote="x", epoch=1)
-    found = compile_assignment(snapshot([*infra(), other]), HostId("h3"), settings)
-    assert found is not None
-    assert found.uplink_bridges[0].address == "192.0.2.3/24"
+    for tunnel, addresses in (("vs0", ["192.0.2.3/24", ""]), ("vs1", ["", "192.0.2.3/24"])):
+        changed = replace(both, tunnel_virtual_switch=VirtualSwitchId(tunnel))
+        world = snapshot([*infra(), switch("vs1", "br1"), changed])
+        found = compile_assignment(world, HostId("h3"), settings)
+        assert found is not None
+        assert [bridge.address for bridge in found.uplink_bridges] == addresses

@@ -79,7 +79,7 @@ def test_an_empty_host_gets_everything() -> None:
                 ("ovn-bridge-mappings", "physnet-vs0:br0"),
                 ("ovn-encap-ip", "192.0.2.11"),
                 ("ovn-encap-type", "geneve"),
-                ("ovn-ofctrl-wait-before-clear", "8000"),
+                ("ovn-ofctrl-wait-before-clear", "3000"),
                 ("ovn-remote", "tcp:192.0.2.1:6642"),
                 ("system-id", "h1"),
             )
@@ -181,6 +181,12 @@ def test_foreign_mappings_and_keys_stay() -> None:
     assert state.switch.external_ids["ovn-bridge-mappings"] == "legacy:br-ex"
 
 
+def test_every_uplink_bridge_is_mapped() -> None:
+    host = host_with("eth1", "eth2")
+    state = converge(host, assign(uplink(0, "eth1"), uplink(1, "eth2")))
+    assert state.switch.external_ids["ovn-bridge-mappings"] == "physnet-vs0:br0,physnet-vs1:br1"
+
+
 def test_what_the_controller_does_not_know_stays_the_operators() -> None:
     host = host_with(switch=switch_with(external_ids={"ovn-remote": "tcp:192.0.2.9:6642"}))
     unknown = replace(assign(), chassis=replace(assign().chassis, ovn_remote=""))
@@ -221,6 +227,18 @@ def test_a_foreign_port_of_bratlas_stays_and_an_assigned_one_is_adopted() -> Non
     assert state.switch.interfaces["tap1"].external_ids["vm"] == "web"
     assert state.switch.interfaces["tap1"].is_ours
     assert state.switch.interfaces["tap9"].external_ids == {}
+
+
+def test_a_tap_with_the_ids_of_another_nic_is_corrected_in_its_place() -> None:
+    host = host_with("tap1")
+    converge(host, assign(nics=(nic(1),)))
+    for other in (
+        replace(nic(1), iface_id=nic(2).iface_id),
+        replace(nic(1), mac_address="50:6b:8d:00:00:02"),
+    ):
+        assert plan_for(host, assign(nics=(other,))) == (
+            PlugTap(bridge="brAtlas", tap="tap1", iface_id=other.iface_id, mac_address=other.mac_address),
+        )
 
 
 def test_a_tap_in_another_bridge_is_left_alone() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,21 @@ def test_a_crash_before_the_rename_leaves_the_old_one(tmp_path: Path) -> None:
     assert SavedAssignment(tmp_path).load() == ASSIGNMENT
     SavedAssignment(tmp_path).save(assign(revision=9))
     assert SavedAssignment(tmp_path).load() == assign(revision=9)
+
+
+def test_a_disk_that_is_full_half_way_leaves_the_old_one(tmp_path: Path) -> None:
+    saved_in(tmp_path)
+    bigger = assign(nics=tuple(nic(number) for number in range(200)), revision=9)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with pytest.raises(HostUnavailable, match=r"assignment\.json"):
+            SavedAssignment(tmp_path).save(bigger)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert SavedAssignment(tmp_path).load() == ASSIGNMENT
+    SavedAssignment(tmp_path).save(bigger)
+    assert SavedAssignment(tmp_path).load() == bigger
 
 
 def test_a_disk_that_refuses_is_said(tmp_path: Path) -> None:

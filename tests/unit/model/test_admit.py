@@ -104,6 +104,11 @@ def test_a_stale_revision_is_refused_with_both_numbers(kind: Kind, id: str) -> N
     texts = (f"{kind.value}/{id} is at revision {stored.meta.revision}, not 99", "read it again")
     world.refuse(Replace(intent=stored, if_revision=99), Conflict, "if_revision", *texts)
     world.refuse(Remove(key=(kind, id), if_revision=99), Conflict, "if_revision", *texts)
+    world.revision = 40
+    world.replace(stored, meta=Meta(display_name="of revision 41"))
+    old = stored.meta.revision
+    world.refuse(Replace(intent=stored, if_revision=old), Conflict, "if_revision", f"41, not {old}")
+    world.refuse(Remove(key=(kind, id), if_revision=old), Conflict, "if_revision", f"41, not {old}")
 
 
 @of_each_kind

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from netctl.compiler.compile import compile_rows
 from netctl.model.snapshot import Snapshot
 from netctl.reconciler.desired import DesiredFacts
-from tests.intents import OWNER, FakeSource
+from tests.intents import OWNER, FakeSource, infra, nic, snapshot, vlan
 from tests.paths import EXPANDERS
 from tests.worlds import worlds
 
@@ -45,3 +45,11 @@ def test_a_source_that_forgot_is_recompiled_whole(states: list[Snapshot]) -> Non
         desired.update(source.snapshot(), source.changed_since(desired.revision))
         assert dict(desired.facts) == compile_rows(source.snapshot(), OWNER)
         assert set(desired.intent_of) == set(desired.facts)
+
+
+def test_a_change_of_a_subnet_is_one_of_its_nics_too() -> None:
+    source, desired = FakeSource(), DesiredFacts(OWNER)
+    for dhcp in (True, False, True):
+        source.set(snapshot([*infra(), vlan(dhcp=dhcp), nic()]))
+        desired.update(source.snapshot(), source.changed_since(desired.revision))
+        assert dict(desired.facts) == compile_rows(source.snapshot(), OWNER)

@@ -254,3 +254,32 @@ def test_a_reused_name_is_another_port() -> None:
     written = {key[1] for key in bench.northbound.owned_rows()}
     assert port_uuid(uid_of("n1 again")) in written
     assert port_uuid(uid_of("n1")) not in written
+
+
+def test_one_permit_is_for_one_mass_delete() -> None:
+    first = Bench()
+    first.arrive(*many(60))
+    second = Bench(first.northbound, epoch=2)
+    second.reconciler.allow_mass_delete()
+    second.arrive(vlan())
+    first.northbound.hand_insert("Logical_Switch", "copied", {"name": "copied"})
+    rows = [f"copy-{number}" for number in range(60)]
+    for uuid in rows:
+        columns: dict[str, Any] = {"name": uuid, "external_ids": {"netctl:owner": OWNER, "netctl:id": uuid}}
+        first.northbound.hand_insert("Logical_Switch_Port", uuid, columns)
+        first.northbound.hand_add("Logical_Switch", "copied", "ports", uuid)
+    with pytest.raises(Held, match="allow-mass-delete"):
+        second.reconciler.step()
+
+
+def test_a_mended_intent_is_tried_at_once() -> None:
+    bench = Bench()
+    bench.northbound.hand_insert("Logical_Switch", "foreign", {"name": "theirs"})
+    bench.northbound.hand_insert("Logical_Switch_Port", "thief", {"name": uid_of("n1")})
+    bench.northbound.hand_add("Logical_Switch", "foreign", "ports", "thief")
+    bench.arrive(vlan(), nic("n1", host=""))
+    assert bench.phase("n1") == (Phase.FAILED, "REJECTED_BY_OVN")
+    bench.northbound.hand_delete("Logical_Switch_Port", "thief")
+    bench.arrive(vlan(), nic("n1", host="", revision=2))
+    assert bench.phase("n1") == (Phase.PENDING, "NOT_ATTACHED")
+    assert ("Logical_Switch_Port", port_uuid(uid_of("n1"))) in bench.northbound.owned_rows()

@@ -26,6 +26,16 @@ def test_the_table_has_no_others() -> None:
     assert grpc.StatusCode.OK not in CODES.values()
 
 
+def test_clients_can_tell_who_must_act() -> None:
+    """The codes that clients act on: ABORTED is read again and repeated, UNAVAILABLE repeated as it is."""
+    codes = {error.__name__: code.name for error, code in CODES.items()}
+    assert codes["Conflict"] == "ABORTED"
+    assert codes["InUse"] == codes["Unsupported"] == "FAILED_PRECONDITION"
+    assert codes["Exhausted"] == "RESOURCE_EXHAUSTED"
+    assert codes["OutOfRange"] == "OUT_OF_RANGE"
+    assert {code for error, code in codes.items() if error.endswith("Unavailable")} == {"UNAVAILABLE"}
+
+
 def test_the_field_and_the_class_can_be_read() -> None:
     error = InvalidIntent("nic.ipv4_address", "10.0.1.5 is not in 10.0.0.0/24")
     status = status_of(error)
