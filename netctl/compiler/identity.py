@@ -32,6 +32,12 @@ def dhcpv4_uuid(subnet: Uid) -> str:
     return row_uuid("DHCP_Options", subnet, "ipv4")
 
 
+@lru_cache(maxsize=_SUBNETS)
+def dhcpv4_reference(subnet: Uid) -> frozenset[str]:
+    """Return a NIC's reference to the DHCP_Options of its subnet."""
+    return frozenset({dhcpv4_uuid(subnet)})
+
+
 def port_uuid(nic: Uid) -> str:
     """Return the Logical_Switch_Port of a NIC."""
     return row_uuid("Logical_Switch_Port", nic)

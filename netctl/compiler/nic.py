@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
-from netctl.compiler.identity import dhcpv4_uuid, external_ids, port_uuid, switch_uuid
+from netctl.compiler.identity import dhcpv4_reference, external_ids, port_uuid, switch_uuid
 from netctl.compiler.subnet import serves_dhcp
 from netctl.model.intent import key_of
 from netctl.model.nic import Nic
@@ -13,6 +14,7 @@ from netctl.nb.rows import Fact, Member, Row
 
 _EMPTY: frozenset[str] = frozenset()
 _UP, _DOWN = frozenset({True}), frozenset({False})
+_HOSTS = 4096
 
 
 def compile_nic(snapshot: Snapshot, nic: Nic, owner: str) -> Iterator[Fact]:
@@ -22,6 +24,7 @@ def compile_nic(snapshot: Snapshot, nic: Nic, owner: str) -> Iterator[Fact]:
         return
     port = port_uuid(nic.meta.uid)
     own = " ".join(part for part in (nic.mac_address, nic.ipv4_address, nic.ipv6_address) if part)
+    own_only = frozenset({own})
     leased = bool(nic.ipv4_address) and serves_dhcp(subnet)
     yield Row(
         "Logical_Switch_Port",
@@ -29,13 +32,19 @@ def compile_nic(snapshot: Snapshot, nic: Nic, owner: str) -> Iterator[Fact]:
         {
             "name": nic.meta.uid,
             "type": "",
-            "addresses": frozenset({own, "unknown"}) if nic.allow_unknown_macs else frozenset({own}),
-            "port_security": frozenset({own}) if nic.port_security else _EMPTY,
+            "addresses": frozenset({own, "unknown"}) if nic.allow_unknown_macs else own_only,
+            "port_security": own_only if nic.port_security else _EMPTY,
             "enabled": _UP if nic.connected else _DOWN,
-            "dhcpv4_options": frozenset({dhcpv4_uuid(subnet.meta.uid)}) if leased else _EMPTY,
+            "dhcpv4_options": dhcpv4_reference(subnet.meta.uid) if leased else _EMPTY,
             # Binding guard: without it any chassis with this iface-id may claim the port.
-            "options": {"requested-chassis": nic.host} if nic.host else {},
+            "options": _requested_chassis(nic.host) if nic.host else {},
             "external_ids": external_ids(owner, key_of(nic)),
         },
     )
     yield Member("Logical_Switch", switch_uuid(subnet.meta.uid), "ports", port)
+
+
+@lru_cache(maxsize=_HOSTS)
+def _requested_chassis(host: str) -> Mapping[str, str]:
+    """Return the options of a NIC; those of one host share the value, for a dictionary each is 232 bytes a NIC."""
+    return {"requested-chassis": host}

@@ -69,7 +69,8 @@ class SortedSet(Generic[T]):
         touched = {self._chunk_of(member) for member in gone}.union(come)
         chunks, firsts = list(self._chunks) or [()], list(self._firsts)
         for at in sorted(touched, reverse=True):
-            parts = _split(sorted([*(m for m in chunks[at] if m not in gone), *come.get(at, ())]))
+            stay = [m for m in chunks[at] if m not in gone] if gone else chunks[at]
+            parts = _split(sorted([*stay, *come.get(at, ())]))
             chunks[at : at + 1] = parts
             firsts[at : at + 1] = [part[0] for part in parts]
         copy: SortedSet[T] = SortedSet()

@@ -88,7 +88,7 @@ class OvsdbNorthbound:
         return Features(
             schema_version=replica.schema.version,
             northd_version=options.get("northd_internal_version", "") if isinstance(options, Mapping) else "",
-            columns={name: frozenset(table.columns) for name, table in replica.schema.tables.items()},
+            columns=replica.schema.columns,
         )
 
     def owned_rows(self) -> Rows:

@@ -43,11 +43,12 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schema:
-    """One database: its name, its version, its tables."""
+    """One database: its name, its version, its tables, and the names of all columns."""
 
     name: str
     version: str
     tables: Mapping[str, Table]
+    columns: Mapping[str, frozenset[str]]
 
 
 def parse_schema(document: Json) -> Schema:
@@ -62,7 +63,8 @@ def parse_schema(document: Json) -> Schema:
     # RFC 7047, 3.2: when no table says isRoot (an old schema), all are.
     if not any(table.is_root for table in tables.values()):
         tables = {name: Table(columns=table.columns, is_root=True) for name, table in tables.items()}
-    return Schema(name=document["name"], version=document.get("version", ""), tables=tables)
+    columns = {name: frozenset(table.columns) for name, table in tables.items()}
+    return Schema(name=document["name"], version=document.get("version", ""), tables=tables, columns=columns)
 
 
 def _column(kind: Json) -> Column:
