@@ -68,7 +68,7 @@ def make_plan(client: Client, documents: Documents, *, prune: bool) -> Plan:
     for resource in (it for it in removals if it.DESCRIPTOR.name in _GO_FIRST):
         _add_removal(plan, resource)
     for kind in KINDS:
-        items = [item for item in documents.items if item.kind is kind]
+        items = sorted((item for item in documents.items if item.kind is kind), key=_leaves_choice)
         existing = _read_existing(client, kind, items)
         for item in items:
             _add_apply(plan, item, existing.get(item.resource.name))
@@ -106,6 +106,12 @@ def _read_text(file: str) -> str:
         raise Failure(f"{file}: {(error.strerror or str(error)).lower()}", code="INVALID_FILE") from None
     except UnicodeDecodeError:
         raise Failure(f"{file}: not UTF-8 text", code="INVALID_FILE") from None
+
+
+def _leaves_choice(item: Document) -> bool:
+    """Whoever asks for a certain address or bridge goes first, lest it is allocated to who asked for any."""
+    names = ("mac_address", "ipv4_address", "ipv6_address", "bridge")
+    return not any(getattr(item.resource, name, "") for name in names)
 
 
 def _find_removals(client: Client, documents: Documents) -> list[Any]:

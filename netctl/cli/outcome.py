@@ -73,8 +73,10 @@ def summarise(outcomes: Sequence[Outcome]) -> str:
 def print_outcomes(outcomes: Sequence[Outcome], output: str) -> None:
     """Print the outcomes of commands that name their resources one by one."""
     if output == "name":
-        print("\n".join(outcome.name for outcome in outcomes))
+        for outcome in outcomes:
+            print(outcome.name)
     elif output == "text":
-        print("\n".join(outcome.render_text() for outcome in outcomes))
+        for outcome in outcomes:
+            print(outcome.render_text())
     else:
         print_data([outcome.render_json() for outcome in outcomes], output)

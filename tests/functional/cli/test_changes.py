@@ -188,6 +188,15 @@ def test_every_flag_of_a_subnet_arrives(furnished: Run) -> None:
     assert "dns_servers" not in furnished("get", "sn", "full", "-o", "json").data[0]["dhcp"]
 
 
+def test_static_addresses_are_given_before_automatic_ones(furnished: Run, file: Path) -> None:
+    file.write_text(
+        "- {kind: Nic, name: any, subnet: web}\n- {kind: Nic, name: first, subnet: web, ipv4_address: 10.0.0.1}\n"
+    )
+    furnished("apply", "-f", str(file))
+    addresses = {nic["name"]: nic["ipv4_address"] for nic in furnished("get", "nics", "-o", "json").data}
+    assert addresses == {"nics/any": "10.0.0.2", "nics/first": "10.0.0.1"}
+
+
 def test_delete_names_the_dependents_and_deletes_several_as_one(furnished: Run) -> None:
     furnished("create", "nic", "a", "--subnet", "web")
     furnished("create", "nic", "b", "--subnet", "web")
