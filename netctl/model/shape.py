@@ -20,6 +20,8 @@ _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}\Z")
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4 = re.compile(rf"(?:{_OCTET}\.){{3}}{_OCTET}\Z")
 _INTERFACE = re.compile(r"[A-Za-z0-9_.@-]{1,15}\Z")
+# Made by the kernel, the host agent or Open vSwitch: in a bond they would be a loop.
+_NO_UPLINK = re.compile(r"(?:lo|br\d+(?:-up)?|brAtlas|ovs-system|ovs-netdev|genev_sys_\d+)\Z")
 
 
 def check_text(field: str, value: str, limit: int) -> None:
@@ -118,13 +120,19 @@ def canonical_interface_address(field: str, value: str) -> str:
             f"{value[:60]!r} is not an address with prefix length, e.g. 192.0.2.11/24: {str(error)[:120]}",
         ) from None
     check_unicast(field, str(interface.ip))
+    network = interface.network
+    ends = (network[0], network[-1]) if interface.version == 4 else (network[0],)
+    if network.num_addresses > 2 and interface.ip in ends:
+        raise InvalidIntent(field, f"{interface.ip} is the network or broadcast address of {network}")
     return str(interface)
 
 
 def check_interface(field: str, value: str) -> None:
-    """Refuse what Linux would not take as an interface name."""
+    """Refuse what Linux would not take as an interface name, and names of what the host agent and OVS make."""
     if not _INTERFACE.match(value) or value in (".", ".."):
         raise InvalidIntent(field, f"{value[:40]!r} is not an interface name: 1 to 15 of A-Z a-z 0-9 _ . @ -")
+    if _NO_UPLINK.match(value):
+        raise InvalidIntent(field, f"{value} cannot be an uplink: name an interface that leaves the host")
 
 
 def check_range(field: str, value: int, *, low: int, high: int, unit: str = "") -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from netctl.errors import InvalidIntent
 from netctl.model import shape
-from netctl.model.infra import Cluster, Host, Meta, VirtualSwitch
+from netctl.model.infra import Cluster, Host, Meta, Uplink, VirtualSwitch
 from netctl.model.intent import Intent
 from netctl.model.keys import ClusterId, HostId, NicId, SubnetId, VirtualSwitchId
 from netctl.model.nic import Nic
@@ -17,6 +17,14 @@ STRANGE = [
     "", "a'b", 'a"b', "a\nb", "a\n", "a$b", "a@b", "🚀", "x" * 65536, "a" * 64, "A", "1a", "-a", "a-", "a b", "a/b",
     "a_b", "ä", "a\x00",
 ]  # fmt: skip
+
+
+def bonding(interface: str) -> Host:
+    """Make a host whose uplink is this interface."""
+    uplink = Uplink(virtual_switch=VirtualSwitchId("vs0"), interfaces=(interface,))
+    return Host(id=HostId("h1"), cluster=ClusterId("c1"), tunnel_address="192.0.2.1/24", uplinks=(uplink,))
+
+
 MAKERS: list[Callable[[str], Intent]] = [
     lambda id: Cluster(id=ClusterId(id)),
     lambda id: VirtualSwitch(id=VirtualSwitchId(id), cluster=ClusterId("c1")),
@@ -76,6 +84,11 @@ def test_a_long_display_name_is_not_echoed() -> None:
         (lambda: host("h1", "192.0.2.1"), "tunnel_address"),
         (lambda: host("h1", "224.0.0.1/24"), "tunnel_address"),
         (lambda: host("h1", "fe80::1%eth0/64"), "tunnel_address"),
+        (lambda: host("h1", "192.0.2.0/24"), "tunnel_address"),
+        (lambda: host("h1", "192.0.2.255/24"), "tunnel_address"),
+        (lambda: host("h1", "2001:db8::/64"), "tunnel_address"),
+        (lambda: bonding("br0"), "uplinks[0].interfaces"),
+        (lambda: bonding("lo"), "uplinks[0].interfaces"),
         (lambda: vlan(vlan_id=4095), "vlan_id"),
         (lambda: vlan(vlan_id=-1), "vlan_id"),
         (lambda: overlay(ipv4=ipv4("10.0.0.1/24")), "ipv4.cidr"),

@@ -52,7 +52,7 @@ def hosts(draw: st.DrawFn) -> Host:
         id=HostId(draw(ids)),
         meta=draw(metas),
         cluster=ClusterId(draw(ids)),
-        tunnel_address=f"{draw(ipv4)}/24",
+        tunnel_address=f"{draw(ipv4)}/32",  # a shorter prefix makes some of them a network's own
         tunnel_virtual_switch=VirtualSwitchId(draw(st.sampled_from(["", *switches]))),
         uplinks=uplinks,
     )
