@@ -88,6 +88,15 @@ def test_loading_in_any_order_gives_the_same(world: World) -> None:
     assert contents(loaded.draft(), cursors=False) == contents(world.draft, cursors=False)
 
 
+def test_indexes_after_changes_are_those_of_what_is_stored(world: World) -> None:
+    world.replace(world.stored(Kind.NIC, "n1"), ipv4_address="10.0.0.77", host=HostId("h1"))
+    world.replace(world.stored(Kind.SUBNET, "web"), vlan_id=11, ipv4=ipv4("10.9.0.0/24", "10.9.0.1"))
+    world.replace(world.stored(Kind.HOST, "h2"), tunnel_address="192.0.2.9/24")
+    world.create(nic("n1b", "app", ipv4_address="10.0.0.78"))
+    stored = [intent for kind in Kind for intent in world.draft.of_kind(kind)]
+    assert contents(Snapshot.load(9, stored).draft(), cursors=False) == contents(world.draft, cursors=False)
+
+
 def test_a_nic_before_its_subnet_is_refused() -> None:
     draft = Snapshot.empty().draft()
     with pytest.raises(NotFound, match="subnets/app does not exist: put it before its NICs"):
