@@ -50,8 +50,8 @@ functional: setup ## tests against real OVN, OVS, SQLite and etcd
 e2e: setup ## tests of the lab: API in, packets out
 	@$(PYTEST) tests/e2e
 
-planted: setup ## plant known bugs in a copy and show that the tests catch each
-	@$(ROOT) .venv/bin/python -m tests.planted
+planted: setup ## plant known bugs in a copy and show that the tests catch each (some: WORDS="lab fence")
+	@$(ROOT) .venv/bin/python -m tests.planted $(WORDS)
 
 bench: setup ## benchmarks
 	@$(ROOT) .venv/bin/python -m bench

@@ -15,3 +15,11 @@ ROOT = Path(__file__).resolve().parents[3]
 def test_the_place_of_the_bug_is_there_once(bug: Bug) -> None:
     assert (ROOT / bug.file).read_text().count(bug.old) == 1
     assert bug.old != bug.new
+
+
+def test_every_bug_has_a_name_of_its_own_and_tests_that_are_there() -> None:
+    assert len({bug.name for bug in BUGS}) == len(BUGS)
+    gone = [
+        path for bug in BUGS for path in bug.tests.split() if not (ROOT / path.partition("::")[0]).exists()
+    ]
+    assert not gone

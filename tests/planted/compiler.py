@@ -1,0 +1,99 @@
+"""Bugs of the compiler: from intents to rows and assignments."""
+
+from __future__ import annotations
+
+from tests.planted.bug import Bug
+
+BUGS = (
+    Bug(
+        "VLAN 0 is tagged",
+        "netctl/compiler/subnet.py",
+        "frozenset({subnet.vlan_id}) if subnet.vlan_id else frozenset()",
+        "frozenset({subnet.vlan_id})",
+        "tests/unit/compiler",
+    ),
+    Bug(
+        "the gateway is the DHCP server",
+        "netctl/compiler/subnet.py",
+        '"server_id": dhcp.server_address,',
+        '"server_id": ipv4.gateway,',
+        "tests/unit/compiler",
+    ),
+    Bug(
+        "DHCP does not tell the MTU",
+        "netctl/compiler/subnet.py",
+        '        "mtu": str(mtu_bytes),\n',
+        "",
+        "tests/unit/compiler",
+    ),
+    Bug(
+        "static routes hide the default route",
+        "netctl/compiler/subnet.py",
+        '            routes.append(f"0.0.0.0/0,{ipv4.gateway}")',
+        "            pass",
+        "tests/unit/compiler",
+    ),
+    Bug(
+        "any chassis may claim a port",
+        "netctl/compiler/nic.py",
+        " if nic.host else {},",
+        " if False else {},",
+        "tests/unit/compiler",
+    ),
+    Bug(
+        "a disconnected NIC stays enabled",
+        "netctl/compiler/nic.py",
+        '"enabled": _UP if nic.connected else _DOWN,',
+        '"enabled": _UP,',
+        "tests/unit/compiler",
+    ),
+    Bug(
+        "port security is off",
+        "netctl/compiler/nic.py",
+        " if nic.port_security else _EMPTY,",
+        " if False else _EMPTY,",
+        "tests/unit/compiler",
+    ),
+    Bug(
+        "port security forgets IPv6",
+        "netctl/compiler/nic.py",
+        "(nic.mac_address, nic.ipv4_address, nic.ipv6_address) if part)",
+        "(nic.mac_address, nic.ipv4_address) if part)",
+        "tests/unit/compiler",
+    ),
+    Bug(
+        "a NIC without an address is offered one",
+        "netctl/compiler/nic.py",
+        "leased = bool(nic.ipv4_address) and serves_dhcp(subnet)",
+        "leased = serves_dhcp(subnet)",
+        "tests/unit/compiler",
+    ),
+    Bug(
+        "a changed subnet leaves its NICs' rows",
+        "netctl/compiler/compile.py",
+        "        for nic in snapshot.nics_of_subnet(SubnetId(key[1])):",
+        "        for nic in ():",
+        "tests/unit/reconciler/test_desired.py",
+    ),
+    Bug(
+        "a name used again keeps its port",
+        "netctl/compiler/identity.py",
+        'return row_uuid("Logical_Switch_Port", nic)',
+        'return row_uuid("Logical_Switch_Port", "the port")',
+        "tests/unit/compiler",
+    ),
+    Bug(
+        "a tap has the MTU of its host",
+        "netctl/compiler/assignment.py",
+        "mtu_bytes=subnet.mtu_bytes if subnet else 0,",
+        "mtu_bytes=0,",
+        "tests/unit/compiler",
+    ),
+    Bug(
+        "every uplink bridge has the tunnel's address",
+        "netctl/compiler/assignment.py",
+        'address=host.tunnel_address if uplink.virtual_switch == host.tunnel_virtual_switch else "",',
+        "address=host.tunnel_address,",
+        "tests/unit/compiler",
+    ),
+)
