@@ -14,6 +14,7 @@ import structlog
 
 from netctl.errors import HostUnavailable
 from netctl_host.actions import Action
+from netctl_host.announce import Announcement, find_announcements
 from netctl_host.assignment import Assignment
 from netctl_host.plan import plan
 from netctl_host.report import HostReport, make_report
@@ -32,6 +33,10 @@ class Host(Protocol):
 
     def apply(self, actions: Sequence[Action]) -> tuple[str, ...]:
         """Do `actions`; return what could not be done, one sentence each."""
+        ...
+
+    def announce(self, due: frozenset[Announcement]) -> None:
+        """Tell the network what of it is new; raise HostUnavailable when that fails."""
         ...
 
 
@@ -81,7 +86,7 @@ class Agent:
             # The rest of the report is old, and says so.
             self._offer(replace(self._report, ovn_controller_connected=False, problems=(error.message,)))
             raise
-        problems += left
+        problems += left + self._announce(assignment, state)
         if assignment is not None and not left:
             self._reached_revision = assignment.revision
         report = make_report(self._host_id, assignment, state, self._settings)
@@ -112,6 +117,13 @@ class Agent:
                 return state, problems
             done.update(actions)
         return state, ()
+
+    def _announce(self, assignment: Assignment | None, state: HostState) -> tuple[str, ...]:
+        try:
+            self._host.announce(find_announcements(assignment, state) if assignment else frozenset())
+        except HostUnavailable as error:
+            return (error.message,)
+        return ()
 
     def _save(self, assignment: Assignment | None) -> tuple[str, ...]:
         """Keep a new assignment on disk before acting on it; a full disk does not stop the host."""

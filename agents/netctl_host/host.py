@@ -8,6 +8,7 @@ from pathlib import Path
 
 from netctl.errors import HostUnavailable
 from netctl_host.actions import Action, LinkAction
+from netctl_host.announce import Announcement, Announcer, send_announcement
 from netctl_host.links import Links, has_kernel_datapath
 from netctl_host.openvswitch import OpenVSwitch
 from netctl_host.ovn_controller import read_connected
@@ -42,6 +43,7 @@ class RealHost:
         self._links = Links()
         self._ovn_rundir = places.ovn_rundir
         self._patch_flows = PatchFlows(places.ovs_rundir, look_again)
+        self._announcer = Announcer(send_announcement, look_again)
         self._kernel_datapath = has_kernel_datapath()
 
     def read_state(self) -> HostState:
@@ -73,6 +75,10 @@ class RealHost:
                 except HostUnavailable as error:
                     problems.append(error.message)
         return tuple(problems)
+
+    def announce(self, due: frozenset[Announcement]) -> None:
+        """Tell the network what of it is new; raise HostUnavailable when a link does not take it."""
+        self._announcer.tell(due)
 
     def close(self) -> None:
         """Close every connection; the host stays as it is."""

@@ -15,4 +15,4 @@ class Settings:
 
     datapath_type: str = "auto"
     integration_bridge: str = "brAtlas"
-    wait_before_clear_ms: int = 8000
+    wait_before_clear_ms: int = 3000

@@ -126,8 +126,6 @@ def _host(place: Place) -> tuple[Daemon, ...]:
         *("--state-dir", str(here / "state")),
         # Always the userspace datapath: the kernel's is one for the whole machine, and not every kernel has it.
         *("--datapath-type", "netdev"),
-        # A lab has few flows: this long is enough for a restart without loss, and short enough to wait for.
-        *("--wait-before-clear-ms", "3000"),
     )
     server = ("ovsdb-server", str(here / "conf.db"), f"--remote=punix:{here}/db.sock")
     return (

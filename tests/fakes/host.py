@@ -29,6 +29,7 @@ from netctl_host.actions import (
     SwitchAction,
     UnplugTap,
 )
+from netctl_host.announce import Announcement
 from netctl_host.state import (
     OWNER,
     OWNER_KEY,
@@ -51,6 +52,8 @@ class FakeHost:
         self._interfaces = dict(state.switch.interfaces)
         self._links = {name: Link(name=name) for name in state.switch.bridges} | dict(state.links)
         self._kernel_datapath = state.kernel_datapath
+        self.announced: list[Announcement] = []
+        self._due: frozenset[Announcement] = frozenset()
 
     def add_link(self, name: str, *, mtu_bytes: int = 1500) -> None:
         """A veth appears, down and with checksum offload."""
@@ -59,6 +62,16 @@ class FakeHost:
     def remove_link(self, name: str) -> None:
         """A link vanishes."""
         del self._links[name]
+
+    def change_link(self, name: str, *, mac_address: str = "", carrier: bool = True) -> None:
+        """A link gets another MAC, or loses or gets carrier."""
+        link = self._links[name]
+        self._links[name] = replace(link, mac_address=mac_address or link.mac_address, carrier=carrier)
+
+    def announce(self, due: frozenset[Announcement]) -> None:
+        """Note what is new."""
+        self.announced.extend(due - self._due)
+        self._due = due
 
     def read_state(self) -> HostState:
         """Return everything the host has."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from netctl_host.actions import Action, SetMtu
 from netctl_host.agent import Agent, Controller
+from netctl_host.announce import Announcement
 from netctl_host.assignment import Assignment
 from netctl_host.report import HostReport
 from netctl_host.settings import Settings
@@ -58,6 +59,11 @@ class BrokenHost:
         if not self.answers:
             raise HostUnavailable("ovsdb-server does not answer")
         return self.host.read_state()
+
+    def announce(self, due: frozenset[Announcement]) -> None:
+        """Refuse when there is anything."""
+        if due:
+            raise HostUnavailable("network is down")
 
     def apply(self, actions: Sequence[Action]) -> tuple[str, ...]:
         """Do all but the MTUs; `silent`: without a word."""
@@ -132,3 +138,34 @@ def test_a_host_that_does_not_answer_is_reported() -> None:
     with pytest.raises(HostUnavailable, match="does not answer"):
         agent.step()
     assert world.reports[-1].problems == ("ovsdb-server does not answer",)
+
+
+def test_a_tunnel_address_is_announced_once_and_again_when_peers_may_have_lost_it() -> None:
+    host = host_with("eth1", "tap1")
+    host.change_link("eth1", carrier=True)
+    agent = World(host).agent()
+    agent.step()
+    agent.step()
+    first = Announcement(link="br0", mac_address="", ip="192.0.2.11")
+    assert host.announced == [first]
+    host.change_link("br0", mac_address="02:00:00:00:00:05")
+    agent.step()
+    agent.step()
+    second = replace(first, mac_address="02:00:00:00:00:05")
+    assert host.announced == [first, second]
+    for carrier in (False, True):
+        host.change_link("eth1", carrier=carrier)
+        agent.step()
+    assert host.announced == [first, second, second]
+
+
+def test_an_announcement_that_fails_is_reported_and_tried_again() -> None:
+    fake = host_with("eth1", "tap1")
+    fake.change_link("eth1", carrier=True)
+    World(fake).agent().step()  # nothing is left to do but to announce
+    world = World(BrokenHost(fake))
+    agent = world.agent()
+    for _ in range(2):
+        with pytest.raises(HostUnavailable, match="network is down"):
+            agent.step()
+    assert world.reports[-1].problems == ("network is down",)
