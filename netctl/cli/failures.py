@@ -135,6 +135,7 @@ def _read_details(call: Any) -> tuple[str, str]:
             names = [violation.subject for violation in blocked.violations]
             if all(name in status.message for name in names):
                 continue
-            more = f" and {len(names) - _DEPENDENTS_MAX} more" if len(names) > _DEPENDENTS_MAX else ""
+            # The server names as many as fit a header; how many there are stands in its message.
+            more = " and others" if len(names) > _DEPENDENTS_MAX else ""
             hint = f"first remove or change {', '.join(names[:_DEPENDENTS_MAX])}{more}"
     return field, hint

@@ -168,6 +168,14 @@ class Lab:
         guest = Guest(
             name=name or tap_name, host=host, tap_name=tap_name, mac_address=mac_address, mtu_bytes=mtu_bytes
         )
+        if taken := [
+            other for other in self._guests.all() if other.name == guest.name and other.tap_name != tap_name
+        ]:
+            raise InvalidIntent(
+                "name", f"{guest.name} is the guest behind {taken[0].tap_name}: take another name"
+            )
+        if guest.name in {FABRIC, *(node.id for node in self.topology.nodes)}:
+            raise InvalidIntent("name", f"{guest.name} is a node of this lab: take another name")
         self._guests.add(guest)
         return guest
 

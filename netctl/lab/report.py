@@ -62,7 +62,7 @@ def render_demo(demo: Demo, took: Mapping[str, float], netctl: str, sudo: str) -
         f"{sudo}{netctl} lab exec {first} -- ping -c 3 {peer}",
         f"{sudo}{netctl} lab exec {host} -- ovs-vsctl show",
         f"{sudo}{netctl} lab exec central -- ovn-nbctl show",
-        f"{sudo}{netctl} lab kill central controller   # packets go on; netctl lab up starts it again",
+        f"{sudo}{netctl} lab kill central controller   # packets go on; lab start central controller: back",
         f"{sudo}{netctl} lab status",
         "make down",
     ]

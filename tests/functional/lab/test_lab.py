@@ -110,6 +110,14 @@ def test_a_rebooted_host_starts_from_nothing_and_gets_its_taps_back(ovn_lab: Lab
     assert ovn_lab.ping("o1", "10.0.0.12").ok
 
 
+def test_a_guests_name_is_its_own(ovn_lab: Lab) -> None:
+    taken = ovn_lab.guests()[0]
+    for name in (taken.name, "h1", "fabric"):
+        with pytest.raises(InvalidIntent, match="take another name"):
+            ovn_lab.add_guest("h1", "tap-other", "02:00:00:00:0f:01", name=name)
+    assert ovn_lab.guests().count(taken) == 1
+
+
 def test_a_guest_can_be_removed(ovn_lab: Lab) -> None:
     ovn_lab.add_guest("h1", "tap-spare", "02:00:00:00:02:01")
     assert "tap-spare" in ovn_lab.exec("h1", ["ip", "link"]).stdout
