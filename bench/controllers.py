@@ -68,7 +68,7 @@ class Controller:
             state = stub.GetController(pb.GetControllerRequest(), timeout=CALL_S, wait_for_ready=True)
             return state if state.ready and state.northbound_revision == state.store_revision else None
 
-        state = wait_until(ready, timeout_s=timeout_s, what="controller in sync", poll_s=0.005)
+        state = wait_until(ready, timeout_s=timeout_s, what="controller in sync", poll_s=0.02)
         assert state is not None
         return state
 

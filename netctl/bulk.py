@@ -14,6 +14,8 @@ from contextlib import contextmanager
 BULK_BYTES = 1 << 14
 BULK_ROWS = 50
 
+LOAD_BYTES = 1 << 23
+
 _lock = threading.Lock()
 _pauses = 0
 _was_enabled = False
@@ -38,3 +40,13 @@ def without_collector(bulk: bool) -> Iterator[None]:
             _pauses -= 1
             if _pauses == 0 and _was_enabled:
                 gc.enable()
+
+
+def settle() -> None:
+    """Tell the collector that everything there is now stays: it joins the oldest generation without being looked at.
+
+    For the end of a load, within its pause: else the collector would look at a million new objects as soon as the pause
+    ends. Not for what happens often: what is garbage by now waits for a collection of everything.
+    """
+    gc.freeze()
+    gc.unfreeze()

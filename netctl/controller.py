@@ -44,11 +44,12 @@ class Controller:
         config.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.store = SqliteStore(config.state_dir / "netctl.db")
         epoch = self.store.next_epoch()
+        self.wake = Wake()
+        self.northbound = OvsdbNorthbound(config.northbound, owner=self.store.owner, wake=self.wake)
+        self.northbound.start()  # a large database takes the server seconds to send; the store is read meanwhile
         self.admission = Admission(self.store)
         self.metrics = Metrics()
-        self.wake = Wake()
         self.board = StatusBoard(self.admission.snapshot)
-        self.northbound = OvsdbNorthbound(config.northbound, owner=self.store.owner, wake=self.wake)
         self.assignments = AssignmentBook(
             self.admission, AssignmentSettings(ovn_remote=config.ovn_remote, epoch=epoch)
         )
@@ -71,12 +72,11 @@ class Controller:
         )
 
     def start(self) -> None:
-        """Start the replica and the loop."""
+        """Start the writer and the loop."""
         if self._config.metrics_listen:
             host, _, port = self._config.metrics_listen.rpartition(":")
             start_http_server(int(port), addr=host.strip("[]") or "127.0.0.1", registry=self.metrics.registry)
         self.admission.start()
-        self.northbound.start()
         self._thread.start()
         self._grace.start()
 
@@ -192,14 +192,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except NetctlError as error:
         print(f"netctl-controller: {error.message}", file=sys.stderr)
         return 1
+    failure = ""
     try:
         asyncio.run(_serve(controller, config.listen))
     except NetctlError as error:
-        print(f"netctl-controller: {error.message}", file=sys.stderr)
-        return 1
+        failure = error.message
     finally:
         controller.close()
-    return 0
+    if failure:  # last, below what the parts say as they end
+        print(f"netctl-controller: {failure}", file=sys.stderr)
+    return 1 if failure else 0
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from netctl.bulk import BULK_BYTES, without_collector
+from netctl.bulk import BULK_BYTES, LOAD_BYTES, settle, without_collector
 
 Json = Any
 
@@ -57,6 +57,8 @@ class Framer:
         if self._depth == 0 and not self._in_string and self._unfinished.strip():
             with without_collector(len(self._unfinished) > BULK_BYTES):
                 documents.append(orjson.loads(self._unfinished))
+                if len(self._unfinished) > LOAD_BYTES:
+                    settle()
             self._unfinished = bytearray()
 
     def _reduce(self, part: bytes) -> bytes:

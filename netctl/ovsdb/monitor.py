@@ -15,6 +15,7 @@ from threading import Condition
 
 import structlog
 
+from netctl.bulk import settle, without_collector
 from netctl.errors import NorthboundUnavailable
 from netctl.ovsdb.client import Ask
 from netctl.ovsdb.facts import OwnedFacts
@@ -148,7 +149,9 @@ class Monitor:
     def _load(self, updates: Json, last_id: str) -> None:
         assert self._schema is not None
         replica = Replica(self._schema, self._wanted, self._owner)
-        changes = replica.update(updates)
+        with without_collector(True):
+            changes = replica.update(updates)
+            settle()
         with self.lock:
             self.replica = replica
             self.facts.replace({key: fact for key, fact in changes.items() if fact is not None})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from netctl.bulk import BULK_ROWS, without_collector
+from netctl.bulk import BULK_ROWS, settle, without_collector
 from netctl.compiler.compile import compile_intent, dependents
 from netctl.model.keys import Key, Kind
 from netctl.model.snapshot import Snapshot
@@ -35,6 +35,7 @@ class DesiredFacts:
 
     def update(self, snapshot: Snapshot, changed: frozenset[Key] | None) -> set[FactKey]:
         """Recompile what `changed` (None: everything) asks for; return the fact keys that may differ now."""
+        everything = changed is None
         if changed is None:
             changed = frozenset(key for key in self._of_intent) | frozenset(
                 (kind, intent.id) for kind in (Kind.SUBNET, Kind.NIC) for intent in snapshot.of_kind(kind)
@@ -43,6 +44,8 @@ class DesiredFacts:
         with without_collector(len(changed) > BULK_ROWS):
             for intent in {reader for key in changed for reader in dependents(snapshot, key)}:
                 touched |= self._recompile(snapshot, intent)
+            if everything:
+                settle()
         self.revision = snapshot.revision
         return touched
 

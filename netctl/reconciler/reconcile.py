@@ -98,6 +98,8 @@ class Reconciler:
         self._metrics.pass_seconds.observe(self._clock() - started)
 
     def _pass(self, now: float) -> None:
+        if not self._compiled:
+            self._compile(full=True)  # everything is pending; meanwhile the replica is still being read
         check_supported(self._northbound.features())
         self._await_northd()
         full = now - self._last_full_s >= self._settings.resync_s

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from netctl.bulk import without_collector
+from netctl.bulk import settle, without_collector
 from netctl.crashpoints import crashpoint
 from netctl.errors import StoreUnavailable, Unavailable
 from netctl.loop import Clock, Loop, Pace, Wake
@@ -262,6 +262,7 @@ class Admission:
         with without_collector(True):
             loaded = self._store.load()
             snapshot = Snapshot.load(loaded.revision, loaded.intents)
+            settle()
         with self._published_lock:
             self._recent = RecentKeys(loaded.revision)
             self._published = snapshot
