@@ -19,6 +19,7 @@ from netctl_host.host import Places, RealHost
 from netctl_host.state import HostState
 from pyroute2 import IPRoute, netns
 
+from netctl.lab import namespaces
 from netctl.loop import wait_until
 from tests.servers import OvsdbServer
 
@@ -37,7 +38,7 @@ class NamespaceHost:
 
     def start(self) -> None:
         """Make the namespace and start OVS in it."""
-        netns.create(self.name)
+        namespaces.ensure(self.name)  # pyroute2's own forks, and a fork meets gRPC's threads
         with self._netlink() as ip:
             ip.link("set", index=ip.link_lookup(ifname="lo")[0], state="up")
         self.database.start()
@@ -53,7 +54,7 @@ class NamespaceHost:
         self.stop_vswitchd()
         self.database.stop()
         with suppress(FileNotFoundError):
-            netns.remove(self.name)
+            namespaces.remove(self.name)
 
     def start_vswitchd(self) -> None:
         """Start ovs-vswitchd and wait until it has read its database."""
