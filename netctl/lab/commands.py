@@ -151,6 +151,8 @@ def status(*, name: NameOption = "", output: OutputOption = Output.TEXT) -> None
 def exec_(context: typer.Context, node: str, *, name: NameOption = "") -> None:
     """Run a command on a node, in the fabric or in a guest; OVS and OVN tools find that node's daemons.
 
+    Options of this command stand before the node: netctl lab exec --name mine h1 -- ip addr
+
     Example: netctl lab exec h1 -- ovs-vsctl show
     """
     argv, environment = _open(name).command(node, _without_dashes(context.args) or ["sh"])
@@ -285,7 +287,7 @@ def _only() -> str:
         return names[0]
     if not names:
         raise NotFound("no lab runs on this machine; start one: netctl lab up")
-    raise InvalidIntent("--name", f"which of the labs {', '.join(names)}?")
+    raise InvalidIntent("--name", f"which of the labs {', '.join(names)}? (of `lab exec`: before the node)")
 
 
 def _open(name: str, *, progress: Lines | None = None) -> Lab:
