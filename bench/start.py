@@ -47,9 +47,9 @@ def run(sizes: Sequence[int] = (1000, 10_000, 100_000), repetitions: int = 3) ->
 
 def _measure(here: World, size: int) -> list[Figure]:
     figures = []
+    here.controller.stop()  # the server then has one client to send rows to, whichever way is measured
     if size:
         figures.append(replace(resync.measure(RAW, size, str(here.nb.socket)), bench="start", rate_per_s=0.0))
-    here.controller.stop()
     written = here.nb.database.stat().st_size
     began = time.monotonic()
     here.controller.start()
