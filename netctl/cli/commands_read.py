@@ -9,6 +9,7 @@ import typer
 from netctl.cli.failures import Failure
 from netctl.cli.kinds import parse_kind, parse_kinds, parse_name, resource_name
 from netctl.cli.options import (
+    DEFAULT_TIMEOUT_S,
     KindArgument,
     NameArgument,
     StreamFormat,
@@ -167,7 +168,9 @@ def watch(
     print_events(events, output, lambda resource: True)
 
 
-def wait(context: typer.Context, names: FullNamesArgument, *, timeout: TimeoutOption = 60.0) -> None:
+def wait(
+    context: typer.Context, names: FullNamesArgument, *, timeout: TimeoutOption = DEFAULT_TIMEOUT_S
+) -> None:
     """Return once resources are in the network: 0 when PROGRAMMED, 1 when FAILED, 5 when time is up.
 
     A NIC that is attached to no host counts as settled.

@@ -11,6 +11,7 @@ import typer
 from netctl.cli.flags import EXAMPLES, FLAGS, Flag
 from netctl.cli.kinds import KINDS, Kind, parse_kind, resource_name
 from netctl.cli.options import (
+    DEFAULT_TIMEOUT_S,
     DryRunOption,
     IfRevisionOption,
     KindArgument,
@@ -56,7 +57,7 @@ def apply(
     set_name: SetOption = "",
     dry_run: DryRunOption = False,
     wait: WaitOption = False,
-    timeout: TimeoutOption = 60.0,
+    timeout: TimeoutOption = DEFAULT_TIMEOUT_S,
     reason: ReasonOption = "",
     request_id: RequestIdOption = "",
     output: TextOption = TextFormat.TEXT,
@@ -86,7 +87,7 @@ def delete(
     if_revision: IfRevisionOption = 0,
     dry_run: DryRunOption = False,
     wait: WaitOption = False,
-    timeout: TimeoutOption = 60.0,
+    timeout: TimeoutOption = DEFAULT_TIMEOUT_S,
     reason: ReasonOption = "",
     request_id: RequestIdOption = "",
     output: TextOption = TextFormat.TEXT,
@@ -170,7 +171,7 @@ def _with_flags(
 _MUTATION: tuple[tuple[str, Any, Any], ...] = (
     ("dry_run", DryRunOption, False),
     ("wait", WaitOption, False),
-    ("timeout", TimeoutOption, 60.0),
+    ("timeout", TimeoutOption, DEFAULT_TIMEOUT_S),
     ("reason", ReasonOption, ""),
     ("request_id", RequestIdOption, ""),
     ("output", TextOption, TextFormat.TEXT),

@@ -142,6 +142,7 @@ ReasonOption = Annotated[
     str, typer.Option("--reason", metavar="TEXT", help="Why, for `netctl history`.", show_default=False)
 ]
 WaitOption = Annotated[bool, typer.Option("--wait", help="Return once it is in the network (PROGRAMMED).")]
+DEFAULT_TIMEOUT_S = 60.0
 TimeoutOption = Annotated[float, typer.Option("--timeout", metavar="S", help="Seconds to wait at most.")]
 IfRevisionOption = Annotated[
     int,

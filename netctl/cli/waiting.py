@@ -16,7 +16,6 @@ from netctl.cli.output import Progress
 from netctl.v1 import operations_pb2 as operations
 from netctl.v1 import status_pb2
 
-DEFAULT_TIMEOUT_S = 60.0
 # Beyond this a request that lists the names is larger than the events that it would save.
 _NAMES_MAX = 500
 # Reasons of FAILED that end without another change of intents.

@@ -154,11 +154,6 @@ def interfaces(namespace: str) -> frozenset[str]:
         return frozenset()
 
 
-def stop_checksum_offload(namespace: str, interface: str) -> None:
-    """Let the kernel complete every checksum before a frame leaves the interface, as `ethtool -K DEV tx off` does."""
-    namespaces.run_in(namespace, lambda: _stop_checksum_offload(interface))
-
-
 def _lay(cables: list[Cable]) -> None:
     with IPRoute() as ipr:
         for cable in cables:

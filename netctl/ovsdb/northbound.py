@@ -79,6 +79,12 @@ class OvsdbNorthbound:
         """How far the slowest host is, as last seen."""
         return self._monitor.progress.hv_cfg
 
+    def wait_in_sync(self, timeout_s: float) -> bool:
+        """Block until the replica is current or the time passed; say which."""
+        monitor = self._monitor
+        with monitor.lock:
+            return monitor.lock.wait_for(lambda: monitor.in_sync, timeout_s)
+
     def features(self) -> Features:
         """Return what the connected server can do."""
         with self._monitor.lock:

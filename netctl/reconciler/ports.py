@@ -25,6 +25,10 @@ class IntentSource(Protocol):
 class Northbound(Protocol):
     """The northbound database (`ovsdb/northbound.py`); every call may raise NorthboundUnavailable."""
 
+    def wait_in_sync(self, timeout_s: float) -> bool:
+        """Block until the facts that are there are known or the time passed; say which."""
+        ...
+
     def features(self) -> Features:
         """Return what the connected server can do."""
         ...

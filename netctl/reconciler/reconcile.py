@@ -40,12 +40,16 @@ class Held(NetctlError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """`owner`: whose rows are ours. `epoch`: of this controller's start. Seconds: full comparison, wait for northd."""
+    """`owner`: whose rows are ours. `epoch`: of this controller's start.
+
+    Seconds: between full comparisons; to wait for northd before a pass, for the replica before the first one.
+    """
 
     owner: str
     epoch: int
     resync_s: float = 30.0
     northd_wait_s: float = 1.0
+    first_sync_s: float = 5.0
 
 
 class Reconciler:
@@ -100,6 +104,9 @@ class Reconciler:
     def _pass(self, now: float) -> None:
         if not self._compiled:
             self._compile(full=True)  # everything is pending; meanwhile the replica is still being read
+            self._northbound.wait_in_sync(
+                self._settings.first_sync_s
+            )  # sooner than the back-off would look again
         check_supported(self._northbound.features())
         self._await_northd()
         full = now - self._last_full_s >= self._settings.resync_s

@@ -278,3 +278,16 @@ def _version(subject: OvsdbNorthbound) -> str:
         return subject.features().schema_version
     except NorthboundUnavailable:
         return ""
+
+
+def test_the_first_rows_are_waited_for_and_no_longer(tmp_path: Path) -> None:
+    with ovsdb_server(tmp_path, "nb") as server:
+        northbound = OvsdbNorthbound(server.remote, owner=OWNER, wake=lambda: None)
+        assert not northbound.wait_in_sync(0.01)  # nobody connects yet
+        northbound.start()
+        try:
+            # Far beyond the test's own limit: only being told ends the wait.
+            assert northbound.wait_in_sync(1000)
+            assert dict(northbound.owned_rows()) == {}
+        finally:
+            northbound.close()
