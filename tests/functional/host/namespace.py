@@ -2,6 +2,9 @@
 
 It is a Host for the agent's code (`read_state`, `apply`) and has what the world does, as `tests/fakes/host.py` has:
 links come and go. The processes are the caller's to stop: `remove` leaves nothing, also of a half-made host.
+
+Nothing here forks: the tests have gRPC's threads, and a child forked among them may die before its first step. So no
+`IPRoute(netns=...)`, whose socket a forked child makes; a thread enters the namespace and makes its sockets there.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +41,7 @@ class NamespaceHost:
 
     def start(self) -> None:
         """Make the namespace and start OVS in it."""
-        namespaces.ensure(self.name)  # pyroute2's own forks, and a fork meets gRPC's threads
+        namespaces.ensure(self.name)
         with self._netlink() as ip:
             ip.link("set", index=ip.link_lookup(ifname="lo")[0], state="up")
         self.database.start()
@@ -49,12 +52,12 @@ class NamespaceHost:
 
     def remove(self) -> None:
         """End every process and delete the namespace; its links go with it."""
-        if self._real is not None:
-            self._real.close()
-        self.stop_vswitchd()
-        self.database.stop()
-        with suppress(FileNotFoundError):
-            namespaces.remove(self.name)
+        with ExitStack() as last_to_first:  # each is tried, whatever the one before it met
+            last_to_first.callback(namespaces.remove, self.name)
+            last_to_first.callback(self.database.stop)
+            last_to_first.callback(self.stop_vswitchd)
+            if self._real is not None:
+                last_to_first.callback(self._real.close)
 
     def start_vswitchd(self) -> None:
         """Start ovs-vswitchd and wait until it has read its database."""
@@ -81,11 +84,15 @@ class NamespaceHost:
     @contextmanager
     def inside(self) -> Iterator[None]:
         """Have this thread in the namespace; sockets opened there stay there."""
-        netns.pushns(self.name)
+        outside = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
         try:
-            yield
+            netns.setns(self.name, flags=0)  # by default a missing one is made, with a fork
+            try:
+                yield
+            finally:
+                netns.setns(outside, flags=0)
         finally:
-            netns.popns()
+            os.close(outside)
 
     def read_state(self) -> HostState:
         """Return what the host has."""
@@ -149,8 +156,10 @@ class NamespaceHost:
         )
         return done.returncode == 0
 
-    def _netlink(self) -> Any:
-        return IPRoute(netns=self.name)
+    @contextmanager
+    def _netlink(self) -> Iterator[Any]:
+        with self.inside(), IPRoute() as ip:
+            yield ip
 
     def _count_wake(self) -> None:
         self.wakes += 1

@@ -9,6 +9,7 @@ import pytest
 from netctl_host.link_dump import AddressDump, Dumps, LinkDump
 from pyroute2 import IPRoute
 
+from netctl.loop import wait_until
 from tests.functional.host.namespace import NamespaceHost
 
 LINKS = 300  # more than fit into one answer of the kernel
@@ -24,16 +25,8 @@ def here(host: NamespaceHost) -> Iterator[tuple[Dumps, Any]]:
     netlink.close()
 
 
-def test_links_are_as_pyroute2_reads_them(here: tuple[Dumps, Any]) -> None:
-    dumps, netlink = here
-    netlink.link(
-        "add", ifname="va", kind="veth", peer={"ifname": "vb"}, mtu=1442, address="0a:00:00:00:00:01"
-    )
-    netlink.link("add", ifname="down", kind="bridge")
-    index = netlink.link_lookup(ifname="va")[0]
-    netlink.link("set", index=index, state="up")
-    netlink.link("set", index=netlink.link_lookup(ifname="vb")[0], state="up")
-    expected = [
+def read_by_pyroute2(netlink: Any) -> list[LinkDump]:
+    return [
         LinkDump(
             index=link["index"],
             name=link.get("ifname"),
@@ -44,7 +37,25 @@ def test_links_are_as_pyroute2_reads_them(here: tuple[Dumps, Any]) -> None:
         )
         for link in netlink.get_links()
     ]
-    found = dumps.links()
+
+
+def test_links_are_as_pyroute2_reads_them(here: tuple[Dumps, Any]) -> None:
+    dumps, netlink = here
+    netlink.link(
+        "add", ifname="va", kind="veth", peer={"ifname": "vb"}, mtu=1442, address="0a:00:00:00:00:01"
+    )
+    netlink.link("add", ifname="down", kind="bridge")
+    index = netlink.link_lookup(ifname="va")[0]
+    netlink.link("set", index=index, state="up")
+    netlink.link("set", index=netlink.link_lookup(ifname="vb")[0], state="up")
+
+    def of_one_moment() -> list[list[LinkDump]]:
+        """Read both ways; nothing when links changed meanwhile: the kernel sets carrier and flags a moment later."""
+        expected, found = read_by_pyroute2(netlink), dumps.links()
+        is_up = any(link.name == "va" and link.carrier for link in expected)
+        return [expected, found] if is_up and expected == read_by_pyroute2(netlink) else []
+
+    expected, found = wait_until(of_one_moment, timeout_s=10, what="links at rest")
     assert found == expected
     va = next(link for link in found if link.name == "va")
     assert (va.mac_address, va.mtu_bytes, va.carrier) == ("0a:00:00:00:00:01", 1442, True)

@@ -25,6 +25,11 @@ _UNTESTED = re.compile(
     r"pytest[.](?:mark[.])?skip|import[o]rskip|\bx[f]ail|unittest[.]mock|unittest import mo[c]k"
 )
 
+_FORKING_MODULES = {"multiprocessing", "pty"}
+_FORKING_NAMES = {"fork", "forkpty", "ProcessPoolExecutor", "ChildProcess", "NSPopen", "NetNS", "pushns"}
+_FORKING_NETNS = {"create", "create_socket"}
+_FORKING_KEYWORDS = {"netns", "preexec_fn"}
+
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -95,6 +100,33 @@ def runs_on_any_machine(source: str) -> Iterator[str]:
     yield from _lines_matching(_REGISTRY, source, "a registry or download address; pip and apt know theirs")
 
 
+def forks_nothing(source: str) -> Iterator[str]:
+    """Find what forks without an exec: a child forked among gRPC's threads may die before its first step.
+
+    subprocess is fine: it starts its child with vfork(2) unless `preexec_fn` is given.
+    """
+    advice = "a fork, which must not meet gRPC's threads; run a program, or use netctl.lab.namespaces"
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Import(names=imported):
+                found = {alias.name.partition(".")[0] for alias in imported} & _FORKING_MODULES
+            case ast.ImportFrom(module=module, names=imported):
+                found = {(module or "").partition(".")[0]} & _FORKING_MODULES
+                found |= {alias.name for alias in imported} & _FORKING_NAMES
+            case ast.Attribute(value=ast.Name(id="netns"), attr=name) if name in _FORKING_NETNS:
+                found = {f"netns.{name}"}
+            case ast.Attribute(attr=name) | ast.Name(id=name) if name in _FORKING_NAMES:
+                found = {name}
+            case ast.Call(keywords=keywords):
+                found = {f"{keyword.arg}=" for keyword in keywords if keyword.arg in _FORKING_KEYWORDS}
+                if _name(node.func) == "setns" and not _never_makes_one(node):
+                    found.add("setns without flags=0")
+            case _:
+                continue
+        for name in sorted(found):
+            yield f"line {node.lineno}: {name}: {advice}"
+
+
 def is_finished(source: str) -> Iterator[str]:
     """Find notes of work that was left."""
     yield from _lines_matching(_UNFINISHED, source, "unfinished; do it, or open an issue")
@@ -142,6 +174,12 @@ def _name(node: ast.expr) -> str:
 def _names(node: ast.expr) -> set[str]:
     elements = node.elts if isinstance(node, ast.Tuple) else [node]
     return {_name(element) for element in elements}
+
+
+def _never_makes_one(setns: ast.Call) -> bool:
+    """Say whether flags=0 keeps pyroute2 from making a missing namespace, which it does in a forked child."""
+    flags = {keyword.arg: keyword.value for keyword in setns.keywords}.get("flags")
+    return isinstance(flags, ast.Constant) and flags.value == 0
 
 
 def _lines_matching(pattern: re.Pattern[str], source: str, reason: str) -> Iterator[str]:
