@@ -39,7 +39,7 @@ def run(sizes: Sequence[int] = (10, 1000), repetitions: int = 3) -> list[Figure]
             network_pb2.Subnet(
                 name=f"subnets/{_SUBNET}",
                 kind=network_pb2.SUBNET_KIND_OVERLAY,
-                cluster=f"clusters/{here.lab.topology.cluster}",
+                clusters=(f"clusters/{here.lab.topology.cluster}",),
                 ipv4=network_pb2.IpConfig(cidr="10.30.0.0/16"),
             )
         )

@@ -23,7 +23,7 @@ def infrastructure() -> operations_pb2.BatchRequest:
         subnet = network_pb2.Subnet(
             name=f"subnets/s{number}",
             kind=network_pb2.SUBNET_KIND_OVERLAY,
-            cluster=cluster.name,
+            clusters=(cluster.name,),
             ipv4=network_pb2.IpConfig(cidr=f"10.{number}.0.0/16", gateway=f"10.{number}.0.1"),
             dhcp=network_pb2.DhcpOptions(dns_servers=[f"10.{number}.0.2"]),
         )

@@ -32,7 +32,7 @@ YAML documents, each one resource, a list of resources, or `set:` and `resources
 
 - `kind: Subnet` and `name: web` say what it is; the other keys are the API's fields, in snake_case or camelCase.
 - A subnet's own kind is `subnet_kind: vlan` or `overlay`, because `kind` is taken.
-- References may be ids (`virtual_switch: vs0`); enum values may go without prefix (`bond_mode: active-backup`).
+- References may be ids (`virtual_switches: [vs0]`); enum values may go without prefix (`bond_mode: active-backup`).
 - One-line forms: `10.0.0.10-10.0.0.99` for a range, `vs0=eth1,eth2` for an uplink, `10.9.0.0/16=10.0.0.1` for a route.
 - Text needs no quotes: MAC addresses and label values are taken as written.
 - Output-only fields are ignored: what `netctl get -o yaml` prints can be applied.

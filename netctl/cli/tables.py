@@ -57,8 +57,8 @@ def _kind(subnet: Any) -> str:
 def _network(subnet: Any) -> str:
     """Return what tells the subnet apart on the wire: `vs0/10` or the cluster."""
     if subnet.kind == network_pb2.SUBNET_KIND_VLAN:
-        return f"{id_of(subnet.virtual_switch)}/{subnet.vlan_id or 'untagged'}"
-    return id_of(subnet.cluster)
+        return f"{id_of(subnet.virtual_switches[0])}/{subnet.vlan_id or 'untagged'}"
+    return id_of(subnet.clusters[0])
 
 
 def _labels(resource: Any) -> str:

@@ -9,7 +9,7 @@ from netctl.model.assignment import Assignment, Chassis, NicAssignment, UplinkBr
 from netctl.model.infra import Host
 from netctl.model.keys import HostId
 from netctl.model.snapshot import Snapshot
-from netctl.model.subnet import Subnet, SubnetKind
+from netctl.model.subnet import Subnet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,11 +71,16 @@ def _nics(snapshot: Snapshot, host: Host) -> tuple[NicAssignment, ...]:
                 tap_name=nic.tap_name,
                 mac_address=nic.mac_address,
                 mtu_bytes=subnet.mtu_bytes if subnet else 0,
-                localnet=_localnet(subnet),
+                localnet=_localnet(snapshot, host, subnet),
             )
         )
     return tuple(nics)
 
 
-def _localnet(subnet: Subnet | None) -> str:
-    return localnet_name(subnet.meta.uid) if subnet and subnet.kind is SubnetKind.VLAN else ""
+def _localnet(snapshot: Snapshot, host: Host, subnet: Subnet | None) -> str:
+    """Return the name of the subnet's localnet port on the virtual switch of this host's cluster, if it has one."""
+    for id in subnet.virtual_switches if subnet is not None else ():
+        switch = snapshot.virtual_switch(id)
+        if subnet is not None and switch is not None and switch.cluster == host.cluster:
+            return localnet_name(subnet.meta.uid, switch.id)
+    return ""

@@ -16,14 +16,14 @@ def switch_uuid(subnet: Uid) -> str:
     return row_uuid("Logical_Switch", subnet)
 
 
-def localnet_uuid(subnet: Uid) -> str:
-    """Return the localnet port of a VLAN subnet."""
-    return row_uuid("Logical_Switch_Port", subnet, "localnet")
+def localnet_uuid(subnet: Uid, switch: str) -> str:
+    """Return the localnet port of a subnet on one of its virtual switches."""
+    return row_uuid("Logical_Switch_Port", subnet, "localnet", switch)
 
 
-def localnet_name(subnet: Uid) -> str:
+def localnet_name(subnet: Uid, switch: str) -> str:
     """Return the localnet port's name; ovn-controller names the patch port in brAtlas after it."""
-    return f"localnet-{subnet}"
+    return f"localnet-{subnet}-{switch}"
 
 
 @lru_cache(maxsize=_SUBNETS)

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from netctl.compiler.identity import dhcpv4_uuid, external_ids, localnet_name, localnet_uuid, switch_uuid
 from netctl.model.intent import key_of
+from netctl.model.keys import VirtualSwitchId
 from netctl.model.snapshot import Snapshot
-from netctl.model.subnet import DhcpOptions, IpConfig, Subnet, SubnetKind
+from netctl.model.subnet import DhcpOptions, IpConfig, Subnet
 from netctl.nb.rows import Fact, Member, Row, Value
 
 
@@ -22,8 +23,8 @@ def compile_subnet(snapshot: Snapshot, subnet: Subnet, owner: str) -> Iterator[F
         "external_ids": marks,
     }
     yield Row("Logical_Switch", switch, columns)
-    if subnet.kind is SubnetKind.VLAN:
-        yield from _localnet(snapshot, subnet, switch, marks)
+    for virtual_switch in subnet.virtual_switches:
+        yield from _localnet(snapshot, subnet, virtual_switch, marks)
     if serves_dhcp(subnet) and subnet.ipv4 is not None and subnet.dhcp is not None:
         yield Row(
             "DHCP_Options",
@@ -41,16 +42,18 @@ def serves_dhcp(subnet: Subnet) -> bool:
     return subnet.ipv4 is not None and subnet.dhcp is not None and not subnet.dhcp.disabled
 
 
-def _localnet(snapshot: Snapshot, subnet: Subnet, switch: str, marks: dict[str, str]) -> Iterator[Fact]:
-    virtual_switch = snapshot.virtual_switch(subnet.virtual_switch)
+def _localnet(
+    snapshot: Snapshot, subnet: Subnet, switch: VirtualSwitchId, marks: dict[str, str]
+) -> Iterator[Fact]:
+    virtual_switch = snapshot.virtual_switch(switch)
     if virtual_switch is None:  # admission refuses this; a store edited by hand must not stop the others
         return
-    port = localnet_uuid(subnet.meta.uid)
+    port = localnet_uuid(subnet.meta.uid, switch)
     yield Row(
         "Logical_Switch_Port",
         port,
         {
-            "name": localnet_name(subnet.meta.uid),
+            "name": localnet_name(subnet.meta.uid, switch),
             "type": "localnet",
             "addresses": frozenset({"unknown"}),
             "tag": frozenset({subnet.vlan_id}) if subnet.vlan_id else frozenset(),
@@ -58,7 +61,7 @@ def _localnet(snapshot: Snapshot, subnet: Subnet, switch: str, marks: dict[str, 
             "external_ids": marks,
         },
     )
-    yield Member("Logical_Switch", switch, "ports", port)
+    yield Member("Logical_Switch", switch_uuid(subnet.meta.uid), "ports", port)
 
 
 def dhcp_options(ipv4: IpConfig, dhcp: DhcpOptions, mtu_bytes: int) -> dict[str, str]:

@@ -102,7 +102,7 @@ def intents(lab: Lab) -> list[Resource]:
     vlan = Subnet(
         name=VLAN,
         kind=SUBNET_KIND_VLAN,
-        virtual_switch=f"virtualSwitches/{switch}",
+        virtual_switches=[f"virtualSwitches/{switch}"],
         vlan_id=10,
         ipv4=IpConfig(cidr="10.10.0.0/24", gateway="10.10.0.1"),
         dhcp=DhcpOptions(dns_servers=["10.10.0.2"], domain_name="vlan10.example"),
@@ -110,7 +110,7 @@ def intents(lab: Lab) -> list[Resource]:
     overlay = Subnet(
         name=OVERLAY,
         kind=SUBNET_KIND_OVERLAY,
-        cluster=f"clusters/{lab.topology.cluster}",
+        clusters=(f"clusters/{lab.topology.cluster}",),
         ipv4=IpConfig(cidr="10.20.0.0/24", gateway="10.20.0.1"),
         dhcp=DhcpOptions(dns_servers=["10.20.0.2"], domain_name="overlay.example"),
     )

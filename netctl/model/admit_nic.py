@@ -44,10 +44,11 @@ def _check_host(nic: Nic, subnet: Subnet, draft: Draft) -> None:
     host = draft.host(nic.host)
     if host is None:
         raise absent((Kind.HOST, nic.host), "host")
-    if host.cluster != subnet.cluster:
+    if host.cluster not in subnet.clusters:
+        spanned = ", ".join(f"clusters/{id}" for id in subnet.clusters)
         raise InvalidIntent(
             "host",
-            f"hosts/{host.id} is in clusters/{host.cluster}, subnets/{subnet.id} in clusters/{subnet.cluster}:"
+            f"hosts/{host.id} is in clusters/{host.cluster}, subnets/{subnet.id} in {spanned}:"
             " use a host of the same cluster",
         )
 
@@ -56,17 +57,17 @@ def _mac(asked: Nic, before: Nic | None, subnet: Subnet, draft: Draft) -> str:
     if not asked.mac_address:
         if before is not None:
             return before.mac_address
-        cluster = draft.cluster(subnet.cluster)
+        cluster = draft.cluster(subnet.clusters[0])
         if cluster is None:
-            raise absent((Kind.CLUSTER, subnet.cluster), "subnet")
+            raise absent((Kind.CLUSTER, subnet.clusters[0]), "subnet")
         return allocate_mac(draft, cluster.id, cluster.mac_prefix)
     if before is None or asked.mac_address != before.mac_address:
-        owner = draft.owner(((Space.MAC, subnet.cluster), mac_number(asked.mac_address)))
+        owner = draft.owner(((Space.MAC, ""), mac_number(asked.mac_address)))
         if owner not in (None, (Kind.NIC, asked.id)):
             whose = "the DHCP server of " if owner[0] is Kind.SUBNET else ""
             raise AlreadyExists(
-                f"{asked.mac_address} is the address of {whose}{resource_name(owner)}: MAC addresses are unique in a"
-                " cluster, use another one",
+                f"{asked.mac_address} is the address of {whose}{resource_name(owner)}: MAC addresses are unique:"
+                " use another one",
                 field="mac_address",
             )
     return asked.mac_address

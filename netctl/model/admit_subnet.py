@@ -13,24 +13,24 @@ from netctl.model.keys import Key, Kind, SubnetId, resource_name
 from netctl.model.numbers import address_number, address_text
 from netctl.model.snapshot import Draft
 from netctl.model.stamp import Context, absent, check_kept, in_use, is_nic, stamp
-from netctl.model.subnet import DhcpOptions, IpConfig, Subnet, SubnetKind
+from netctl.model.subnet import DhcpOptions, IpConfig, Subnet
 
 
 def admit_subnet(asked: Subnet, before: Subnet | None, draft: Draft, context: Context) -> Subnet:
     """Return the subnet to store; `cluster`, `vni`, `mtu_bytes` and the DHCP server are decided here."""
     if before is not None:
         _check_unchanged(asked, before)
-    cluster, limit = _below(asked, draft)
+    clusters, limit = _below(asked, draft)
     _check_overlap(asked, draft)
     mtu_bytes, auto_mtu = mtu.fit(asked, before, limit)
     subnet = replace(
         asked,
         meta=stamp(asked.meta, before, context),
-        cluster=cluster.id,
+        clusters=tuple(cluster.id for cluster in clusters),
         vni=before.vni if before is not None else allocate_vni(draft),
         mtu_bytes=mtu_bytes,
         auto_mtu=auto_mtu,
-        dhcp=_dhcp(asked, before, draft, cluster),
+        dhcp=_dhcp(asked, before, draft, clusters[0]),
     )
     if before is not None and draft.related(Relation.NICS_OF_SUBNET, asked.id):
         for version in (4, 6):
@@ -40,33 +40,43 @@ def admit_subnet(asked: Subnet, before: Subnet | None, draft: Draft, context: Co
 
 def _check_unchanged(asked: Subnet, before: Subnet) -> None:
     check_kept("kind", before.kind.value, asked.kind.value)
-    check_kept("virtual_switch", before.virtual_switch, asked.virtual_switch)
-    if asked.kind is SubnetKind.OVERLAY:
-        check_kept("cluster", before.cluster, asked.cluster)
+    check_kept("virtual_switches", " ".join(before.virtual_switches), " ".join(asked.virtual_switches))
+    if not asked.has_vlan:
+        check_kept("clusters", " ".join(before.clusters), " ".join(asked.clusters))
     check_kept("vpc", before.vpc, asked.vpc)
     for field, old, new in (("ipv4", before.ipv4, asked.ipv4), ("ipv6", before.ipv6, asked.ipv6)):
         if old is not None and new is not None:
             check_kept(f"{field}.cidr", old.cidr, new.cidr)
 
 
-def _below(asked: Subnet, draft: Draft) -> tuple[Cluster, mtu.Limit]:
-    """Return the cluster of a subnet and the MTU that its network carries; refuse a VLAN that is taken."""
-    if asked.kind is SubnetKind.OVERLAY:
-        cluster = draft.cluster(asked.cluster)
-        if cluster is None:
-            raise absent((Kind.CLUSTER, asked.cluster), "cluster")
-        return cluster, mtu.overlay_limit(draft, cluster)
-    switch = draft.virtual_switch(asked.virtual_switch)
-    cluster = draft.cluster(switch.cluster) if switch is not None else None
-    if switch is None or cluster is None:
-        raise absent((Kind.VIRTUAL_SWITCH, asked.virtual_switch), "virtual_switch")
-    owner = draft.owner(((Space.VLAN, switch.id), asked.vlan_id))
-    if owner not in (None, (Kind.SUBNET, asked.id)):
-        raise AlreadyExists(
-            f"VLAN {asked.vlan_id} of virtualSwitches/{switch.id} is {resource_name(owner)}: use another vlan_id",
-            field="vlan_id",
-        )
-    return cluster, mtu.vlan_limit(switch)
+def _below(asked: Subnet, draft: Draft) -> tuple[list[Cluster], mtu.Limit]:
+    """Return the clusters of a subnet and the MTU that all carry; refuse a VLAN that is taken."""
+    clusters: list[Cluster] = []
+    if not asked.has_vlan:
+        for i, id in enumerate(asked.clusters):
+            cluster = draft.cluster(id)
+            if cluster is None:
+                raise absent((Kind.CLUSTER, id), f"clusters[{i}]")
+            clusters.append(cluster)
+        return clusters, mtu.limit_of(asked, draft)
+    for i, switch_id in enumerate(asked.virtual_switches):
+        switch = draft.virtual_switch(switch_id)
+        cluster = draft.cluster(switch.cluster) if switch is not None else None
+        if switch is None or cluster is None:
+            raise absent((Kind.VIRTUAL_SWITCH, switch_id), f"virtual_switches[{i}]")
+        if cluster in clusters:
+            raise InvalidIntent(
+                f"virtual_switches[{i}]",
+                f"virtualSwitches/{switch.id} is of clusters/{cluster.id} like another: name one of each cluster",
+            )
+        owner = draft.owner(((Space.VLAN, switch.id), asked.vlan_id))
+        if owner not in (None, (Kind.SUBNET, asked.id)):
+            raise AlreadyExists(
+                f"VLAN {asked.vlan_id} of virtualSwitches/{switch.id} is {resource_name(owner)}: use another vlan_id",
+                field="vlan_id",
+            )
+        clusters.append(cluster)
+    return clusters, mtu.limit_of(asked, draft)
 
 
 def _check_overlap(asked: Subnet, draft: Draft) -> None:

@@ -10,11 +10,16 @@ import enum
 import ipaddress
 from typing import Final
 
+from netctl.model.floating_ip import FloatingIp
 from netctl.model.infra import Host, VirtualSwitch
 from netctl.model.intent import Intent
 from netctl.model.nic import Nic
 from netctl.model.numbers import address_number, mac_number
-from netctl.model.subnet import Subnet, SubnetKind
+from netctl.model.reservation import AddressReservation
+from netctl.model.route import Route
+from netctl.model.routing_policy import RoutingPolicy
+from netctl.model.subnet import Subnet
+from netctl.model.vpc import Vpc
 
 
 class Relation(enum.StrEnum):
@@ -29,6 +34,18 @@ class Relation(enum.StrEnum):
     SUBNETS_OF_VIRTUAL_SWITCH = "subnets of virtual switch"
     NICS_OF_HOST = "NICs of host"
     NICS_OF_SUBNET = "NICs of subnet"
+    TRUNKS_OF_SUBNET = "trunk NICs with a VLAN on subnet"
+    RESERVATIONS_OF_SUBNET = "address reservations of subnet"
+    SUBNETS_OF_VPC = "subnets of VPC"
+    VPCS_OF_SUBNET = "VPCs connected to external subnet"
+    VPCS_OF_GATEWAY = "VPCs that host may be the gateway of"
+    FLOATING_IPS_OF_SUBNET = "floating IPs of external subnet"
+    FLOATING_IPS_OF_NIC = "floating IPs of NIC"
+    FLOATING_IPS_OF_VPC = "floating IPs of private addresses of VPC"
+    ROUTES_OF_VPC = "routes of VPC"
+    ROUTES_TO = "routes of VPC to one destination"
+    ROUTES_VIA_SUBNET = "routes by external subnet"
+    POLICIES_OF_VPC = "routing policies of VPC"
 
 
 class Space:
@@ -43,15 +60,20 @@ class Space:
     VNI: Final = "vni"  # one for all: OVN has one number space of datapaths
     IPV4: Final = "ipv4"  # per subnet
     IPV6: Final = "ipv6"  # per subnet
-    MAC: Final = "mac"  # per cluster
+    MAC: Final = "mac"  # one for all: subnets span clusters
     TAP: Final = "tap"  # one for all: a NIC may move to any host
+    FLOATING: Final = "floating"  # per VPC: a private address; "": a NIC and IP version
+    ROUTE: Final = "route"  # per VPC: a destination and priority
+    POLICY: Final = "policy"  # per VPC: a priority
 
 
-# Whose values: the id of a cluster, virtual switch or subnet, "" where there is one space for all.
+# Whose values: the id of a cluster, virtual switch, subnet or VPC, "" where there is one space for all.
 Scope = tuple[str, str]
 # Numbers can be allocated, see ipam.py; text cannot.
 Claim = tuple[Scope, int | str]
-# (VPC, IP version) and (first address, last address, subnet id)
+# (within which ranges may not overlap, IP version) and (first address, last address, whose). Within a VPC those are the
+# networks of its subnets; within `reserved/{subnet}` the reservations; within `prefixes/{external subnet}` the
+# externally routable prefixes of the VPCs that are connected to it.
 SpanKey = tuple[str, int]
 Span = tuple[int, int, str]
 
@@ -60,19 +82,9 @@ def relations_of(intent: Intent) -> tuple[tuple[Relation, str], ...]:
     """Return the sets that the intent's id is in, each with the id of whose set it is."""
     match intent:
         case Nic():
-            if intent.host:
-                return ((Relation.NICS_OF_SUBNET, intent.subnet), (Relation.NICS_OF_HOST, intent.host))
-            return ((Relation.NICS_OF_SUBNET, intent.subnet),)
-        case Subnet(kind=SubnetKind.VLAN):
-            return (
-                (Relation.SUBNETS_OF_CLUSTER, intent.cluster),
-                (Relation.SUBNETS_OF_VIRTUAL_SWITCH, intent.virtual_switch),
-            )
+            return _relations_of_nic(intent)
         case Subnet():
-            return (
-                (Relation.SUBNETS_OF_CLUSTER, intent.cluster),
-                (Relation.OVERLAYS_OF_CLUSTER, intent.cluster),
-            )
+            return _relations_of_subnet(intent)
         case Host():
             found = [(Relation.HOSTS_OF_CLUSTER, str(intent.cluster))]
             if ":" in intent.tunnel_address:
@@ -81,18 +93,75 @@ def relations_of(intent: Intent) -> tuple[tuple[Relation, str], ...]:
             return tuple(found)
         case VirtualSwitch():
             return ((Relation.VIRTUAL_SWITCHES_OF_CLUSTER, intent.cluster),)
+        case Vpc():
+            return _relations_of_vpc(intent)
+        case FloatingIp():
+            found = [(Relation.FLOATING_IPS_OF_SUBNET, str(intent.external_subnet))]
+            found += [(Relation.FLOATING_IPS_OF_NIC, str(intent.nic))] if intent.nic else []
+            found += [(Relation.FLOATING_IPS_OF_VPC, str(intent.vpc))] if intent.vpc else []
+            return tuple(found)
+        case Route():
+            return _relations_of_route(intent)
+        case RoutingPolicy():
+            return ((Relation.POLICIES_OF_VPC, intent.vpc),)
+        case AddressReservation():
+            return ((Relation.RESERVATIONS_OF_SUBNET, intent.subnet),)
         case _:
             return ()
 
 
-def claims_of(intent: Intent, cluster: str) -> tuple[Claim, ...]:
-    """Return the values that are the intent's alone; `cluster` is that of a NIC's subnet.
+def route_set(vpc: str, destination: str) -> str:
+    """Return whose set Relation.ROUTES_TO is: the routes of a VPC to one destination."""
+    return f"{vpc} {destination}"
 
-    Values that are still unset claim nothing.
-    """
+
+def _relations_of_nic(nic: Nic) -> tuple[tuple[Relation, str], ...]:
+    if not nic.host and not nic.trunk_vlans:
+        return ((Relation.NICS_OF_SUBNET, nic.subnet),)
+    if not nic.trunk_vlans:
+        return ((Relation.NICS_OF_SUBNET, nic.subnet), (Relation.NICS_OF_HOST, nic.host))
+    found = [(Relation.NICS_OF_SUBNET, str(nic.subnet))]
+    found += [(Relation.NICS_OF_HOST, str(nic.host))] if nic.host else []
+    found += ((Relation.TRUNKS_OF_SUBNET, vlan.subnet) for vlan in nic.trunk_vlans)
+    return tuple(dict.fromkeys(found))
+
+
+def _relations_of_subnet(subnet: Subnet) -> tuple[tuple[Relation, str], ...]:
+    found: list[tuple[Relation, str]] = []
+    for cluster in subnet.clusters:
+        found.append((Relation.SUBNETS_OF_CLUSTER, cluster))
+        if not subnet.has_vlan:
+            found.append((Relation.OVERLAYS_OF_CLUSTER, cluster))
+    found += ((Relation.SUBNETS_OF_VIRTUAL_SWITCH, switch) for switch in subnet.virtual_switches)
+    if subnet.vpc:
+        found.append((Relation.SUBNETS_OF_VPC, subnet.vpc))
+    return tuple(found)
+
+
+def _relations_of_vpc(vpc: Vpc) -> tuple[tuple[Relation, str], ...]:
+    found: list[tuple[Relation, str]] = []
+    for connection in vpc.external_connections:
+        found.append((Relation.VPCS_OF_SUBNET, connection.subnet))
+        found += ((Relation.VPCS_OF_GATEWAY, host) for host in connection.gateways)
+    return tuple(dict.fromkeys(found))
+
+
+def _relations_of_route(route: Route) -> tuple[tuple[Relation, str], ...]:
+    found = [
+        (Relation.ROUTES_OF_VPC, str(route.vpc)),
+        (Relation.ROUTES_TO, route_set(route.vpc, route.destination)),
+    ]
+    found += (
+        (Relation.ROUTES_VIA_SUBNET, hop.external_subnet) for hop in route.next_hops if hop.external_subnet
+    )
+    return tuple(dict.fromkeys(found))
+
+
+def claims_of(intent: Intent) -> tuple[Claim, ...]:
+    """Return the values that are the intent's alone. Values that are still unset claim nothing."""
     match intent:
         case Nic():
-            return _claims_of_nic(intent, cluster)
+            return _claims_of_nic(intent)
         case Subnet():
             return _claims_of_subnet(intent)
         case Host():
@@ -100,47 +169,105 @@ def claims_of(intent: Intent, cluster: str) -> tuple[Claim, ...]:
         case VirtualSwitch():
             if intent.bridge:
                 return (((Space.BRIDGE, intent.cluster), int(intent.bridge[2:])),)
+        case Vpc():
+            return _claims_of_vpc(intent)
+        case FloatingIp():
+            return _claims_of_floating_ip(intent)
+        case Route():
+            return (((Space.ROUTE, intent.vpc), f"{intent.destination} {intent.priority}"),)
+        case RoutingPolicy():
+            return (((Space.POLICY, intent.vpc), intent.priority),)
     return ()
 
 
 def spans_of(intent: Intent) -> tuple[tuple[SpanKey, Span], ...]:
-    """Return the address ranges that may not overlap with others of the same VPC."""
-    if not isinstance(intent, Subnet) or not intent.vpc:
-        return ()
-    found = []
-    for config in (intent.ipv4, intent.ipv6):
-        if config is not None:
-            network = ipaddress.ip_network(config.cidr)
-            span = (int(network.network_address), int(network.broadcast_address), str(intent.id))
-            found.append(((intent.vpc, config.version), span))
-    return tuple(found)
+    """Return the address ranges that may not overlap with others of the same key."""
+    match intent:
+        case Subnet() if intent.vpc:
+            configs = (config for config in (intent.ipv4, intent.ipv6) if config is not None)
+            return tuple(_span(intent.vpc, config.cidr, intent.id) for config in configs)
+        case Vpc():
+            return tuple(
+                _span(f"prefixes/{connection.subnet}", prefix, intent.id)
+                for connection in intent.external_connections
+                for prefix in intent.externally_routable_prefixes
+            )
+        case AddressReservation():
+            version = intent.ip_version
+            return tuple(
+                (
+                    (f"reserved/{intent.subnet}", version),
+                    (address_number(version, r.start), address_number(version, r.end), str(intent.id)),
+                )
+                for r in intent.reserved
+            )
+    return ()
 
 
-def _claims_of_nic(nic: Nic, cluster: str) -> tuple[Claim, ...]:
+def _span(within: str, cidr: str, id: str) -> tuple[SpanKey, Span]:
+    network = ipaddress.ip_network(cidr)
+    return (within, network.version), (int(network.network_address), int(network.broadcast_address), id)
+
+
+def _address_claim(subnet: str, address: str) -> Claim:
+    version = 6 if ":" in address else 4
+    return (Space.IPV6 if version == 6 else Space.IPV4, subnet), address_number(version, address)
+
+
+def _mac_claim(mac: str) -> Claim:
+    return (Space.MAC, ""), mac_number(mac)
+
+
+def _claims_of_nic(nic: Nic) -> tuple[Claim, ...]:
     found: list[Claim] = []
     if nic.mac_address:
-        found.append(((Space.MAC, cluster), mac_number(nic.mac_address)))
+        found.append(((Space.MAC, ""), mac_number(nic.mac_address)))
     if nic.ipv4_address:
         found.append(((Space.IPV4, nic.subnet), address_number(4, nic.ipv4_address)))
     if nic.ipv6_address:
         found.append(((Space.IPV6, nic.subnet), address_number(6, nic.ipv6_address)))
     if nic.tap_name:
         found.append(((Space.TAP, ""), nic.tap_name))
+    for vlan in nic.trunk_vlans:
+        addresses = (vlan.ipv4_address, vlan.ipv6_address)
+        found += (_address_claim(vlan.subnet, address) for address in addresses if address)
     return tuple(found)
 
 
 def _claims_of_subnet(subnet: Subnet) -> tuple[Claim, ...]:
     found: list[Claim] = []
-    if subnet.kind is SubnetKind.VLAN:
-        found.append(((Space.VLAN, subnet.virtual_switch), subnet.vlan_id))
+    found += (((Space.VLAN, switch), subnet.vlan_id) for switch in subnet.virtual_switches)
     if subnet.vni:
         found.append(((Space.VNI, ""), subnet.vni))
-    if subnet.ipv4 is not None and subnet.ipv4.gateway:
-        found.append(((Space.IPV4, subnet.id), address_number(4, subnet.ipv4.gateway)))
-    if subnet.ipv6 is not None and subnet.ipv6.gateway:
-        found.append(((Space.IPV6, subnet.id), address_number(6, subnet.ipv6.gateway)))
+    configs = (config for config in (subnet.ipv4, subnet.ipv6) if config is not None)
+    found += (_address_claim(subnet.id, config.gateway) for config in configs if config.gateway)
     if subnet.dhcp is not None and subnet.dhcp.server_address:
-        found.append(((Space.IPV4, subnet.id), address_number(4, subnet.dhcp.server_address)))
+        found.append(_address_claim(subnet.id, subnet.dhcp.server_address))
     if subnet.dhcp is not None and subnet.dhcp.server_mac_address:
-        found.append(((Space.MAC, subnet.cluster), mac_number(subnet.dhcp.server_mac_address)))
+        found.append(_mac_claim(subnet.dhcp.server_mac_address))
+    if subnet.gateway_mac_address:
+        found.append(_mac_claim(subnet.gateway_mac_address))
     return tuple(dict.fromkeys(found))  # the DHCP server may have the gateway's address
+
+
+def _claims_of_vpc(vpc: Vpc) -> tuple[Claim, ...]:
+    found: list[Claim] = [((Space.VNI, ""), vpc.vni)] if vpc.vni else []
+    for connection in vpc.external_connections:
+        addresses = (connection.ipv4_address, connection.ipv6_address)
+        found += (_address_claim(connection.subnet, address) for address in addresses if address)
+        if connection.mac_address:
+            found.append(_mac_claim(connection.mac_address))
+    return tuple(found)
+
+
+def _claims_of_floating_ip(floating: FloatingIp) -> tuple[Claim, ...]:
+    found: list[Claim] = []
+    if floating.address:
+        found.append(_address_claim(floating.external_subnet, floating.address))
+        if floating.nic:
+            found.append(((Space.FLOATING, ""), f"{floating.nic} {6 if ':' in floating.address else 4}"))
+    if floating.vpc:
+        found.append(((Space.FLOATING, floating.vpc), floating.private_address))
+    if floating.mac_address:
+        found.append(_mac_claim(floating.mac_address))
+    return tuple(found)

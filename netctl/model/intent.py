@@ -4,19 +4,40 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from netctl.model.floating_ip import FloatingIp
 from netctl.model.infra import Cluster, Host, VirtualSwitch
 from netctl.model.keys import Key, Kind
 from netctl.model.nic import Nic
+from netctl.model.reservation import AddressReservation
+from netctl.model.route import Route
+from netctl.model.routing_policy import RoutingPolicy
 from netctl.model.subnet import Subnet
+from netctl.model.vpc import Vpc
 
-Intent = Cluster | VirtualSwitch | Host | Subnet | Nic
+Intent = (
+    Cluster
+    | VirtualSwitch
+    | Host
+    | Vpc
+    | Subnet
+    | Nic
+    | FloatingIp
+    | Route
+    | RoutingPolicy
+    | AddressReservation
+)
 
 KIND_OF: dict[type, Kind] = {
     Cluster: Kind.CLUSTER,
     VirtualSwitch: Kind.VIRTUAL_SWITCH,
     Host: Kind.HOST,
+    Vpc: Kind.VPC,
     Subnet: Kind.SUBNET,
     Nic: Kind.NIC,
+    FloatingIp: Kind.FLOATING_IP,
+    Route: Kind.ROUTE,
+    RoutingPolicy: Kind.ROUTING_POLICY,
+    AddressReservation: Kind.ADDRESS_RESERVATION,
 }
 
 

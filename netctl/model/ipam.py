@@ -75,10 +75,10 @@ def allocate_address(draft: Draft, subnet: Subnet, config: IpConfig) -> str:
 
 
 def allocate_mac(draft: Draft, cluster: str, prefix: str) -> str:
-    """Return a free MAC address of a cluster."""
+    """Return a free MAC address with the prefix of a cluster."""
     # Not prefix:00:00:00 itself: with prefix 00:00:00 that is no address.
     low = int(prefix.replace(":", ""), 16) << 24
-    number = _allocate(draft, (Space.MAC, cluster), ((low + 1, low + 0xFFFFFF),), low)
+    number = _allocate(draft, (Space.MAC, ""), ((low + 1, low + 0xFFFFFF),), low, (Space.MAC, cluster))
     if number is None:
         raise Exhausted(
             f"clusters/{cluster} has no free MAC address, all 16777215 of prefix {prefix} are taken:"
@@ -121,10 +121,14 @@ def first_free(draft: Draft, scope: Scope, within: Range) -> int | None:
     return None
 
 
-def _allocate(draft: Draft, scope: Scope, ranges: Sequence[Range], start: int) -> int | None:
-    found = _next_free(draft, scope, ranges, draft.cursors[scope] or start)
+def _allocate(
+    draft: Draft, scope: Scope, ranges: Sequence[Range], start: int, cursor: Scope | None = None
+) -> int | None:
+    """Return a free number; `cursor` is whose cursor it moves when several allocate from one scope."""
+    cursor = cursor or scope
+    found = _next_free(draft, scope, ranges, draft.cursors[cursor] or start)
     if found is not None:
-        draft.set_cursor(scope, found + 1)
+        draft.set_cursor(cursor, found + 1)
     return found
 
 

@@ -13,6 +13,11 @@ HostId = NewType("HostId", str)
 VirtualSwitchId = NewType("VirtualSwitchId", str)
 SubnetId = NewType("SubnetId", str)
 NicId = NewType("NicId", str)
+VpcId = NewType("VpcId", str)
+FloatingIpId = NewType("FloatingIpId", str)
+RouteId = NewType("RouteId", str)
+RoutingPolicyId = NewType("RoutingPolicyId", str)
+AddressReservationId = NewType("AddressReservationId", str)
 Uid = NewType("Uid", str)
 
 _ID = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?\Z")
@@ -24,8 +29,13 @@ class Kind(enum.StrEnum):
     CLUSTER = "clusters"
     VIRTUAL_SWITCH = "virtualSwitches"
     HOST = "hosts"
+    VPC = "vpcs"
     SUBNET = "subnets"
     NIC = "nics"
+    FLOATING_IP = "floatingIps"
+    ROUTE = "routes"
+    ROUTING_POLICY = "routingPolicies"
+    ADDRESS_RESERVATION = "addressReservations"
 
 
 # (kind, id): how every room names an intent.

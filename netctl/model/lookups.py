@@ -8,13 +8,18 @@ from typing import Any, TypeVar
 
 from immutables import Map, MapMutation
 
-from netctl.model.indexes import Claim, Relation, Span, SpanKey
+from netctl.model.floating_ip import FloatingIp
+from netctl.model.indexes import Claim, Relation, Span, SpanKey, route_set
 from netctl.model.infra import Cluster, Host, VirtualSwitch
 from netctl.model.intent import Intent
-from netctl.model.keys import ClusterId, HostId, Key, Kind, NicId, SubnetId, VirtualSwitchId
+from netctl.model.keys import ClusterId, HostId, Key, Kind, NicId, SubnetId, VirtualSwitchId, VpcId
 from netctl.model.nic import Nic
+from netctl.model.reservation import AddressReservation
+from netctl.model.route import Route
+from netctl.model.routing_policy import RoutingPolicy
 from netctl.model.sorted_set import SortedSet
 from netctl.model.subnet import Subnet
+from netctl.model.vpc import Vpc
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -71,6 +76,11 @@ class Lookups(ABC):
         found: Nic | None = self._tables[Kind.NIC].get(id)
         return found
 
+    def vpc(self, id: VpcId) -> Vpc | None:
+        """Return a VPC, None when there is none."""
+        found: Vpc | None = self._tables[Kind.VPC].get(id)
+        return found
+
     def of_kind(self, kind: Kind) -> Collection[Intent]:
         """Return all intents of a kind."""
         return self.table(kind).values()
@@ -98,15 +108,15 @@ class Lookups(ABC):
         return self._related(Relation.VIRTUAL_SWITCHES_OF_CLUSTER, id, Kind.VIRTUAL_SWITCH)
 
     def subnets_of_cluster(self, id: ClusterId) -> Iterator[Subnet]:
-        """Yield the subnets of a cluster, of both kinds."""
+        """Yield the subnets of a cluster, of every kind."""
         return self._related(Relation.SUBNETS_OF_CLUSTER, id, Kind.SUBNET)
 
     def overlays_of_cluster(self, id: ClusterId) -> Iterator[Subnet]:
-        """Yield the overlay subnets of a cluster."""
+        """Yield the subnets of a cluster that go through tunnels."""
         return self._related(Relation.OVERLAYS_OF_CLUSTER, id, Kind.SUBNET)
 
     def subnets_of_virtual_switch(self, id: VirtualSwitchId) -> Iterator[Subnet]:
-        """Yield the VLAN subnets of a virtual switch."""
+        """Yield the VLAN and external subnets of a virtual switch."""
         return self._related(Relation.SUBNETS_OF_VIRTUAL_SWITCH, id, Kind.SUBNET)
 
     def hosts_of_virtual_switch(self, id: VirtualSwitchId) -> Iterator[Host]:
@@ -121,12 +131,60 @@ class Lookups(ABC):
         """Yield the NICs of a host."""
         return self._related(Relation.NICS_OF_HOST, id, Kind.NIC)
 
+    def trunks_of_subnet(self, id: SubnetId) -> Iterator[Nic]:
+        """Yield the trunk NICs with a VLAN on a subnet."""
+        return self._related(Relation.TRUNKS_OF_SUBNET, id, Kind.NIC)
+
+    def reservations_of_subnet(self, id: SubnetId) -> Iterator[AddressReservation]:
+        """Yield the address reservations of a subnet."""
+        return self._related(Relation.RESERVATIONS_OF_SUBNET, id, Kind.ADDRESS_RESERVATION)
+
+    def subnets_of_vpc(self, id: VpcId) -> Iterator[Subnet]:
+        """Yield the subnets in a VPC, on a transit VPC its external ones as well."""
+        return self._related(Relation.SUBNETS_OF_VPC, id, Kind.SUBNET)
+
+    def vpcs_of_subnet(self, id: SubnetId) -> Iterator[Vpc]:
+        """Yield the VPCs that are connected to an external subnet."""
+        return self._related(Relation.VPCS_OF_SUBNET, id, Kind.VPC)
+
+    def vpcs_of_gateway(self, id: HostId) -> Iterator[Vpc]:
+        """Yield the VPCs that a host may be the gateway of."""
+        return self._related(Relation.VPCS_OF_GATEWAY, id, Kind.VPC)
+
+    def floating_ips_of_subnet(self, id: SubnetId) -> Iterator[FloatingIp]:
+        """Yield the floating IPs of an external subnet."""
+        return self._related(Relation.FLOATING_IPS_OF_SUBNET, id, Kind.FLOATING_IP)
+
+    def floating_ips_of_nic(self, id: NicId) -> Iterator[FloatingIp]:
+        """Yield the floating IPs of a NIC."""
+        return self._related(Relation.FLOATING_IPS_OF_NIC, id, Kind.FLOATING_IP)
+
+    def floating_ips_of_vpc(self, id: VpcId) -> Iterator[FloatingIp]:
+        """Yield the floating IPs of private addresses of a VPC."""
+        return self._related(Relation.FLOATING_IPS_OF_VPC, id, Kind.FLOATING_IP)
+
+    def routes_of_vpc(self, id: VpcId) -> Iterator[Route]:
+        """Yield the static routes of a VPC."""
+        return self._related(Relation.ROUTES_OF_VPC, id, Kind.ROUTE)
+
+    def routes_via_subnet(self, id: SubnetId) -> Iterator[Route]:
+        """Yield the routes by the gateway of an external subnet."""
+        return self._related(Relation.ROUTES_VIA_SUBNET, id, Kind.ROUTE)
+
+    def policies_of_vpc(self, id: VpcId) -> Iterator[RoutingPolicy]:
+        """Yield the routing policies of a VPC."""
+        return self._related(Relation.POLICIES_OF_VPC, id, Kind.ROUTING_POLICY)
+
+    def routes_to(self, vpc: VpcId, destination: str) -> Iterator[Route]:
+        """Yield the routes of a VPC to one destination."""
+        return self._related(Relation.ROUTES_TO, route_set(vpc, destination), Kind.ROUTE)
+
     @abstractmethod
     def owner(self, claim: Claim) -> Key | None:
         """Return whose a unique value is, None when it is free."""
 
     def spans(self, key: SpanKey) -> SortedSet[Span]:
-        """Return the address ranges of a VPC, which do not overlap."""
+        """Return the address ranges of one key, which do not overlap."""
         return self._spans.get(key, _NO_SPANS)
 
     def _related(self, relation: Relation, id: str, kind: Kind) -> Iterator[Any]:

@@ -46,6 +46,16 @@ def vlan_limit(switch: VirtualSwitch) -> Limit:
     )
 
 
+def limit_of(subnet: Subnet, draft: Draft) -> Limit:
+    """Return the limit of a subnet: the least of its clusters' or virtual switches'; they exist."""
+    switches = (draft.virtual_switch(id) for id in subnet.virtual_switches)
+    limits = [vlan_limit(switch) for switch in switches if switch is not None]
+    if not subnet.has_vlan:
+        clusters = (draft.cluster(id) for id in subnet.clusters)
+        limits = [overlay_limit(draft, cluster) for cluster in clusters if cluster is not None]
+    return min(limits, key=lambda limit: limit.mtu_bytes)
+
+
 def fit(asked: Subnet, before: Subnet | None, limit: Limit) -> tuple[int, bool]:
     """Return (MTU, whether it follows the limit) of a subnet as asked for; InvalidIntent when it does not fit.
 
@@ -71,11 +81,7 @@ def refit(
         case Cluster() as some:
             return _refit_overlays(draft, some.id, "underlay_mtu_bytes", context)
         case VirtualSwitch() as some:
-            switch = draft.virtual_switch(some.id)
-            if switch is None:
-                return ()
-            subnets = draft.subnets_of_virtual_switch(some.id)
-            return _refit(draft, subnets, (vlan_limit(switch), "mtu_bytes"), context)
+            return _refit(draft, draft.subnets_of_virtual_switch(some.id), "mtu_bytes", context)
         case Host() as some:
             return _refit_overlays(draft, some.cluster, "tunnel_address", context)
     return ()
@@ -102,18 +108,13 @@ def _has_ipv6_tunnel(host: Intent | None) -> bool:
 
 
 def _refit_overlays(draft: Draft, id: ClusterId, field: str, context: Context) -> tuple[Admitted, ...]:
-    cluster = draft.cluster(id)
-    if cluster is None:
-        return ()
-    return _refit(draft, draft.overlays_of_cluster(id), (overlay_limit(draft, cluster), field), context)
+    return _refit(draft, draft.overlays_of_cluster(id), field, context)
 
 
-def _refit(
-    draft: Draft, subnets: Iterable[Subnet], below: tuple[Limit, str], context: Context
-) -> tuple[Admitted, ...]:
-    limit, field = below
+def _refit(draft: Draft, subnets: Iterable[Subnet], field: str, context: Context) -> tuple[Admitted, ...]:
     changes: list[Admitted] = []
     for subnet in sorted(subnets, key=lambda subnet: subnet.id):
+        limit = limit_of(subnet, draft)
         if subnet.auto_mtu:
             _check_least(subnet, limit, field)
             if subnet.mtu_bytes != limit.mtu_bytes:

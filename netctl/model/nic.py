@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 
 from netctl.errors import InvalidIntent
 from netctl.model import shape
 from netctl.model.infra import Meta
 from netctl.model.keys import HostId, NicId, SubnetId, check_id
+
+VLAN_TAG_MAX = 4094  # IEEE 802.1Q: 4095 is reserved, 0 is "no VLAN"
+TRUNK_VLANS_MAX = 256
+
+
+class NicMode(enum.StrEnum):
+    """How a NIC carries VLANs."""
+
+    ACCESS = "access"
+    TRUNK = "trunk"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrunkVlan:
+    """One VLAN of a trunk NIC: the tag that the guest uses, and what is behind it.
+
+    `subnet` "" in a request is, on a VLAN subnet's NIC, the subnet of this VLAN id on the same virtual switch.
+    """
+
+    vlan_id: int
+    subnet: SubnetId = SubnetId("")
+    ipv4_address: str = ""
+    ipv6_address: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +52,8 @@ class Nic:
     port_security: bool = True
     allow_unknown_macs: bool = False
     tap_name: str = ""
+    mode: NicMode = NicMode.ACCESS
+    trunk_vlans: tuple[TrunkVlan, ...] = ()
 
     def __post_init__(self) -> None:
         check_id("name", self.id)
@@ -49,3 +75,38 @@ class Nic:
                 "allow_unknown_macs",
                 "needs port_security false: port security drops frames from unknown MACs",
             )
+        if self.trunk_vlans:
+            object.__setattr__(self, "trunk_vlans", self._checked_vlans())
+
+    @property
+    def trunks_all(self) -> bool:
+        """Does the guest use any VLAN tag it likes?"""
+        return self.mode is NicMode.TRUNK and not self.trunk_vlans
+
+    def _checked_vlans(self) -> tuple[TrunkVlan, ...]:
+        if self.mode is not NicMode.TRUNK:
+            raise InvalidIntent("trunk_vlans", "needs mode TRUNK")
+        if len(self.trunk_vlans) > TRUNK_VLANS_MAX:
+            raise InvalidIntent(
+                "trunk_vlans", f"has {len(self.trunk_vlans)} VLANs; at most {TRUNK_VLANS_MAX} are allowed"
+            )
+        seen: set[int] = set()
+        checked = []
+        for i, vlan in enumerate(self.trunk_vlans):
+            field = f"trunk_vlans[{i}]"
+            shape.check_range(f"{field}.vlan_id", vlan.vlan_id, low=1, high=VLAN_TAG_MAX)
+            if vlan.vlan_id in seen:
+                raise InvalidIntent(f"{field}.vlan_id", f"{vlan.vlan_id} is listed twice; list it once")
+            seen.add(vlan.vlan_id)
+            if vlan.subnet:
+                check_id(f"{field}.subnet", vlan.subnet)
+            v4, v6 = vlan.ipv4_address, vlan.ipv6_address
+            checked.append(
+                TrunkVlan(
+                    vlan_id=vlan.vlan_id,
+                    subnet=vlan.subnet,
+                    ipv4_address=shape.canonical_address(f"{field}.ipv4_address", v4, 4) if v4 else "",
+                    ipv6_address=shape.canonical_address(f"{field}.ipv6_address", v6, 6) if v6 else "",
+                )
+            )
+        return tuple(checked)

@@ -106,6 +106,18 @@ def canonical_cidr(field: str, value: str, version: int) -> str:
     return str(network)
 
 
+def canonical_any_address(field: str, value: str) -> str:
+    """Return a unicast IPv4 or IPv6 address in its shortest usual form."""
+    address = canonical_address(field, value, 6 if ":" in value else 4)
+    check_unicast(field, address)
+    return address
+
+
+def canonical_any_cidr(field: str, value: str) -> str:
+    """Return an IPv4 or IPv6 network with prefix length; host bits must be zero."""
+    return canonical_cidr(field, value, 6 if ":" in value else 4)
+
+
 def canonical_interface_address(field: str, value: str) -> str:
     """Return an address with prefix length, `192.0.2.11/24`."""
     try:

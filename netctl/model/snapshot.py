@@ -12,7 +12,6 @@ from typing import Any, NewType, cast
 
 from immutables import Map, MapMutation
 
-from netctl.errors import NotFound
 from netctl.model.indexes import (
     Claim,
     Relation,
@@ -28,7 +27,6 @@ from netctl.model.intent import Intent, key_of
 from netctl.model.keys import Key, Kind, resource_name
 from netctl.model.lookups import Lookups
 from netctl.model.nested import Nested, Overlay
-from netctl.model.nic import Nic
 from netctl.model.sorted_set import SortedSet
 
 # A place in the undo log of a draft.
@@ -40,6 +38,7 @@ BLOCK_BITS = 10
 Block = tuple[str, str, int]
 _BLOCK_MASK = (1 << BLOCK_BITS) - 1
 _POOLED = {Kind.CLUSTER: (Space.MAC,), Kind.SUBNET: (Space.IPV4, Space.IPV6)}
+_SPANNED = frozenset({Kind.SUBNET, Kind.VPC, Kind.ADDRESS_RESERVATION})
 _Members = Map[str, None]
 _NOBODY: _Members = Map()
 _NO_OWNERS: Map[int | str, Key] = Map()
@@ -215,7 +214,6 @@ class Draft(Lookups):
         table = self._tables[kind]
         before: Intent | None = table.get(id)
         if after is not None:
-            # References are put first, so that a NIC's cluster, which its MAC is indexed by, is known.
             self._index(key, before, after)
             table[id] = after
         elif before is not None:
@@ -226,22 +224,16 @@ class Draft(Lookups):
         return before
 
     def _index(self, key: Key, before: Intent | None, after: Intent | None) -> None:
-        some = after or before
-        cluster = self._cluster_of(some) if isinstance(some, Nic) else ""
-        claimed = claims_of(before, cluster) if before is not None else ()
-        claims = claims_of(after, cluster) if after is not None else ()
+        claimed = claims_of(before) if before is not None else ()
+        claims = claims_of(after) if after is not None else ()
         if claimed != claims:
             self._unclaim(claimed if not claims else [claim for claim in claimed if claim not in claims])
             self._claim(claims if not claimed else [claim for claim in claims if claim not in claimed], key)
         self._relate(key[1], before, after)
-        if key[0] in _POOLED:
-            self._index_pools(key, before, after)
-
-    def _cluster_of(self, nic: Nic) -> str:
-        subnet = self.subnet(nic.subnet)
-        if subnet is None:
-            raise NotFound(f"subnets/{nic.subnet} does not exist: put it before its NICs", field="subnet")
-        return subnet.cluster
+        if key[0] in _POOLED and after is None:
+            self._forget_pools(key)
+        if key[0] in _SPANNED:
+            self._index_spans(before, after)
 
     def _claim(self, claims: Iterable[Claim], key: Key) -> None:
         for scope, value in claims:
@@ -267,22 +259,23 @@ class Draft(Lookups):
             if relation not in related:
                 self._members[relation][id] = None
 
-    def _index_pools(self, key: Key, before: Intent | None, after: Intent | None) -> None:
-        """Index address ranges; forget what allocation remembers of a removed cluster or subnet."""
-        if after is None:
-            for space in _POOLED[key[0]]:
-                self.set_cursor((space, key[1]), 0)
-            self.plans.pop((key[1], 4), None)
-            self.plans.pop((key[1], 6), None)
+    def _forget_pools(self, key: Key) -> None:
+        """Forget what allocation remembers of a removed cluster or subnet."""
+        for space in _POOLED[key[0]]:
+            self.set_cursor((space, key[1]), 0)
+        self.plans.pop((key[1], 4), None)
+        self.plans.pop((key[1], 6), None)
+
+    def _index_spans(self, before: Intent | None, after: Intent | None) -> None:
         gone = spans_of(before) if before is not None else ()
         come = spans_of(after) if after is not None else ()
         if gone == come:
             return
-        for vpc, span in gone:
-            spans = self.spans(vpc).changed((), (span,))
+        for within, span in gone:
+            spans = self.spans(within).changed((), (span,))
             if spans:
-                self._spans[vpc] = spans
+                self._spans[within] = spans
             else:
-                del self._spans[vpc]
-        for vpc, span in come:
-            self._spans[vpc] = self.spans(vpc).changed((span,), ())
+                del self._spans[within]
+        for within, span in come:
+            self._spans[within] = self.spans(within).changed((span,), ())

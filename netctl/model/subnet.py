@@ -10,7 +10,7 @@ from itertools import pairwise
 from netctl.errors import InvalidIntent
 from netctl.model import shape
 from netctl.model.infra import MTU_MAX_BYTES, MTU_MIN_BYTES, Meta
-from netctl.model.keys import ClusterId, SubnetId, VirtualSwitchId, check_id
+from netctl.model.keys import ClusterId, SubnetId, VirtualSwitchId, VpcId, check_id
 
 VLAN_MAX = 4094  # IEEE 802.1Q: 4095 is reserved, 0 is "no VLAN"
 DEFAULT_LEASE_S = 86_400
@@ -19,10 +19,21 @@ IPV6_MIN_MTU_BYTES = 1280  # RFC 8200 §5: the smallest MTU that IPv6 works with
 
 
 class SubnetKind(enum.StrEnum):
-    """How a subnet reaches other hosts. `vlan-basic` and `external` come later."""
+    """How a subnet reaches other hosts. `vlan-basic` comes later."""
 
     VLAN = "vlan"
     OVERLAY = "overlay"
+    EXTERNAL = "external"
+
+
+class Ipv6Mode(enum.StrEnum):
+    """How guests learn their IPv6 addresses; AUTO in a request leaves it to admission."""
+
+    AUTO = ""
+    STATIC = "static"
+    SLAAC = "slaac"
+    DHCPV6_STATELESS = "dhcpv6-stateless"
+    DHCPV6_STATEFUL = "dhcpv6-stateful"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,39 +167,42 @@ class DhcpOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subnet:
-    """A layer-2 network. In a request `cluster`, `vni` and `mtu_bytes` may be unset; stored they are set.
+    """A layer-2 network. In a request `clusters`, `vni` and `mtu_bytes` may be unset; stored they are set.
 
-    `mtu_bytes` 0 in a request asks for the largest that the underlay carries. `auto_mtu` remembers that.
+    VLAN and EXTERNAL: `clusters` are those of the `virtual_switches`, in the same order. EXTERNAL inside a transit
+    VPC has `vpc` and its `clusters` are asked for, as on OVERLAY. `mtu_bytes` 0 in a request asks for the largest
+    that the underlay carries. `auto_mtu` remembers that.
     """
 
     id: SubnetId
     meta: Meta = Meta()
     kind: SubnetKind
-    virtual_switch: VirtualSwitchId = VirtualSwitchId("")
+    virtual_switches: tuple[VirtualSwitchId, ...] = ()
     vlan_id: int = 0
-    cluster: ClusterId = ClusterId("")
+    clusters: tuple[ClusterId, ...] = ()
     vni: int = 0
-    vpc: str = ""
+    vpc: VpcId = VpcId("")
     mtu_bytes: int = 0
     auto_mtu: bool = False
     ipv4: IpConfig | None = None
     ipv6: IpConfig | None = None
     dhcp: DhcpOptions | None = None
+    nat: bool = False
+    gateway_mac_address: str = ""
+    ipv6_mode: Ipv6Mode = Ipv6Mode.AUTO
+
+    @property
+    def has_vlan(self) -> bool:
+        """Does it reach other hosts as a VLAN of virtual switches, through localnet ports?"""
+        return bool(self.virtual_switches)
 
     def __post_init__(self) -> None:
         check_id("name", self.id)
-        if self.kind is SubnetKind.VLAN:
-            check_id("virtual_switch", self.virtual_switch)
-            shape.check_range("vlan_id", self.vlan_id, low=0, high=VLAN_MAX)
-            if self.vpc:
-                raise InvalidIntent("vpc", "a VLAN subnet cannot be in a VPC; use kind OVERLAY")
-        else:
-            check_id("cluster", self.cluster)
-            if self.virtual_switch or self.vlan_id:
-                field = "virtual_switch" if self.virtual_switch else "vlan_id"
-                raise InvalidIntent(field, "an OVERLAY subnet has no virtual switch or VLAN; use kind VLAN")
+        _check_ids("virtual_switches", self.virtual_switches)
+        _check_ids("clusters", self.clusters)
         if self.vpc:
             check_id("vpc", self.vpc)
+        self._check_kind()
         if self.mtu_bytes:
             shape.check_range(
                 "mtu_bytes", self.mtu_bytes, low=MTU_MIN_BYTES, high=MTU_MAX_BYTES, unit="bytes"
@@ -201,3 +215,35 @@ class Subnet:
             raise InvalidIntent("dhcp", "DHCP needs ipv4; set ipv4.cidr or remove dhcp")
         if self.dhcp is not None and self.dhcp.server_address and self.ipv4 is not None:
             self.ipv4.check_inside("dhcp.server_address", self.dhcp.server_address)
+
+    def _check_kind(self) -> None:
+        external = self.kind is SubnetKind.EXTERNAL
+        if self.kind is SubnetKind.VLAN or (external and not self.vpc):
+            if not self.virtual_switches:
+                hint = ", or the transit VPC that it is in" if external else ""
+                raise InvalidIntent("virtual_switches", f"is empty; name at least one virtual switch{hint}")
+            shape.check_range("vlan_id", self.vlan_id, low=0, high=VLAN_MAX)
+            if self.vpc:
+                raise InvalidIntent("vpc", "a VLAN subnet cannot be in a VPC; use kind OVERLAY")
+        else:
+            if not self.clusters:
+                raise InvalidIntent("clusters", "is empty; name at least one cluster")
+            if self.virtual_switches or self.vlan_id:
+                field = "virtual_switches" if self.virtual_switches else "vlan_id"
+                what = "an EXTERNAL subnet in a VPC" if external else "an OVERLAY subnet"
+                raise InvalidIntent(field, f"{what} has no virtual switch or VLAN")
+        if external and self.ipv4 is None and self.ipv6 is None:
+            raise InvalidIntent("ipv4", "an EXTERNAL subnet needs addresses: set ipv4, ipv6 or both")
+        if external and self.dhcp is not None:
+            raise InvalidIntent("dhcp", "an EXTERNAL subnet has no guests to tell; remove it")
+        if self.nat and not external:
+            raise InvalidIntent("nat", "goes with kind EXTERNAL only")
+        if self.ipv6_mode is not Ipv6Mode.AUTO and (self.ipv6 is None or external):
+            raise InvalidIntent("ipv6_mode", "goes with the ipv6 addresses of a VLAN or OVERLAY subnet only")
+
+
+def _check_ids(field: str, ids: tuple[str, ...]) -> None:
+    for i, id in enumerate(ids):
+        check_id(f"{field}[{i}]", id)
+        if id in ids[:i]:
+            raise InvalidIntent(f"{field}[{i}]", f"{id} is listed twice; list it once")

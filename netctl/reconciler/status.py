@@ -11,7 +11,7 @@ from netctl.model.keys import HostId, Key
 from netctl.model.nic import Nic
 from netctl.model.snapshot import Snapshot
 from netctl.model.status import HostReport, Phase, Status
-from netctl.model.subnet import Subnet, SubnetKind
+from netctl.model.subnet import Subnet
 from netctl.reconciler.poison import Poison
 from netctl.reconciler.reports import Heard
 
@@ -159,13 +159,14 @@ def _nic(nic: Nic, snapshot: Snapshot, world: World) -> Verdict:
 
 def _no_uplink(nic: Nic, snapshot: Snapshot) -> Verdict | None:
     subnet, host = snapshot.subnet(nic.subnet), snapshot.host(nic.host)
-    if subnet is None or host is None or subnet.kind is not SubnetKind.VLAN:
+    if subnet is None or host is None or not subnet.has_vlan:
         return None
-    if any(uplink.virtual_switch == subnet.virtual_switch for uplink in host.uplinks):
+    if any(uplink.virtual_switch in subnet.virtual_switches for uplink in host.uplinks):
         return None
     return (
         Phase.FAILED,
         "NO_UPLINK",
-        f"host {nic.host} has no uplink to virtual switch {subnet.virtual_switch} of subnet {subnet.id}:"
+        f"host {nic.host} has no uplink to virtual switch {', '.join(subnet.virtual_switches)} of subnet"
+        f" {subnet.id}:"
         " add one to the host's uplinks or move the NIC",
     )

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from netctl.errors import InvalidIntent
-from netctl.model.keys import ClusterId, HostId, Kind, NicId, SubnetId, VirtualSwitchId
+from netctl.model.keys import ClusterId, HostId, Kind, NicId, SubnetId, VirtualSwitchId, VpcId
 from netctl.model.nic import Nic
 from netctl.model.status import Status
 from netctl.model.subnet import (
@@ -28,8 +27,6 @@ from netctl.server.convert import (
 )
 from netctl.v1 import network_pb2
 
-# Kept in the core as plain text until there are VPCs.
-_VPCS = "vpcs/"
 _SUBNET_KINDS = {
     network_pb2.SUBNET_KIND_VLAN: SubnetKind.VLAN,
     network_pb2.SUBNET_KIND_OVERLAY: SubnetKind.OVERLAY,
@@ -43,29 +40,25 @@ SUBNET_KIND_NAMES = {kind: _SUBNET_KIND_NAMES[value] for value, kind in _SUBNET_
 def subnet_from_proto(message: network_pb2.Subnet) -> Subnet:
     """Return the subnet that a request asks for; of a VLAN subnet the cluster is output only."""
     kind = parse_enum("kind", message.kind, _SUBNET_KINDS, _SUBNET_KIND_NAMES)
-    vlan = kind is SubnetKind.VLAN
-    switch = parse_name if vlan else parse_reference
     return Subnet(
         id=SubnetId(parse_name("name", message.name, Kind.SUBNET)),
         meta=meta_from_proto(message),
         kind=kind,
-        virtual_switch=VirtualSwitchId(switch("virtual_switch", message.virtual_switch, Kind.VIRTUAL_SWITCH)),
+        virtual_switches=tuple(
+            VirtualSwitchId(parse_name(f"virtual_switches[{i}]", name, Kind.VIRTUAL_SWITCH))
+            for i, name in enumerate(message.virtual_switches)
+        ),
         vlan_id=message.vlan_id,
-        cluster=ClusterId("" if vlan else parse_name("cluster", message.cluster, Kind.CLUSTER)),
-        vpc=_vpc_from_proto(message.vpc),
+        clusters=tuple(
+            ClusterId(parse_name(f"clusters[{i}]", name, Kind.CLUSTER))
+            for i, name in enumerate(() if message.virtual_switches else message.clusters)
+        ),
+        vpc=VpcId(parse_reference("vpc", message.vpc, Kind.VPC)),
         mtu_bytes=message.mtu_bytes,
         ipv4=_ip_config_from_proto(4, message.ipv4) if message.HasField("ipv4") else None,
         ipv6=_ip_config_from_proto(6, message.ipv6) if message.HasField("ipv6") else None,
         dhcp=_dhcp_from_proto(message.dhcp) if message.HasField("dhcp") else None,
     )
-
-
-def _vpc_from_proto(name: str) -> str:
-    if not name:
-        return ""
-    if not name.startswith(_VPCS):
-        raise InvalidIntent("vpc", f"{name[:80]!r} is not a name in vpcs; write it like vpcs/v1")
-    return name[len(_VPCS) :]
 
 
 def _ip_config_from_proto(version: int, message: network_pb2.IpConfig) -> IpConfig:
@@ -104,12 +97,11 @@ def subnet_to_proto(subnet: Subnet, status: Status | None) -> network_pb2.Subnet
     message.name = f"subnets/{subnet.id}"
     meta_to_proto(subnet.meta, message)
     message.kind = _SUBNET_KIND_VALUES[subnet.kind]
-    message.virtual_switch = render_name(Kind.VIRTUAL_SWITCH, subnet.virtual_switch)
+    message.virtual_switches.extend(render_name(Kind.VIRTUAL_SWITCH, id) for id in subnet.virtual_switches)
     message.vlan_id = subnet.vlan_id
-    message.cluster = render_name(Kind.CLUSTER, subnet.cluster)
+    message.clusters.extend(render_name(Kind.CLUSTER, id) for id in subnet.clusters)
     message.vni = subnet.vni
-    if subnet.vpc:
-        message.vpc = _VPCS + subnet.vpc
+    message.vpc = render_name(Kind.VPC, subnet.vpc)
     message.mtu_bytes = subnet.mtu_bytes
     if subnet.ipv4 is not None:
         _ip_config_to_proto(subnet.ipv4, message.ipv4)

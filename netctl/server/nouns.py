@@ -82,7 +82,7 @@ SUBNET = Noun(
     from_proto=convert_network.subnet_from_proto,
     to_proto=convert_network.subnet_to_proto,
     to_request=convert_network.subnet_to_request,
-    references={"virtual_switch": "virtualSwitches/", "cluster": "clusters/", "vpc": "vpcs/"},
+    references={"virtual_switches": "virtualSwitches/", "clusters": "clusters/", "vpc": "vpcs/"},
     output_only=_OUTPUT_ONLY | {"vni", "dhcp.server_mac_address"},
 )
 NIC = Noun(

@@ -21,19 +21,27 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ConnectRequest(_message.Message):
+    """One of the two, or both."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REPORT_FIELD_NUMBER: _builtins.int
+    FLOW_COUNTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def report(self) -> Global___HostReport: ...
+    @_builtins.property
+    def flow_counts(self) -> Global___FlowCounts:
+        """Answer to `ConnectResponse.count_flows`."""
+
     def __init__(
         self,
         *,
         report: Global___HostReport | None = ...,
+        flow_counts: Global___FlowCounts | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["report", b"report"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["flow_counts", b"flow_counts", "report", b"report"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["report", b"report"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["flow_counts", b"flow_counts", "report", b"report"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -41,23 +49,113 @@ Global___ConnectRequest: _TypeAlias = ConnectRequest  # noqa: Y015
 
 @_typing.final
 class ConnectResponse(_message.Message):
+    """One of the two, or both."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ASSIGNMENT_FIELD_NUMBER: _builtins.int
+    COUNT_FLOWS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def assignment(self) -> Global___Assignment: ...
+    @_builtins.property
+    def count_flows(self) -> Global___CountFlows: ...
     def __init__(
         self,
         *,
         assignment: Global___Assignment | None = ...,
+        count_flows: Global___CountFlows | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["assignment", b"assignment"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assignment", b"assignment", "count_flows", b"count_flows"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignment", b"assignment"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignment", b"assignment", "count_flows", b"count_flows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ConnectResponse: _TypeAlias = ConnectResponse  # noqa: Y015
+
+@_typing.final
+class CountFlows(_message.Message):
+    """Asks for the counters of flows in brAtlas."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    COOKIES_FIELD_NUMBER: _builtins.int
+    id: _builtins.int
+    """Comes back with the answer."""
+    @_builtins.property
+    def cookies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """OpenFlow cookies: the first 32 bits of the logical flows' UUIDs."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.int = ...,
+        cookies: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cookies", b"cookies", "id", b"id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CountFlows: _TypeAlias = CountFlows  # noqa: Y015
+
+@_typing.final
+class FlowCounts(_message.Message):
+    """The counters asked for; a cookie without flows on this host is missing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELD_NUMBER: _builtins.int
+    id: _builtins.int
+    problem: _builtins.str
+    """Why they could not be read, or empty."""
+    @_builtins.property
+    def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___FlowCount]: ...
+    def __init__(
+        self,
+        *,
+        id: _builtins.int = ...,
+        counts: _abc.Iterable[Global___FlowCount] | None = ...,
+        problem: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "id", b"id", "problem", b"problem"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FlowCounts: _TypeAlias = FlowCounts  # noqa: Y015
+
+@_typing.final
+class FlowCount(_message.Message):
+    """The sum over the flows with one cookie."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COOKIE_FIELD_NUMBER: _builtins.int
+    PACKETS_FIELD_NUMBER: _builtins.int
+    BYTES_FIELD_NUMBER: _builtins.int
+    cookie: _builtins.int
+    packets: _builtins.int
+    bytes: _builtins.int
+    def __init__(
+        self,
+        *,
+        cookie: _builtins.int = ...,
+        packets: _builtins.int = ...,
+        bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes", b"bytes", "cookie", b"cookie", "packets", b"packets"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FlowCount: _TypeAlias = FlowCount  # noqa: Y015
 
 @_typing.final
 class Assignment(_message.Message):
@@ -382,17 +480,25 @@ class TunnelReport(_message.Message):
 
     REMOTE_IP_FIELD_NUMBER: _builtins.int
     UP_FIELD_NUMBER: _builtins.int
+    BFD_FIELD_NUMBER: _builtins.int
+    BFD_UP_FIELD_NUMBER: _builtins.int
     remote_ip: _builtins.str
     up: _builtins.bool
+    bfd: _builtins.bool
+    """OVN watches this tunnel by BFD, because one of the two hosts is a gateway."""
+    bfd_up: _builtins.bool
+    """BFD hears the other host; meaningless without `bfd`."""
     def __init__(
         self,
         *,
         remote_ip: _builtins.str = ...,
         up: _builtins.bool = ...,
+        bfd: _builtins.bool = ...,
+        bfd_up: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["remote_ip", b"remote_ip", "up", b"up"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bfd", b"bfd", "bfd_up", b"bfd_up", "remote_ip", b"remote_ip", "up", b"up"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

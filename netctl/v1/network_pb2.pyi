@@ -33,16 +33,76 @@ class _SubnetKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SubnetKind
     """A VLAN of a virtual switch, through a localnet port."""
     SUBNET_KIND_OVERLAY: _SubnetKind.ValueType  # 2
     """Geneve tunnels between the hosts of a cluster."""
+    SUBNET_KIND_EXTERNAL: _SubnetKind.ValueType  # 3
+    """Where VPCs connect to the outside: a VLAN of a virtual switch, or a network inside a transit VPC. Routers and
+    floating IPs have addresses in it, NICs do not.
+    """
 
 class SubnetKind(_SubnetKind, metaclass=_SubnetKindEnumTypeWrapper):
-    """How a subnet reaches other hosts. Later kinds: VLAN_BASIC (br0 only, no OVN) and EXTERNAL."""
+    """How a subnet reaches other hosts. A later kind: VLAN_BASIC (br0 only, no OVN)."""
 
 SUBNET_KIND_UNSPECIFIED: SubnetKind.ValueType  # 0
 SUBNET_KIND_VLAN: SubnetKind.ValueType  # 1
 """A VLAN of a virtual switch, through a localnet port."""
 SUBNET_KIND_OVERLAY: SubnetKind.ValueType  # 2
 """Geneve tunnels between the hosts of a cluster."""
+SUBNET_KIND_EXTERNAL: SubnetKind.ValueType  # 3
+"""Where VPCs connect to the outside: a VLAN of a virtual switch, or a network inside a transit VPC. Routers and
+floating IPs have addresses in it, NICs do not.
+"""
 Global___SubnetKind: _TypeAlias = SubnetKind  # noqa: Y015
+
+class _Ipv6Mode:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _Ipv6ModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Ipv6Mode.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    IPV6_MODE_UNSPECIFIED: _Ipv6Mode.ValueType  # 0
+    IPV6_MODE_STATIC: _Ipv6Mode.ValueType  # 1
+    """Configured in the guest. The default outside VPCs."""
+    IPV6_MODE_SLAAC: _Ipv6Mode.ValueType  # 2
+    """From router advertisements; the address follows from the MAC address (EUI-64). Needs a /64. The default in VPCs for a /64."""
+    IPV6_MODE_DHCPV6_STATELESS: _Ipv6Mode.ValueType  # 3
+    """As SLAAC, with other settings from DHCPv6."""
+    IPV6_MODE_DHCPV6_STATEFUL: _Ipv6Mode.ValueType  # 4
+    """Addresses and settings from DHCPv6. The default in VPCs for other prefix lengths, where OVN is safe for it."""
+
+class Ipv6Mode(_Ipv6Mode, metaclass=_Ipv6ModeEnumTypeWrapper):
+    """How guests learn their IPv6 addresses."""
+
+IPV6_MODE_UNSPECIFIED: Ipv6Mode.ValueType  # 0
+IPV6_MODE_STATIC: Ipv6Mode.ValueType  # 1
+"""Configured in the guest. The default outside VPCs."""
+IPV6_MODE_SLAAC: Ipv6Mode.ValueType  # 2
+"""From router advertisements; the address follows from the MAC address (EUI-64). Needs a /64. The default in VPCs for a /64."""
+IPV6_MODE_DHCPV6_STATELESS: Ipv6Mode.ValueType  # 3
+"""As SLAAC, with other settings from DHCPv6."""
+IPV6_MODE_DHCPV6_STATEFUL: Ipv6Mode.ValueType  # 4
+"""Addresses and settings from DHCPv6. The default in VPCs for other prefix lengths, where OVN is safe for it."""
+Global___Ipv6Mode: _TypeAlias = Ipv6Mode  # noqa: Y015
+
+class _NicMode:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _NicModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NicMode.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    NIC_MODE_UNSPECIFIED: _NicMode.ValueType  # 0
+    NIC_MODE_ACCESS: _NicMode.ValueType  # 1
+    """One subnet, no tags. The default."""
+    NIC_MODE_TRUNK: _NicMode.ValueType  # 2
+    """`subnet` untagged, others with VLAN tags."""
+
+class NicMode(_NicMode, metaclass=_NicModeEnumTypeWrapper):
+    """How a NIC carries VLANs."""
+
+NIC_MODE_UNSPECIFIED: NicMode.ValueType  # 0
+NIC_MODE_ACCESS: NicMode.ValueType  # 1
+"""One subnet, no tags. The default."""
+NIC_MODE_TRUNK: NicMode.ValueType  # 2
+"""`subnet` untagged, others with VLAN tags."""
+Global___NicMode: _TypeAlias = NicMode  # noqa: Y015
 
 @_typing.final
 class Subnet(_message.Message):
@@ -79,15 +139,18 @@ class Subnet(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
-    VIRTUAL_SWITCH_FIELD_NUMBER: _builtins.int
+    VIRTUAL_SWITCHES_FIELD_NUMBER: _builtins.int
     VLAN_ID_FIELD_NUMBER: _builtins.int
-    CLUSTER_FIELD_NUMBER: _builtins.int
+    CLUSTERS_FIELD_NUMBER: _builtins.int
     VNI_FIELD_NUMBER: _builtins.int
     VPC_FIELD_NUMBER: _builtins.int
     MTU_BYTES_FIELD_NUMBER: _builtins.int
     IPV4_FIELD_NUMBER: _builtins.int
     IPV6_FIELD_NUMBER: _builtins.int
     DHCP_FIELD_NUMBER: _builtins.int
+    NAT_FIELD_NUMBER: _builtins.int
+    GATEWAY_MAC_ADDRESS_FIELD_NUMBER: _builtins.int
+    IPV6_MODE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name, `subnets/{id}`."""
     uid: _builtins.str
@@ -97,20 +160,24 @@ class Subnet(_message.Message):
     """Output only."""
     kind: Global___SubnetKind.ValueType
     """Cannot change."""
-    virtual_switch: _builtins.str
-    """VLAN: `virtualSwitches/{id}`; cannot change."""
     vlan_id: _builtins.int
-    """VLAN: 1 to 4094, or 0 for untagged. One subnet per VLAN id and virtual switch."""
-    cluster: _builtins.str
-    """OVERLAY: `clusters/{id}`; cannot change. Output only for VLAN (the virtual switch's cluster)."""
+    """VLAN and EXTERNAL: 1 to 4094, or 0 for untagged. One subnet per VLAN id and virtual switch."""
     vni: _builtins.int
     """Output only. Geneve network identifier, 1 to 16777215. VLAN subnets have one too: OVN tunnels
     their traffic while a guest migrates.
     """
     vpc: _builtins.str
-    """OVERLAY: `vpcs/{id}`. Subnets of one VPC may not overlap; without a VPC a subnet stands alone. Cannot change."""
+    """OVERLAY: `vpcs/{id}`. Subnets of one VPC may not overlap; without a VPC a subnet stands alone. EXTERNAL: a transit
+    VPC, instead of virtual switches. Cannot change.
+    """
     mtu_bytes: _builtins.int
     """MTU of the guests in bytes; 0 is the largest that the underlay carries. Output: the effective one."""
+    nat: _builtins.bool
+    """EXTERNAL: guests of connected VPCs are translated (SNAT, floating IPs); false is routed. True when unset. Cannot change."""
+    gateway_mac_address: _builtins.str
+    """Output only. MAC address of the VPC's router on this subnet."""
+    ipv6_mode: Global___Ipv6Mode.ValueType
+    """With `ipv6`."""
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
     @_builtins.property
@@ -124,6 +191,18 @@ class Subnet(_message.Message):
     @_builtins.property
     def status(self) -> _status_pb2.Status:
         """Output only."""
+
+    @_builtins.property
+    def virtual_switches(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """VLAN and EXTERNAL: `virtualSwitches/{id}`, at most one of each cluster: the subnet spans their clusters. More may
+        be added later; one is removed only when no NIC needs it.
+        """
+
+    @_builtins.property
+    def clusters(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """OVERLAY: `clusters/{id}` that it spans; as for virtual switches. Output only for VLAN and EXTERNAL (the virtual
+        switches' clusters).
+        """
 
     @_builtins.property
     def ipv4(self) -> Global___IpConfig:
@@ -149,21 +228,26 @@ class Subnet(_message.Message):
         update_time: _timestamp_pb2.Timestamp | None = ...,
         status: _status_pb2.Status | None = ...,
         kind: Global___SubnetKind.ValueType = ...,
-        virtual_switch: _builtins.str = ...,
+        virtual_switches: _abc.Iterable[_builtins.str] | None = ...,
         vlan_id: _builtins.int = ...,
-        cluster: _builtins.str = ...,
+        clusters: _abc.Iterable[_builtins.str] | None = ...,
         vni: _builtins.int = ...,
         vpc: _builtins.str = ...,
         mtu_bytes: _builtins.int = ...,
         ipv4: Global___IpConfig | None = ...,
         ipv6: Global___IpConfig | None = ...,
         dhcp: Global___DhcpOptions | None = ...,
+        nat: _builtins.bool | None = ...,
+        gateway_mac_address: _builtins.str = ...,
+        ipv6_mode: Global___Ipv6Mode.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "dhcp", b"dhcp", "ipv4", b"ipv4", "ipv6", b"ipv6", "status", b"status", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_nat", b"_nat", "create_time", b"create_time", "dhcp", b"dhcp", "ipv4", b"ipv4", "ipv6", b"ipv6", "nat", b"nat", "status", b"status", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "create_time", b"create_time", "dhcp", b"dhcp", "display_name", b"display_name", "ipv4", b"ipv4", "ipv6", b"ipv6", "kind", b"kind", "labels", b"labels", "mtu_bytes", b"mtu_bytes", "name", b"name", "revision", b"revision", "status", b"status", "uid", b"uid", "update_time", b"update_time", "virtual_switch", b"virtual_switch", "vlan_id", b"vlan_id", "vni", b"vni", "vpc", b"vpc"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_nat", b"_nat", "clusters", b"clusters", "create_time", b"create_time", "dhcp", b"dhcp", "display_name", b"display_name", "gateway_mac_address", b"gateway_mac_address", "ipv4", b"ipv4", "ipv6", b"ipv6", "ipv6_mode", b"ipv6_mode", "kind", b"kind", "labels", b"labels", "mtu_bytes", b"mtu_bytes", "name", b"name", "nat", b"nat", "revision", b"revision", "status", b"status", "uid", b"uid", "update_time", b"update_time", "virtual_switches", b"virtual_switches", "vlan_id", b"vlan_id", "vni", b"vni", "vpc", b"vpc"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__nat: _TypeAlias = _typing.Literal["nat"]  # noqa: Y015
+    _WhichOneofArgType__nat: _TypeAlias = _typing.Literal["_nat", b"_nat"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__nat) -> _WhichOneofReturnType__nat | None: ...
 
 Global___Subnet: _TypeAlias = Subnet  # noqa: Y015
 
@@ -180,7 +264,9 @@ class IpConfig(_message.Message):
     cidr: _builtins.str
     """Network with prefix length, e.g. `10.0.0.0/24`; cannot change."""
     gateway: _builtins.str
-    """Router's address, inside the CIDR; never allocated. May be empty."""
+    """Router's address, inside the CIDR; never allocated. In a VPC the first address when empty. An EXTERNAL subnet on
+    a virtual switch needs one, the physical router's. Elsewhere it may be empty.
+    """
     @_builtins.property
     def pools(self) -> _containers.RepeatedCompositeFieldContainer[Global___AddressRange]:
         """Ranges to allocate from; the whole CIDR when empty."""
@@ -355,6 +441,8 @@ class Nic(_message.Message):
     PORT_SECURITY_FIELD_NUMBER: _builtins.int
     ALLOW_UNKNOWN_MACS_FIELD_NUMBER: _builtins.int
     TAP_NAME_FIELD_NUMBER: _builtins.int
+    MODE_FIELD_NUMBER: _builtins.int
+    TRUNK_VLANS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name, `nics/{id}`."""
     uid: _builtins.str
@@ -380,6 +468,8 @@ class Nic(_message.Message):
     """Deliver frames for unknown MAC addresses to this NIC as well; needs port_security false."""
     tap_name: _builtins.str
     """Output only. Name of the tap that the host agent plugs: create the guest's interface with this name."""
+    mode: Global___NicMode.ValueType
+    """ACCESS when unset; cannot change."""
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
     @_builtins.property
@@ -393,6 +483,10 @@ class Nic(_message.Message):
     @_builtins.property
     def status(self) -> _status_pb2.Status:
         """Output only."""
+
+    @_builtins.property
+    def trunk_vlans(self) -> _containers.RepeatedCompositeFieldContainer[Global___TrunkVlan]:
+        """TRUNK: which VLAN tags the guest may use, and the subnet of each. Empty: all of them, on an untagged VLAN subnet."""
 
     def __init__(
         self,
@@ -414,10 +508,12 @@ class Nic(_message.Message):
         port_security: _builtins.bool | None = ...,
         allow_unknown_macs: _builtins.bool = ...,
         tap_name: _builtins.str = ...,
+        mode: Global___NicMode.ValueType = ...,
+        trunk_vlans: _abc.Iterable[Global___TrunkVlan] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_connected", b"_connected", "_port_security", b"_port_security", "connected", b"connected", "create_time", b"create_time", "port_security", b"port_security", "status", b"status", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_connected", b"_connected", "_port_security", b"_port_security", "allow_unknown_macs", b"allow_unknown_macs", "connected", b"connected", "create_time", b"create_time", "display_name", b"display_name", "host", b"host", "ipv4_address", b"ipv4_address", "ipv6_address", b"ipv6_address", "labels", b"labels", "mac_address", b"mac_address", "name", b"name", "port_security", b"port_security", "revision", b"revision", "status", b"status", "subnet", b"subnet", "tap_name", b"tap_name", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_connected", b"_connected", "_port_security", b"_port_security", "allow_unknown_macs", b"allow_unknown_macs", "connected", b"connected", "create_time", b"create_time", "display_name", b"display_name", "host", b"host", "ipv4_address", b"ipv4_address", "ipv6_address", b"ipv6_address", "labels", b"labels", "mac_address", b"mac_address", "mode", b"mode", "name", b"name", "port_security", b"port_security", "revision", b"revision", "status", b"status", "subnet", b"subnet", "tap_name", b"tap_name", "trunk_vlans", b"trunk_vlans", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__connected: _TypeAlias = _typing.Literal["connected"]  # noqa: Y015
     _WhichOneofArgType__connected: _TypeAlias = _typing.Literal["_connected", b"_connected"]  # noqa: Y015
@@ -429,6 +525,39 @@ class Nic(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__port_security) -> _WhichOneofReturnType__port_security | None: ...
 
 Global___Nic: _TypeAlias = Nic  # noqa: Y015
+
+@_typing.final
+class TrunkVlan(_message.Message):
+    """One VLAN of a trunk NIC."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VLAN_ID_FIELD_NUMBER: _builtins.int
+    SUBNET_FIELD_NUMBER: _builtins.int
+    IPV4_ADDRESS_FIELD_NUMBER: _builtins.int
+    IPV6_ADDRESS_FIELD_NUMBER: _builtins.int
+    vlan_id: _builtins.int
+    """1 to 4094: the tag that the guest uses."""
+    subnet: _builtins.str
+    """`subnets/{id}`; on a VLAN subnet's NIC the subnet of this VLAN id on the same virtual switch when empty."""
+    ipv4_address: _builtins.str
+    """Allocated when empty, as on the NIC."""
+    ipv6_address: _builtins.str
+    def __init__(
+        self,
+        *,
+        vlan_id: _builtins.int = ...,
+        subnet: _builtins.str = ...,
+        ipv4_address: _builtins.str = ...,
+        ipv6_address: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ipv4_address", b"ipv4_address", "ipv6_address", b"ipv6_address", "subnet", b"subnet", "vlan_id", b"vlan_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TrunkVlan: _TypeAlias = TrunkVlan  # noqa: Y015
 
 @_typing.final
 class GetSubnetRequest(_message.Message):
@@ -947,3 +1076,83 @@ class DeleteNicResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeleteNicResponse: _TypeAlias = DeleteNicResponse  # noqa: Y015
+
+@_typing.final
+class GetSubnetUsageRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetSubnetUsageRequest: _TypeAlias = GetSubnetUsageRequest  # noqa: Y015
+
+@_typing.final
+class GetSubnetUsageResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IPV4_FIELD_NUMBER: _builtins.int
+    IPV6_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def ipv4(self) -> Global___AddressUsage:
+        """Unset without IPv4 address management."""
+
+    @_builtins.property
+    def ipv6(self) -> Global___AddressUsage:
+        """Unset without IPv6 address management."""
+
+    def __init__(
+        self,
+        *,
+        ipv4: Global___AddressUsage | None = ...,
+        ipv6: Global___AddressUsage | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ipv4", b"ipv4", "ipv6", b"ipv6"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ipv4", b"ipv4", "ipv6", b"ipv6"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetSubnetUsageResponse: _TypeAlias = GetSubnetUsageResponse  # noqa: Y015
+
+@_typing.final
+class AddressUsage(_message.Message):
+    """Addresses of the pools; counts stop at 2^63-1."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOTAL_FIELD_NUMBER: _builtins.int
+    USED_FIELD_NUMBER: _builtins.int
+    RESERVED_FIELD_NUMBER: _builtins.int
+    FREE_FIELD_NUMBER: _builtins.int
+    total: _builtins.int
+    """In the pools, less the exclusions."""
+    used: _builtins.int
+    """Held by NICs, routers, floating IPs, the gateway and the DHCP server."""
+    reserved: _builtins.int
+    """Reserved and not used."""
+    free: _builtins.int
+    def __init__(
+        self,
+        *,
+        total: _builtins.int = ...,
+        used: _builtins.int = ...,
+        reserved: _builtins.int = ...,
+        free: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["free", b"free", "reserved", b"reserved", "total", b"total", "used", b"used"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddressUsage: _TypeAlias = AddressUsage  # noqa: Y015

@@ -60,6 +60,11 @@ class SubnetServiceStub:
                 request_serializer=netctl_dot_v1_dot_network__pb2.DeleteSubnetRequest.SerializeToString,
                 response_deserializer=netctl_dot_v1_dot_network__pb2.DeleteSubnetResponse.FromString,
                 _registered_method=True)
+        self.GetSubnetUsage = channel.unary_unary(
+                '/netctl.v1.SubnetService/GetSubnetUsage',
+                request_serializer=netctl_dot_v1_dot_network__pb2.GetSubnetUsageRequest.SerializeToString,
+                response_deserializer=netctl_dot_v1_dot_network__pb2.GetSubnetUsageResponse.FromString,
+                _registered_method=True)
 
 
 class SubnetServiceServicer:
@@ -96,6 +101,13 @@ class SubnetServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetSubnetUsage(self, request, context):
+        """How many addresses there are, and how many are taken.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SubnetServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -123,6 +135,11 @@ def add_SubnetServiceServicer_to_server(servicer, server):
                     servicer.DeleteSubnet,
                     request_deserializer=netctl_dot_v1_dot_network__pb2.DeleteSubnetRequest.FromString,
                     response_serializer=netctl_dot_v1_dot_network__pb2.DeleteSubnetResponse.SerializeToString,
+            ),
+            'GetSubnetUsage': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSubnetUsage,
+                    request_deserializer=netctl_dot_v1_dot_network__pb2.GetSubnetUsageRequest.FromString,
+                    response_serializer=netctl_dot_v1_dot_network__pb2.GetSubnetUsageResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -261,6 +278,33 @@ class SubnetService:
             '/netctl.v1.SubnetService/DeleteSubnet',
             netctl_dot_v1_dot_network__pb2.DeleteSubnetRequest.SerializeToString,
             netctl_dot_v1_dot_network__pb2.DeleteSubnetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSubnetUsage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/netctl.v1.SubnetService/GetSubnetUsage',
+            netctl_dot_v1_dot_network__pb2.GetSubnetUsageRequest.SerializeToString,
+            netctl_dot_v1_dot_network__pb2.GetSubnetUsageResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -38,6 +38,8 @@ class SubnetServiceStub:
     CreateSubnet: _grpc.UnaryUnaryMultiCallable[_network_pb2.CreateSubnetRequest, _network_pb2.CreateSubnetResponse]
     UpdateSubnet: _grpc.UnaryUnaryMultiCallable[_network_pb2.UpdateSubnetRequest, _network_pb2.UpdateSubnetResponse]
     DeleteSubnet: _grpc.UnaryUnaryMultiCallable[_network_pb2.DeleteSubnetRequest, _network_pb2.DeleteSubnetResponse]
+    GetSubnetUsage: _grpc.UnaryUnaryMultiCallable[_network_pb2.GetSubnetUsageRequest, _network_pb2.GetSubnetUsageResponse]
+    """How many addresses there are, and how many are taken."""
 
 @_typing.type_check_only
 class SubnetServiceAsyncStub(SubnetServiceStub):
@@ -49,6 +51,8 @@ class SubnetServiceAsyncStub(SubnetServiceStub):
     CreateSubnet: _aio.UnaryUnaryMultiCallable[_network_pb2.CreateSubnetRequest, _network_pb2.CreateSubnetResponse]  # type: ignore[assignment]
     UpdateSubnet: _aio.UnaryUnaryMultiCallable[_network_pb2.UpdateSubnetRequest, _network_pb2.UpdateSubnetResponse]  # type: ignore[assignment]
     DeleteSubnet: _aio.UnaryUnaryMultiCallable[_network_pb2.DeleteSubnetRequest, _network_pb2.DeleteSubnetResponse]  # type: ignore[assignment]
+    GetSubnetUsage: _aio.UnaryUnaryMultiCallable[_network_pb2.GetSubnetUsageRequest, _network_pb2.GetSubnetUsageResponse]  # type: ignore[assignment]
+    """How many addresses there are, and how many are taken."""
 
 class SubnetServiceServicer(metaclass=_abc_1.ABCMeta):
     """Subnets."""
@@ -87,6 +91,14 @@ class SubnetServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _network_pb2.DeleteSubnetRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_network_pb2.DeleteSubnetResponse, _abc.Awaitable[_network_pb2.DeleteSubnetResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def GetSubnetUsage(
+        self,
+        request: _network_pb2.GetSubnetUsageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_network_pb2.GetSubnetUsageResponse, _abc.Awaitable[_network_pb2.GetSubnetUsageResponse]]:
+        """How many addresses there are, and how many are taken."""
 
 def add_SubnetServiceServicer_to_server(servicer: SubnetServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 

@@ -12,6 +12,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from netctl.v1 import infra_pb2 as _infra_pb2
 from netctl.v1 import network_pb2 as _network_pb2
+from netctl.v1 import vpc_pb2 as _vpc_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -60,6 +61,11 @@ class Resource(_message.Message):
     VIRTUAL_SWITCH_FIELD_NUMBER: _builtins.int
     SUBNET_FIELD_NUMBER: _builtins.int
     NIC_FIELD_NUMBER: _builtins.int
+    VPC_FIELD_NUMBER: _builtins.int
+    FLOATING_IP_FIELD_NUMBER: _builtins.int
+    ROUTE_FIELD_NUMBER: _builtins.int
+    ROUTING_POLICY_FIELD_NUMBER: _builtins.int
+    ADDRESS_RESERVATION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def cluster(self) -> _infra_pb2.Cluster: ...
     @_builtins.property
@@ -70,6 +76,16 @@ class Resource(_message.Message):
     def subnet(self) -> _network_pb2.Subnet: ...
     @_builtins.property
     def nic(self) -> _network_pb2.Nic: ...
+    @_builtins.property
+    def vpc(self) -> _vpc_pb2.Vpc: ...
+    @_builtins.property
+    def floating_ip(self) -> _vpc_pb2.FloatingIp: ...
+    @_builtins.property
+    def route(self) -> _vpc_pb2.Route: ...
+    @_builtins.property
+    def routing_policy(self) -> _vpc_pb2.RoutingPolicy: ...
+    @_builtins.property
+    def address_reservation(self) -> _vpc_pb2.AddressReservation: ...
     def __init__(
         self,
         *,
@@ -78,12 +94,17 @@ class Resource(_message.Message):
         virtual_switch: _infra_pb2.VirtualSwitch | None = ...,
         subnet: _network_pb2.Subnet | None = ...,
         nic: _network_pb2.Nic | None = ...,
+        vpc: _vpc_pb2.Vpc | None = ...,
+        floating_ip: _vpc_pb2.FloatingIp | None = ...,
+        route: _vpc_pb2.Route | None = ...,
+        routing_policy: _vpc_pb2.RoutingPolicy | None = ...,
+        address_reservation: _vpc_pb2.AddressReservation | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "host", b"host", "nic", b"nic", "resource", b"resource", "subnet", b"subnet", "virtual_switch", b"virtual_switch"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["address_reservation", b"address_reservation", "cluster", b"cluster", "floating_ip", b"floating_ip", "host", b"host", "nic", b"nic", "resource", b"resource", "route", b"route", "routing_policy", b"routing_policy", "subnet", b"subnet", "virtual_switch", b"virtual_switch", "vpc", b"vpc"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "host", b"host", "nic", b"nic", "resource", b"resource", "subnet", b"subnet", "virtual_switch", b"virtual_switch"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address_reservation", b"address_reservation", "cluster", b"cluster", "floating_ip", b"floating_ip", "host", b"host", "nic", b"nic", "resource", b"resource", "route", b"route", "routing_policy", b"routing_policy", "subnet", b"subnet", "virtual_switch", b"virtual_switch", "vpc", b"vpc"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_resource: _TypeAlias = _typing.Literal["cluster", "host", "virtual_switch", "subnet", "nic"]  # noqa: Y015
+    _WhichOneofReturnType_resource: _TypeAlias = _typing.Literal["cluster", "host", "virtual_switch", "subnet", "nic", "vpc", "floating_ip", "route", "routing_policy", "address_reservation"]  # noqa: Y015
     _WhichOneofArgType_resource: _TypeAlias = _typing.Literal["resource", b"resource"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_resource) -> _WhichOneofReturnType_resource | None: ...
 

@@ -29,7 +29,7 @@ SUBNETS = (
     network_pb2.Subnet(
         name="subnets/vlan",
         kind=network_pb2.SUBNET_KIND_VLAN,
-        virtual_switch="virtualSwitches/vs0",
+        virtual_switches=("virtualSwitches/vs0",),
         vlan_id=10,
         ipv4=network_pb2.IpConfig(cidr="10.10.0.0/24", gateway="10.10.0.1"),
         dhcp=network_pb2.DhcpOptions(
@@ -42,7 +42,7 @@ SUBNETS = (
     network_pb2.Subnet(
         name="subnets/overlay",
         kind=network_pb2.SUBNET_KIND_OVERLAY,
-        cluster="clusters/lab",
+        clusters=("clusters/lab",),
         ipv4=network_pb2.IpConfig(cidr="10.20.0.0/24", gateway="10.20.0.1"),
         dhcp=network_pb2.DhcpOptions(dns_servers=["10.20.0.3"]),
     ),
@@ -144,6 +144,16 @@ class Site:
         for name in names:
             self.wait_status(name, "", timeout_s=timeout_s)
 
+    def wait_written(self) -> None:
+        """Return when OVN's database equals the store."""
+
+        def equal() -> bool:
+            request = operations_pb2.GetControllerRequest()
+            state = self.controller.GetController(request, timeout=DEADLINE_S, wait_for_ready=True)
+            return state.ready and state.northbound_revision == state.store_revision
+
+        wait_until(equal, timeout_s=10, what="OVN's database equals the store")
+
     # -- guests ----------------------------------------------------------------------------------------------------
 
     def plug(self, nic: network_pb2.Nic, *, address: bool = True) -> None:
@@ -165,6 +175,15 @@ class Site:
         for nic in nics:
             self.lab.remove_guest(_id(nic.name))
         self.remove(*(nic.name for nic in nics))
+
+    def discard_all_but(self, *kept: network_pb2.Nic) -> None:
+        """Remove every guest and NIC but these."""
+        names = {nic.name for nic in kept}
+        for guest in self.lab.guests():
+            if f"nics/{guest.name}" not in names:
+                self.lab.remove_guest(guest.name)
+        if left := [nic.name for nic in self.list_nics() if nic.name not in names]:
+            self.remove(*left)
 
     def ping_once(self, nic: network_pb2.Nic, address: str) -> bool:
         """Send one echo request, no second one; the answer must come before ARP would ask again (1 s)."""
@@ -202,6 +221,10 @@ class Site:
     def nbctl(self, *arguments: str) -> str:
         """Run ovn-nbctl on the lab's northbound database."""
         return self.lab.exec("central", ["ovn-nbctl", "--timeout=20", *arguments]).stdout
+
+    def ports(self) -> list[str]:
+        """Name every port in OVN's database."""
+        return self.nbctl("--bare", "--columns=name", "list", "Logical_Switch_Port").split()
 
     def vsctl(self, host: str, *arguments: str) -> str:
         """Run ovs-vsctl on a host."""

@@ -20,12 +20,12 @@ def here() -> Iterator[Site]:
         overlay, vlan = network_pb2.SUBNET_KIND_OVERLAY, network_pb2.SUBNET_KIND_VLAN
         running.apply(
             network_pb2.Subnet(
-                name="subnets/tunnelled", kind=overlay, cluster="clusters/lab", ipv4=ipv4, ipv6=ipv6
+                name="subnets/tunnelled", kind=overlay, clusters=("clusters/lab",), ipv4=ipv4, ipv6=ipv6
             ),
             network_pb2.Subnet(
                 name="subnets/tagged",
                 kind=vlan,
-                virtual_switch="virtualSwitches/vs0",
+                virtual_switches=("virtualSwitches/vs0",),
                 vlan_id=16,
                 ipv4=ipv4,
                 ipv6=ipv6,

@@ -220,7 +220,7 @@ def test_a_subnet_without_an_uplink_on_the_host_is_said(here: Site) -> None:
         network_pb2.Subnet(
             name="subnets/nowhere",
             kind=network_pb2.SUBNET_KIND_VLAN,
-            virtual_switch="virtualSwitches/nowhere",
+            virtual_switches=("virtualSwitches/nowhere",),
             vlan_id=10,
         ),
     )
@@ -237,7 +237,7 @@ def test_one_vlan_id_on_two_virtual_switches_is_two_networks(here: Site) -> None
         network_pb2.Subnet(
             name="subnets/vlan-vs1",
             kind=network_pb2.SUBNET_KIND_VLAN,
-            virtual_switch="virtualSwitches/vs1",
+            virtual_switches=("virtualSwitches/vs1",),
             vlan_id=10,
             ipv4=network_pb2.IpConfig(cidr="10.10.0.0/24", gateway="10.10.0.1"),
         )

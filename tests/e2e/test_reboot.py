@@ -121,7 +121,7 @@ def test_acknowledged_writes_survive_kills_and_none_is_there_twice(here: Site) -
         network_pb2.Subnet(
             name="subnets/writes",
             kind=network_pb2.SUBNET_KIND_OVERLAY,
-            cluster="clusters/lab",
+            clusters=("clusters/lab",),
             ipv4=network_pb2.IpConfig(cidr="10.99.0.0/16", gateway="10.99.0.1"),
         )
     )

@@ -131,7 +131,7 @@ def test_nor_before_a_hosts_first_nic_of_a_vlan_has_its_way_out(here: Site) -> N
             network_pb2.Subnet(
                 name=f"subnets/{name}",
                 kind=network_pb2.SUBNET_KIND_VLAN,
-                virtual_switch="virtualSwitches/vs0",
+                virtual_switches=("virtualSwitches/vs0",),
                 vlan_id=100 + n,
                 ipv4=network_pb2.IpConfig(cidr=f"10.30.{n}.0/24"),
             )

@@ -19,7 +19,7 @@ resources:
   - {kind: VirtualSwitch, name: vs0, cluster: c1}
   - {kind: Host, name: h1, cluster: c1, tunnel_address: 192.0.2.1/24, uplinks: ["vs0=eth1,eth2"]}
   - {kind: Host, name: h2, cluster: c1, tunnel_address: 192.0.2.2/24, uplinks: ["vs0=eth1,eth2"]}
-  - {kind: Subnet, name: web, subnet_kind: vlan, virtual_switch: vs0, vlan_id: 10, ipv4: {cidr: 10.0.0.0/24}}
+  - {kind: Subnet, name: web, subnet_kind: vlan, virtual_switches: [vs0], vlan_id: 10, ipv4: {cidr: 10.0.0.0/24}}
 """
 
 

@@ -102,7 +102,7 @@ def test_prune_does_not_delete_what_changed_since_it_was_read(
 def test_prune_frees_what_new_resources_need_and_deletes_in_the_order_of_dependence(
     furnished: Run, file: Path
 ) -> None:
-    subnet = "kind: Subnet\nname: {0}\nsubnet_kind: vlan\nvirtual_switch: vs0\nvlan_id: 20\n"
+    subnet = "kind: Subnet\nname: {0}\nsubnet_kind: vlan\nvirtual_switches: [vs0]\nvlan_id: 20\n"
     file.write_text(subnet.format("old") + "---\nkind: Nic\nname: n\nsubnet: old\n")
     furnished("apply", "-f", str(file), "--set", "t")
     file.write_text(subnet.format("new"))
@@ -136,7 +136,7 @@ def test_what_get_prints_can_be_applied(furnished: Run, file: Path) -> None:
 
 
 def test_many_resources_go_through_all_pages(furnished: Run, file: Path) -> None:
-    wide = "kind: Subnet\nname: wide\nsubnet_kind: vlan\nvirtual_switch: vs0\nvlan_id: 20\nipv4: {cidr: 10.8.0.0/16}\n"
+    wide = "kind: Subnet\nname: wide\nsubnet_kind: vlan\nvirtual_switches: [vs0]\nvlan_id: 20\nipv4: {cidr: 10.8.0.0/16}\n"
     nics = "".join(f"---\nkind: Nic\nname: n{i}\nsubnet: wide\n" for i in range(1100))
     file.write_text(wide + nics)
     furnished("apply", "-f", str(file))

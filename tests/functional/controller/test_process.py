@@ -77,7 +77,7 @@ def create(process: Process) -> None:
         cluster = infra_pb2.Cluster(name="clusters/c1")
         ClusterServiceStub(channel).CreateCluster(infra_pb2.CreateClusterRequest(cluster=cluster), timeout=10)
         subnet = network_pb2.Subnet(
-            name="subnets/o1", kind=network_pb2.SUBNET_KIND_OVERLAY, cluster="clusters/c1"
+            name="subnets/o1", kind=network_pb2.SUBNET_KIND_OVERLAY, clusters=("clusters/c1",)
         )
         SubnetServiceStub(channel).CreateSubnet(network_pb2.CreateSubnetRequest(subnet=subnet), timeout=10)
 

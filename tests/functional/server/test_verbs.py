@@ -62,7 +62,7 @@ NOUNS = (
         another=network.Subnet(
             name="subnets/db",
             kind=network.SUBNET_KIND_OVERLAY,
-            cluster="clusters/c1",
+            clusters=("clusters/c1",),
             ipv4=network.IpConfig(cidr="10.5.0.0/24", gateway="10.5.0.1"),
             dhcp=network.DhcpOptions(dns_servers=["192.0.2.53"]),
         ),
@@ -204,7 +204,7 @@ async def test_masks_reach_into_groups(world: World) -> None:
 
 async def test_an_mtu_that_follows_the_underlay_goes_on_following_it(world: World) -> None:
     await world.furnish()
-    overlay = network.Subnet(name="subnets/o", kind=network.SUBNET_KIND_OVERLAY, cluster="clusters/c1")
+    overlay = network.Subnet(name="subnets/o", kind=network.SUBNET_KIND_OVERLAY, clusters=("clusters/c1",))
     first = (await world.subnets.CreateSubnet(network.CreateSubnetRequest(subnet=overlay))).subnet
     renamed = network.UpdateSubnetRequest(
         subnet=network.Subnet(name="subnets/o", display_name="O"),
@@ -254,9 +254,9 @@ async def test_unknown_references_name_their_field(world: World) -> None:
         await world.nics.CreateNic(nic("a", subnet="subnets/none"))
     async with refused(missing, "nic.host", text="hosts/h9"):
         await world.nics.CreateNic(nic("a", host="hosts/h9"))
-    async with refused(missing, "subnet.virtual_switch", text="virtualSwitches/vs9"):
+    async with refused(missing, "subnet.virtual_switches[0]", text="virtualSwitches/vs9"):
         subnet = vlan_subnet("x", 5)
-        subnet.virtual_switch = "virtualSwitches/vs9"
+        subnet.virtual_switches[:] = ["virtualSwitches/vs9"]
         await world.subnets.CreateSubnet(network.CreateSubnetRequest(subnet=subnet))
 
 

@@ -79,7 +79,7 @@ def vlan_subnet(id_: str, vlan_id: int, cidr: str = "") -> network.Subnet:
     subnet = network.Subnet(
         name=f"subnets/{id_}",
         kind=network.SUBNET_KIND_VLAN,
-        virtual_switch="virtualSwitches/vs0",
+        virtual_switches=("virtualSwitches/vs0",),
         vlan_id=vlan_id,
     )
     if cidr:

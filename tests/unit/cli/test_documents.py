@@ -17,17 +17,17 @@ def read_one(text: str) -> Any:
 
 
 def test_every_spelling_of_a_subnet_is_the_same() -> None:
-    snake = "kind: Subnet\nname: web\nsubnet_kind: vlan\nvirtual_switch: vs0\nvlan_id: 10\n"
+    snake = "kind: Subnet\nname: web\nsubnet_kind: vlan\nvirtual_switches: [vs0]\nvlan_id: 10\n"
     camel = (
         "kind: subnets\nname: subnets/web\nsubnetKind: SUBNET_KIND_VLAN\n"
-        "virtualSwitch: virtualSwitches/vs0\nvlanId: '10'\n"
+        "virtualSwitches: [virtualSwitches/vs0]\nvlanId: '10'\n"
     )
-    bare = "name: subnets/web\nkind: VLAN\nvirtual_switch: vs0\nvlan_id: 10\n"
+    bare = "name: subnets/web\nkind: VLAN\nvirtual_switches: [vs0]\nvlan_id: 10\n"
     json = '{"name": "subnets/web", "kind": "vlan", "virtual_switch": "vs0", "vlan_id": 10}'
     expected = network_pb2.Subnet(
         name="subnets/web",
         kind=network_pb2.SUBNET_KIND_VLAN,
-        virtual_switch="virtualSwitches/vs0",
+        virtual_switches=("virtualSwitches/vs0",),
         vlan_id=10,
     )
     assert [read_one(text) for text in (snake, camel, bare, json)] == [expected] * 4

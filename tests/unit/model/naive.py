@@ -65,8 +65,8 @@ class World:
             if kind == "clusters" and switch.cluster == id:
                 yield f"virtualSwitches/{switch.id}"
         for subnet in self.subnets.values():
-            of_cluster = subnet.kind is SubnetKind.OVERLAY and kind == "clusters" and subnet.cluster == id
-            if of_cluster or (kind == "virtualSwitches" and subnet.virtual_switch == id):
+            of_cluster = subnet.kind is SubnetKind.OVERLAY and kind == "clusters" and id in subnet.clusters
+            if of_cluster or (kind == "virtualSwitches" and id in subnet.virtual_switches):
                 yield f"subnets/{subnet.id}"
         for nic in self.nics.values():
             if (kind == "subnets" and nic.subnet == id) or (kind == "hosts" and nic.host == id):
@@ -80,11 +80,12 @@ class World:
             assert host.cluster in self.clusters
             assert all(self.switches[up.virtual_switch].cluster == host.cluster for up in host.uplinks)
         for subnet in self.subnets.values():
-            assert subnet.cluster in self.clusters
-            if subnet.kind is SubnetKind.VLAN:
-                assert self.switches[subnet.virtual_switch].cluster == subnet.cluster
+            assert all(cluster in self.clusters for cluster in subnet.clusters)
+            if subnet.virtual_switches:
+                found = [self.switches[switch].cluster for switch in subnet.virtual_switches]
+                assert found == list(subnet.clusters)
         for nic in self.nics.values():
-            assert not nic.host or self.hosts[nic.host].cluster == self.subnets[nic.subnet].cluster
+            assert not nic.host or self.hosts[nic.host].cluster in self.subnets[nic.subnet].clusters
 
     def _check_unique(self) -> None:
         values: list[tuple[object, ...]] = [("uid", x.meta.uid) for x in self.intents]
@@ -92,24 +93,23 @@ class World:
         values += [("tunnel", x.cluster, x.tunnel_ip) for x in self.hosts.values()]
         for subnet in self.subnets.values():
             values.append(("vni", subnet.vni))
-            if subnet.kind is SubnetKind.VLAN:
-                values.append(("vlan", subnet.virtual_switch, subnet.vlan_id))
+            values += [("vlan", switch, subnet.vlan_id) for switch in subnet.virtual_switches]
             if subnet.dhcp is not None and not subnet.dhcp.disabled:
-                values.append(("mac", subnet.cluster, subnet.dhcp.server_mac_address))
+                values.append(("mac", subnet.dhcp.server_mac_address))
         for nic in self.nics.values():
             values.append(("tap", nic.tap_name))
-            values.append(("mac", self.subnets[nic.subnet].cluster, nic.mac_address))
+            values.append(("mac", nic.mac_address))
             values += [("address", nic.subnet, a) for a in (nic.ipv4_address, nic.ipv6_address) if a]
         assert all(value[-1] not in ("", 0) for value in values if value[0] != "vlan")
         assert [value for value, count in Counter(values).items() if count > 1] == []
 
     def _check_mtu(self, subnet: Subnet) -> None:
-        if subnet.kind is SubnetKind.VLAN:
-            limit = self.switches[subnet.virtual_switch].mtu_bytes
-        else:
-            inside = [x for x in self.hosts.values() if x.cluster == subnet.cluster]
+        limits = [self.switches[switch].mtu_bytes for switch in subnet.virtual_switches]
+        for cluster in subnet.clusters if not limits else ():
+            inside = [x for x in self.hosts.values() if x.cluster == cluster]
             overhead = 78 if any(ipaddress.ip_address(x.tunnel_ip).version == 6 for x in inside) else 58
-            limit = self.clusters[subnet.cluster].underlay_mtu_bytes - overhead
+            limits.append(self.clusters[cluster].underlay_mtu_bytes - overhead)
+        limit = min(limits)
         assert subnet.mtu_bytes == limit if subnet.auto_mtu else subnet.mtu_bytes <= limit
 
     def _check_addresses(self, subnet: Subnet) -> None:

@@ -54,7 +54,7 @@ def test_a_vlan_subnet_is_in_its_switchs_cluster(world: World) -> None:
     ("before", "after", "field"),
     [
         (vlan(), overlay("web"), "kind"),
-        (vlan(), vlan(virtual_switch="vs1"), "virtual_switch"),
+        (vlan(), vlan(virtual_switch="vs1"), "virtual_switches"),
         (overlay(), overlay("app", "c2"), "cluster"),
         (overlay(), overlay(vpc="v1"), "vpc"),
         (overlay(vpc="v1"), overlay(), "vpc"),
@@ -310,6 +310,6 @@ def test_a_subnet_kind_is_either(world: World) -> None:
         Subnet(
             id=vlan().id,
             kind=SubnetKind.OVERLAY,
-            cluster=ClusterId("c1"),
-            virtual_switch=VirtualSwitchId("vs0"),
+            clusters=(ClusterId("c1"),),
+            virtual_switches=(VirtualSwitchId("vs0"),),
         )

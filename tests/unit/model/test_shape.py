@@ -29,7 +29,7 @@ MAKERS: list[Callable[[str], Intent]] = [
     lambda id: Cluster(id=ClusterId(id)),
     lambda id: VirtualSwitch(id=VirtualSwitchId(id), cluster=ClusterId("c1")),
     lambda id: Host(id=HostId(id), cluster=ClusterId("c1"), tunnel_address="192.0.2.1/24"),
-    lambda id: Subnet(id=SubnetId(id), kind=SubnetKind.OVERLAY, cluster=ClusterId("c1")),
+    lambda id: Subnet(id=SubnetId(id), kind=SubnetKind.OVERLAY, clusters=(ClusterId("c1"),)),
     lambda id: Nic(id=NicId(id), subnet=SubnetId("app")),
 ]
 

@@ -108,14 +108,14 @@ def vlan(id: str = "web", vlan_id: int = 10, virtual_switch: str = "vs0", **fiel
     return Subnet(
         id=SubnetId(id),
         kind=SubnetKind.VLAN,
-        virtual_switch=VirtualSwitchId(virtual_switch),
+        virtual_switches=(VirtualSwitchId(virtual_switch),),
         vlan_id=vlan_id,
         **fields,
     )
 
 
 def overlay(id: str = "app", cluster: str = "c1", **fields: Any) -> Subnet:
-    return Subnet(id=SubnetId(id), kind=SubnetKind.OVERLAY, cluster=ClusterId(cluster), **fields)
+    return Subnet(id=SubnetId(id), kind=SubnetKind.OVERLAY, clusters=(ClusterId(cluster),), **fields)
 
 
 def nic(id: str = "n1", subnet: str = "app", **fields: Any) -> Nic:

@@ -22,7 +22,7 @@ ANSWER_S = 30.0  # how long a test waits for an answer before it fails
 def subnet(cidr: str = "10.0.0.0/16") -> Subnet:
     """Return a VLAN subnet as a client asks for it."""
     return Subnet(
-        id=WEB, kind=SubnetKind.VLAN, virtual_switch=VS0, vlan_id=5, ipv4=IpConfig(version=4, cidr=cidr)
+        id=WEB, kind=SubnetKind.VLAN, virtual_switches=(VS0,), vlan_id=5, ipv4=IpConfig(version=4, cidr=cidr)
     )
 
 

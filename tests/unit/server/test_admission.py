@@ -240,7 +240,7 @@ def test_a_hundred_clients_share_a_small_subnet(store: FakeStore) -> None:
 
 def test_a_subnet_whose_cluster_changed_comes_along(admission: Admission, store: FakeStore) -> None:
     """One edit may change more than its own intent; it still has one result, now and when it is repeated."""
-    overlay = Subnet(id=SubnetId("o"), kind=SubnetKind.OVERLAY, cluster=C1)
+    overlay = Subnet(id=SubnetId("o"), kind=SubnetKind.OVERLAY, clusters=(C1,))
     admission.submit(create(overlay)).result(ANSWER_S)
     bigger = Cluster(id=C1, underlay_mtu_bytes=9000)
     first = admission.submit(replace(bigger, id="a")).result(ANSWER_S)

@@ -57,7 +57,7 @@ def test_an_mtu_that_follows_the_underlay_still_does_after_an_update(subnet: Sub
 
 def test_what_the_server_sets_is_not_taken_from_a_request() -> None:
     message = network_pb2.Subnet(
-        name="subnets/web", kind=network_pb2.SUBNET_KIND_VLAN, virtual_switch="virtualSwitches/vs0"
+        name="subnets/web", kind=network_pb2.SUBNET_KIND_VLAN, virtual_switches=("virtualSwitches/vs0",)
     )
     message.vni, message.cluster, message.ipv4.cidr = 5, "clusters/other", "10.0.0.0/24"
     message.dhcp.server_mac_address = "02:00:00:00:00:01"
@@ -96,7 +96,7 @@ def test_unset_fields_get_their_defaults() -> None:
         ),
         (
             network_pb2.Subnet(
-                name="subnets/a", kind=network_pb2.SUBNET_KIND_OVERLAY, cluster="clusters/c", vpc="v1"
+                name="subnets/a", kind=network_pb2.SUBNET_KIND_OVERLAY, clusters=("clusters/c",), vpc="v1"
             ),
             "vpc",
             "vpcs/v1",

@@ -28,8 +28,8 @@ A_NIC = Nic(
 A_SUBNET = Subnet(
     id=SubnetId("web"),
     kind=SubnetKind.VLAN,
-    virtual_switch=VirtualSwitchId("vs0"),
-    cluster=ClusterId("c1"),
+    virtual_switches=(VirtualSwitchId("vs0"),),
+    clusters=(ClusterId("c1"),),
     vlan_id=10,
     ipv4=IpConfig(version=4, cidr="10.0.0.0/24"),
 )

@@ -33,9 +33,9 @@ SUBNET = Subnet(
     id=SubnetId("web"),
     meta=META,
     kind=SubnetKind.VLAN,
-    virtual_switch=VS0,
+    virtual_switches=(VS0,),
     vlan_id=12,
-    cluster=C1,
+    clusters=(C1,),
     mtu_bytes=1500,
     auto_mtu=True,
     ipv4=IpConfig(
@@ -77,7 +77,7 @@ BARE: tuple[Intent, ...] = (
     Cluster(id=C1),
     VirtualSwitch(id=VS0, cluster=C1),
     Host(id=H1, cluster=C1, tunnel_address="192.0.2.11/24"),
-    Subnet(id=SubnetId("blue"), kind=SubnetKind.OVERLAY, cluster=C1),
+    Subnet(id=SubnetId("blue"), kind=SubnetKind.OVERLAY, clusters=(C1,)),
     Nic(id=NicId("blue-1"), subnet=SubnetId("blue")),
 )
 
