@@ -1,6 +1,7 @@
 """The stream to the controller: reports up, assignments down, connected again for ever.
 
 Comes in: the latest HostReport (`offer`). Goes out: the latest Assignment (`latest`), with a wake when it changes.
+A question for flow counters is answered on the same stream, by whom the constructor was given for it.
 Owns one thread and the channel. The controller is the source of truth for the assignment, of two controllers the one
 with the higher epoch.
 """
@@ -8,7 +9,8 @@ with the higher epoch.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 
@@ -19,10 +21,15 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from netctl.errors import InvalidIntent
 from netctl.v1 import agent_pb2, agent_pb2_grpc
 from netctl_host.assignment import Assignment
-from netctl_host.convert import assignment_from_proto, report_to_proto
+from netctl_host.convert import assignment_from_proto, counts_to_proto, keys_from_proto, report_to_proto
+from netctl_host.flow_counts import FlowCounts, FlowKey
 from netctl_host.report import HostReport
 
 log = structlog.get_logger()
+
+Count = Callable[[Collection[FlowKey]], FlowCounts]
+# A controller that asks faster than ovs-vswitchd answers hears of the newest questions only.
+_QUESTIONS_MAX = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,17 +54,20 @@ class ControllerClient:
         saved: Assignment | None,
         wake: Callable[[], None],
         *,
+        count: Count = lambda keys: FlowCounts(problem="this agent counts no flows"),
         intervals: Intervals = Intervals(),
     ) -> None:
         self._address = address
         self._host_id = host_id
         self._wake = wake
+        self._count = count
         self._intervals = intervals
         self._version = version("netctl")
         self._changed = threading.Condition()  # guards what follows
         self._report: HostReport | None = None
         self._assignment = saved
         self._stopping = False
+        self._questions: deque[agent_pb2.CountFlows] = deque(maxlen=_QUESTIONS_MAX)
         self._call: grpc.Call | None = None
         self._thread = threading.Thread(target=self._run, name="controller", daemon=True)
 
@@ -116,7 +126,10 @@ class ControllerClient:
                     if not received:
                         log.info("stream to the controller is up", controller=self._address)
                     received = True
-                    self._take(response.assignment)
+                    if response.HasField("assignment"):
+                        self._take(response.assignment)
+                    if response.HasField("count_flows"):
+                        self._ask(response.count_flows)
                 log.info("controller ended the stream", controller=self._address)
             except grpc.RpcError:
                 if not self._stopping:
@@ -126,31 +139,50 @@ class ControllerClient:
                 ended.set()
                 with self._changed:
                     self._call = None
+                    self._questions.clear()  # who asked is gone
                     self._changed.notify_all()  # ends the sender, which waits for a report
         return received
 
     def _requests(self, ended: threading.Event) -> Iterator[agent_pb2.ConnectRequest]:
-        """Yield the report now, at every change and every `report_s`; runs on a thread of gRPC's."""
+        """Yield the report now, at every change and every `report_s`, and answers; runs on a thread of gRPC's."""
         sent: HostReport | None = None
-        while (report := self._next_report(sent, ended)) is not None:
-            sent = report
+        while (following := self._next(sent, ended)) is not None:
+            if isinstance(following, agent_pb2.CountFlows):
+                # Here and not where it was received: ovs-vswitchd may take a while, and an assignment would wait.
+                counts = self._count(keys_from_proto(following))
+                yield agent_pb2.ConnectRequest(flow_counts=counts_to_proto(following.id, counts))
+                continue
+            sent = following
             time = Timestamp()
             time.GetCurrentTime()
             yield agent_pb2.ConnectRequest(
-                report=report_to_proto(report, agent_version=self._version, time=time)
+                report=report_to_proto(following, agent_version=self._version, time=time)
             )
 
-    def _next_report(self, sent: HostReport | None, ended: threading.Event) -> HostReport | None:
-        """Wait for a report that differs from `sent`, at most `report_s`; None when the stream ends."""
+    def _next(
+        self, sent: HostReport | None, ended: threading.Event
+    ) -> HostReport | agent_pb2.CountFlows | None:
+        """Wait for a report that differs from `sent`, at most `report_s`, or a question; None when the stream ends."""
 
         def is_over() -> bool:
             return ended.is_set() or self._stopping
 
+        def is_due() -> bool:
+            return is_over() or self._report != sent or (sent is not None and bool(self._questions))
+
         with self._changed:
             # Before the first pass there is nothing true to say.
             timeout = None if self._report is None else self._intervals.report_s
-            self._changed.wait_for(lambda: is_over() or self._report != sent, timeout=timeout)
-            return None if is_over() else self._report
+            self._changed.wait_for(is_due, timeout=timeout)
+            if is_over():
+                return None
+            # The first message of a stream is a report: it says whose stream it is.
+            return self._questions.popleft() if self._questions and sent is not None else self._report
+
+    def _ask(self, question: agent_pb2.CountFlows) -> None:
+        with self._changed:
+            self._questions.append(question)
+            self._changed.notify_all()
 
     def _take(self, message: agent_pb2.Assignment) -> None:
         try:

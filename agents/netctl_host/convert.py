@@ -9,6 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from netctl.errors import InvalidIntent
 from netctl.v1 import agent_pb2
 from netctl_host.assignment import Assignment, Chassis, NicAssignment, UplinkBridge
+from netctl_host.flow_counts import FlowCounts, FlowKey
 from netctl_host.report import HostReport
 
 
@@ -95,10 +96,34 @@ def report_to_proto(report: HostReport, *, agent_version: str, time: Timestamp) 
             )
             for bond in report.bonds
         ],
-        tunnels=[agent_pb2.TunnelReport(remote_ip=t.remote_ip, up=t.up) for t in report.tunnels],
+        tunnels=[
+            agent_pb2.TunnelReport(remote_ip=t.remote_ip, up=t.up, bfd=t.bfd, bfd_up=t.bfd_up)
+            for t in report.tunnels
+        ],
         problems=report.problems,
         bridges=[
             agent_pb2.BridgeReport(bridge=bridge.bridge, physnet=bridge.physnet, up=bridge.up)
             for bridge in report.bridges
+        ],
+    )
+
+
+def keys_from_proto(message: agent_pb2.CountFlows) -> tuple[FlowKey, ...]:
+    """Return whose counters are asked for."""
+    return tuple(FlowKey(key.cookie, key.datapath) for key in message.flows)
+
+
+def counts_to_proto(id: int, counts: FlowCounts) -> agent_pb2.FlowCounts:
+    """Return the answer to question `id`."""
+    return agent_pb2.FlowCounts(
+        id=id,
+        problem=counts.problem,
+        counts=[
+            agent_pb2.FlowCount(
+                key=agent_pb2.FlowKey(cookie=count.key.cookie, datapath=count.key.datapath),
+                packets=count.packets,
+                bytes=count.bytes,
+            )
+            for count in counts.counts
         ],
     )

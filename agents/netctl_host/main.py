@@ -18,6 +18,7 @@ import structlog
 from netctl.loop import Loop, Pace, Wake
 from netctl_host.agent import Agent, Controller
 from netctl_host.controller_client import ControllerClient
+from netctl_host.flow_counts import FlowCounter
 from netctl_host.host import Places, RealHost
 from netctl_host.link_monitor import LinkMonitor
 from netctl_host.saved_assignment import SavedAssignment
@@ -38,7 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if saved is not None and saved.host_id != options.host_id:
         log.error("saved assignment is another host's, ignored", host=saved.host_id)
         saved = None
-    client = ControllerClient(options.controller, options.host_id, saved, wake)
+    counter = FlowCounter(options.ovs_rundir, settings.integration_bridge)
+    client = ControllerClient(options.controller, options.host_id, saved, wake, count=counter.count)
     places = Places(ovsdb=options.ovsdb, ovn_rundir=options.ovn_rundir, ovs_rundir=options.ovs_rundir)
     host = RealHost(places, wake, wake.within)
     controller = Controller(latest=client.latest, offer=client.offer)

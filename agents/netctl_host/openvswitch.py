@@ -30,7 +30,7 @@ COLUMNS = {
     "Bridge": ("name", "datapath_type", "fail_mode", "external_ids", "ports"),
     "Port": ("name", "interfaces", "bond_mode", "other_config", "bond_active_slave", "external_ids"),
     "Interface": (
-        *("name", "type", "ofport", "error", "external_ids", "options", "mtu_request", "bfd_status"),
+        *("name", "type", "ofport", "error", "external_ids", "options", "mtu_request", "bfd", "bfd_status"),
     ),
 }
 

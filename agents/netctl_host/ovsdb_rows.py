@@ -188,6 +188,7 @@ def _parse_interface(row: Any) -> Interface:
         external_ids=dict(row.external_ids),
         mtu_request=_first(row.mtu_request, 0),
         remote_ip=row.options.get("remote_ip", ""),
+        bfd_enabled=row.bfd.get("enable", "false") == "true",
         bfd_state=row.bfd_status.get("state", ""),
     )
 

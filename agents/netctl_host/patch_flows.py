@@ -9,38 +9,19 @@ while a flow is missing we ask to be looked at again. ovs-vswitchd is the source
 
 from __future__ import annotations
 
-import socket
 import struct
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from netctl_host import openflow
 from netctl_host.state import OpenVSwitchState
 
-TIMEOUT_S = 1.0
 FIRST_LOOK_S = 0.02
 LONGEST_LOOK_S = 1.0
 _BRIDGE_KEY = "ovn-bridge"
-
-# OpenFlow 1.5.1, sections 7.1 and 7.3.5: the version that ovn-controller itself speaks to this socket.
-_VERSION = 6
-_HEADER = struct.Struct("!BBHI")  # version, type, length, xid
-_HELLO, _ERROR, _MULTIPART_REQUEST, _MULTIPART_REPLY = 0, 1, 18, 19
-_FLOW_DESC = struct.Struct("!HH4x")
-_FLOW_DESC_TYPE = 1
-_ANY = 0xFFFFFFFF
-# table_id, out_port, out_group, cookie, cookie_mask, then the match: OXM, of which in_port is the only field
-_FLOWS_OF_PORT = struct.Struct("!B3xII4xQQHHII4x")
-_OXM, _MATCH_BYTES, _OXM_IN_PORT = 1, 12, 0x80000004
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """One OpenFlow message; `size` of the whole."""
-
-    type: int
-    xid: int
-    size: int
+_FLOW_DESC = 1  # OpenFlow 1.5.1, 7.3.5.2: the flows themselves
+_OXM_IN_PORT = struct.Struct("!II")
+_IN_PORT = 0x80000004
 
 
 class PatchFlows:
@@ -109,46 +90,13 @@ def patch_ports(switch: OpenVSwitchState, bridge: str) -> dict[str, int]:
 
 def ask(path: Path, ofports: frozenset[int]) -> frozenset[int]:
     """Return those ports that a flow of table 0 matches; raise OSError when ovs-vswitchd does not say."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as control:
-        control.settimeout(TIMEOUT_S)
-        control.connect(str(path))
-        control.sendall(render_questions(ofports))
-        waiting, with_flow, buffer = set(ofports), set[int](), b""
-        while waiting:
-            part = control.recv(65536)
-            if not part:
-                raise ConnectionResetError("closed without an answer")
-            buffer += part
-            for message in parse_messages(buffer):
-                buffer = buffer[message.size :]
-                if message.type == _ERROR:
-                    raise ConnectionRefusedError("refuses OpenFlow 1.5")
-                if message.type == _MULTIPART_REPLY:
-                    waiting.discard(message.xid)
-                    if message.size > _HEADER.size + _FLOW_DESC.size:  # there is a flow in it
-                        with_flow.add(message.xid)
-    return frozenset(with_flow)
+    answers = openflow.exchange(path, render_questions(ofports))
+    return frozenset(ofport for ofport, bodies in answers.items() if any(bodies))
 
 
-def render_questions(ofports: frozenset[int]) -> bytes:
-    """Return a greeting and, for each port, the request for the flows of table 0 with that in_port; xid is the port."""
-    size = _HEADER.size + _FLOW_DESC.size + _FLOWS_OF_PORT.size
-    questions = [_HEADER.pack(_VERSION, _HELLO, _HEADER.size, 0)]
-    for ofport in sorted(ofports):
-        questions.append(_HEADER.pack(_VERSION, _MULTIPART_REQUEST, size, ofport))
-        questions.append(_FLOW_DESC.pack(_FLOW_DESC_TYPE, 0))
-        questions.append(_FLOWS_OF_PORT.pack(0, _ANY, _ANY, 0, 0, _OXM, _MATCH_BYTES, _OXM_IN_PORT, ofport))
-    return b"".join(questions)
-
-
-def parse_messages(buffer: bytes) -> Iterator[Message]:
-    """Yield the whole messages at the buffer's start."""
-    start = 0
-    while len(buffer) - start >= _HEADER.size:
-        _version, kind, size, xid = _HEADER.unpack_from(buffer, start)
-        if size < _HEADER.size:
-            raise ConnectionResetError("speaks no OpenFlow")
-        if len(buffer) - start < size:
-            return
-        yield Message(type=kind, xid=xid, size=size)
-        start += size
+def render_questions(ofports: frozenset[int]) -> dict[int, bytes]:
+    """Return for each port the request for the flows of table 0 with that in_port; xid is the port."""
+    return {
+        ofport: openflow.render_request(_FLOW_DESC, ofport, 0, _OXM_IN_PORT.pack(_IN_PORT, ofport))
+        for ofport in sorted(ofports)
+    }

@@ -56,10 +56,12 @@ class BridgeReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TunnelReport:
-    """A tunnel to another chassis."""
+    """A tunnel to another chassis; `bfd`: OVN watches it by BFD, `bfd_up`: which hears the other host."""
 
     remote_ip: str
     up: bool
+    bfd: bool = False
+    bfd_up: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,12 +177,19 @@ def _report_tunnels(state: HostState, settings: Settings) -> Iterator[TunnelRepo
     for port in bridge.ports.values() if bridge else ():
         interface = state.switch.interfaces.get(port.name)
         if interface is not None and interface.type in TUNNEL_TYPES:
-            yield TunnelReport(remote_ip=interface.remote_ip, up=_is_up(interface))
+            yield TunnelReport(
+                remote_ip=interface.remote_ip,
+                up=_is_up(interface),
+                bfd=interface.bfd_enabled,
+                bfd_up=interface.bfd_enabled and interface.bfd_state == "up",
+            )
 
 
 def _is_up(tunnel: Interface) -> bool:
     # OVN runs BFD over a tunnel only where gateways need it; without it a tunnel is as good as its port.
-    return tunnel.ofport > 0 and not tunnel.error and tunnel.bfd_state in ("", "up")
+    # ovs-vswitchd leaves `bfd_status` as it was for a moment after BFD was switched off.
+    heard = tunnel.bfd_state in ("", "up") or not tunnel.bfd_enabled
+    return tunnel.ofport > 0 and not tunnel.error and heard
 
 
 def _list_problems(assignment: Assignment, state: HostState, settings: Settings) -> Iterator[str]:

@@ -25,6 +25,7 @@ class Interface:
     external_ids: Mapping[str, str] = field(default_factory=dict)
     mtu_request: int = 0
     remote_ip: str = ""
+    bfd_enabled: bool = False
     bfd_state: str = ""
 
     @property

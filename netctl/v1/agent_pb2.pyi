@@ -80,30 +80,56 @@ class CountFlows(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
-    COOKIES_FIELD_NUMBER: _builtins.int
+    FLOWS_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     """Comes back with the answer."""
     @_builtins.property
-    def cookies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """OpenFlow cookies: the first 32 bits of the logical flows' UUIDs."""
-
+    def flows(self) -> _containers.RepeatedCompositeFieldContainer[Global___FlowKey]: ...
     def __init__(
         self,
         *,
         id: _builtins.int = ...,
-        cookies: _abc.Iterable[_builtins.int] | None = ...,
+        flows: _abc.Iterable[Global___FlowKey] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cookies", b"cookies", "id", b"id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["flows", b"flows", "id", b"id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CountFlows: _TypeAlias = CountFlows  # noqa: Y015
 
 @_typing.final
+class FlowKey(_message.Message):
+    """The flows of one logical flow for one logical datapath. Of two VPCs with equal policies OVN makes one logical flow:
+    its cookie alone would count both.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COOKIE_FIELD_NUMBER: _builtins.int
+    DATAPATH_FIELD_NUMBER: _builtins.int
+    cookie: _builtins.int
+    """OpenFlow cookie: the first 32 bits of the logical flow's UUID."""
+    datapath: _builtins.int
+    """OpenFlow metadata: the tunnel key of the logical datapath."""
+    def __init__(
+        self,
+        *,
+        cookie: _builtins.int = ...,
+        datapath: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cookie", b"cookie", "datapath", b"datapath"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FlowKey: _TypeAlias = FlowKey  # noqa: Y015
+
+@_typing.final
 class FlowCounts(_message.Message):
-    """The counters asked for; a cookie without flows on this host is missing."""
+    """The counters asked for; a key without flows on this host is missing."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -132,26 +158,27 @@ Global___FlowCounts: _TypeAlias = FlowCounts  # noqa: Y015
 
 @_typing.final
 class FlowCount(_message.Message):
-    """The sum over the flows with one cookie."""
+    """The sum over the flows of one key."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    COOKIE_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
     PACKETS_FIELD_NUMBER: _builtins.int
     BYTES_FIELD_NUMBER: _builtins.int
-    cookie: _builtins.int
     packets: _builtins.int
     bytes: _builtins.int
+    @_builtins.property
+    def key(self) -> Global___FlowKey: ...
     def __init__(
         self,
         *,
-        cookie: _builtins.int = ...,
+        key: Global___FlowKey | None = ...,
         packets: _builtins.int = ...,
         bytes: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes", b"bytes", "cookie", b"cookie", "packets", b"packets"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes", b"bytes", "key", b"key", "packets", b"packets"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

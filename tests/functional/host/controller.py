@@ -23,9 +23,11 @@ class AgentController(agent_pb2_grpc.AgentServiceServicer):
     def __init__(self, directory: Path) -> None:
         self.address = f"unix:{directory / 'controller.sock'}"
         self.reports: list[agent_pb2.HostReport] = []
+        self.counts: list[agent_pb2.FlowCounts] = []
         self.streams = 0
         self._changed = threading.Condition()
         self._assignment: Assignment | None = None
+        self._question: agent_pb2.CountFlows | None = None
         self._server: grpc.Server | None = None
         self._pool: ThreadPoolExecutor | None = None
         self._running = False
@@ -56,6 +58,12 @@ class AgentController(agent_pb2_grpc.AgentServiceServicer):
             self._assignment = assignment
             self._changed.notify_all()
 
+    def ask(self, question: agent_pb2.CountFlows) -> None:
+        """Ask the one who is connected for counters; the answer comes into `counts`."""
+        with self._changed:
+            self._question = question
+            self._changed.notify_all()
+
     def last(self) -> agent_pb2.HostReport:
         """Return the newest report."""
         return self.reports[-1] if self.reports else agent_pb2.HostReport()
@@ -72,11 +80,14 @@ class AgentController(agent_pb2_grpc.AgentServiceServicer):
             while self._running and context.is_active():
                 with self._changed:
                     assignment = self._assignment
-                    if assignment is sent:
+                    question, self._question = self._question, None
+                    if assignment is sent and question is None:
                         self._changed.wait(timeout=0.2)  # whether the stream is still there
                         continue
-                sent = assignment
-                if assignment is not None:
+                if question is not None:
+                    yield agent_pb2.ConnectResponse(count_flows=question)
+                changed, sent = assignment is not sent, assignment
+                if assignment is not None and changed:
                     yield agent_pb2.ConnectResponse(assignment=to_proto(assignment))
         finally:
             context.cancel()
@@ -85,6 +96,9 @@ class AgentController(agent_pb2_grpc.AgentServiceServicer):
     def _read(self, requests: Iterator[agent_pb2.ConnectRequest]) -> None:
         try:
             for request in requests:
-                self.reports.append(request.report)
+                if request.HasField("report"):
+                    self.reports.append(request.report)
+                if request.HasField("flow_counts"):
+                    self.counts.append(request.flow_counts)
         except grpc.RpcError:
             return

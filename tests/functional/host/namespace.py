@@ -74,6 +74,11 @@ class NamespaceHost:
             self._vswitchd.wait(timeout=20)
             self._vswitchd = None
 
+    def signal_vswitchd(self, signum: int) -> None:
+        """Send a signal, e.g. SIGSTOP: a frozen one keeps its sockets and says nothing."""
+        assert self._vswitchd is not None
+        self._vswitchd.send_signal(signum)
+
     def popen(self, *command: str, log: Path | None = None) -> subprocess.Popen[bytes]:
         """Start a program in the namespace, its output added to `log`; the process is the program itself."""
         inside = ("ip", "netns", "exec", self.name, *command)

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pytest
 from netctl_host.controller_client import ControllerClient, Intervals
+from netctl_host.flow_counts import FlowCount, FlowCounts, FlowKey
 from netctl_host.report import HostReport
 
 from netctl.loop import Wake, wait_until
+from netctl.v1 import agent_pb2
 from tests.functional.host.controller import AgentController
 from tests.functional.host.silent_proxy import SilentProxy
 from tests.unit.host.samples import assign
 
 REPORT = HostReport(host_id="h1", nb_cfg=1)
+
+
+def count(keys: Collection[FlowKey]) -> FlowCounts:
+    """Each flow matched 3 packets of 5 bytes together."""
+    return FlowCounts(counts=tuple(FlowCount(key=key, packets=3, bytes=5) for key in keys))
 
 
 @pytest.fixture
@@ -34,7 +41,9 @@ def wake() -> Wake:
 
 @pytest.fixture
 def client(controller: AgentController, wake: Wake) -> Iterator[ControllerClient]:
-    made = ControllerClient(controller.address, "h1", None, wake, intervals=Intervals(report_s=0.3))
+    made = ControllerClient(
+        controller.address, "h1", None, wake, count=count, intervals=Intervals(report_s=0.3)
+    )
     made.start()
     try:
         yield made
@@ -115,6 +124,22 @@ def test_a_controller_that_went_silent_is_left(controller: AgentController, wake
             assert wake.wait(10)
         finally:
             client.close()
+
+
+def test_counters_are_told_when_they_are_asked_for(
+    controller: AgentController, client: ControllerClient, wake: Wake
+) -> None:
+    question = agent_pb2.CountFlows(id=5, flows=[agent_pb2.FlowKey(cookie=7, datapath=700)])
+    wait_until(lambda: controller.streams, timeout_s=5, what="connected")
+    controller.ask(question)
+    client.offer(REPORT)  # a stream begins with a report, whatever was asked before
+    wait_until(lambda: controller.counts, timeout_s=5, what="the answer")
+    assert controller.reports
+    (told,) = controller.counts
+    assert (told.id, told.problem) == (5, "")
+    assert [(count.key, count.packets, count.bytes) for count in told.counts] == [(question.flows[0], 3, 5)]
+    assert client.latest() is None  # a question is no assignment
+    assert not wake.wait(0)
 
 
 def test_closing_does_not_wait_for_an_absent_controller(tmp_path: Path, wake: Wake) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
-from netctl_host.convert import assignment_from_proto, report_to_proto
+from netctl_host.convert import assignment_from_proto, counts_to_proto, keys_from_proto, report_to_proto
+from netctl_host.flow_counts import FlowCount, FlowCounts, FlowKey
 from netctl_host.report import BondReport, BridgeReport, HostReport, LinkReport, NicReport, TunnelReport
 
 from netctl.errors import InvalidIntent
@@ -55,7 +56,7 @@ def test_every_field_of_a_report_leaves() -> None:
         links=(LinkReport(interface="eth1", present=True, up=True, mtu_bytes=9000),),
         bonds=(BondReport(bond="br0-up", active_interface="eth1", up_interfaces=("eth1",)),),
         bridges=(BridgeReport(bridge="br0", physnet="physnet-vs0", up=True),),
-        tunnels=(TunnelReport(remote_ip="192.0.2.12", up=True),),
+        tunnels=(TunnelReport(remote_ip="192.0.2.12", up=True, bfd=True, bfd_up=True),),
         problems=("none",),
     )
     message = report_to_proto(report, agent_version="1", time=Timestamp(seconds=5))
@@ -64,3 +65,15 @@ def test_every_field_of_a_report_leaves() -> None:
     for field in ("nics", "links", "bonds", "bridges", "tunnels"):
         part = getattr(message, field)[0]
         assert [f.name for f in part.DESCRIPTOR.fields if not getattr(part, f.name)] == [], field
+
+
+def test_a_question_for_counters_and_its_answer() -> None:
+    asked = agent_pb2.CountFlows(id=3, flows=[agent_pb2.FlowKey(cookie=0xFFFFFFFF, datapath=700)])
+    assert keys_from_proto(asked) == (FlowKey(0xFFFFFFFF, 700),)
+    counts = FlowCounts(
+        counts=(FlowCount(key=FlowKey(0xFFFFFFFF, 700), packets=2**40, bytes=2**50),), problem="none"
+    )
+    told = counts_to_proto(3, counts)
+    assert (told.id, told.problem) == (3, "none")
+    (count,) = told.counts
+    assert (count.key, count.packets, count.bytes) == (asked.flows[0], 2**40, 2**50)

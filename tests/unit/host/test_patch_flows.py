@@ -6,7 +6,8 @@ import struct
 from dataclasses import replace
 
 import pytest
-from netctl_host.patch_flows import Message, parse_messages, patch_ports, render_questions
+from netctl_host.openflow import Message, parse_messages, render_hello
+from netctl_host.patch_flows import patch_ports, render_questions
 from netctl_host.state import Interface
 
 from tests.unit.host.samples import bridge_with, plain_port, switch_with
@@ -18,9 +19,8 @@ def header(kind: int, xid: int, body: bytes = b"") -> bytes:
 
 def test_the_question_is_what_ovs_ofctl_sends() -> None:
     """As `ovs-ofctl -O OpenFlow15 dump-flows brAtlas table=0,in_port=3`, the same bytes but for the xid."""
-    greeting, question = render_questions(frozenset({3}))[:8], render_questions(frozenset({3}))[8:]
-    assert greeting.hex() == "0600000800000000"
-    assert question.hex() == (
+    assert render_hello().hex() == "0600000800000000"
+    assert render_questions(frozenset({3}))[3].hex() == (
         "0612004000000003"
         + "0001000000000000"
         + "00000000ffffffffffffffff00000000"
@@ -32,7 +32,9 @@ def test_the_question_is_what_ovs_ofctl_sends() -> None:
 
 
 def test_each_port_is_a_question() -> None:
-    assert len(render_questions(frozenset({3, 4, 5}))) == 8 + 3 * 64
+    questions = render_questions(frozenset({3, 4, 5}))
+    assert sorted(questions) == [3, 4, 5]
+    assert {len(question) for question in questions.values()} == {64}
 
 
 @pytest.mark.parametrize("cut", range(25))

@@ -120,13 +120,28 @@ def test_flows_that_cannot_be_asked_for_are_a_problem() -> None:
         (Interface(name="ovn-h2", type="geneve", remote_ip="192.0.2.12", ofport=4), True),
         (Interface(name="ovn-h2", type="geneve", remote_ip="192.0.2.12"), False),
         (Interface(name="ovn-h2", type="geneve", remote_ip="192.0.2.12", ofport=4, error="x"), False),
-        (Interface(name="ovn-h2", type="geneve", remote_ip="192.0.2.12", ofport=4, bfd_state="down"), False),
-        (Interface(name="ovn-h2", type="geneve", remote_ip="192.0.2.12", ofport=4, bfd_state="up"), True),
     ],
 )
 def test_tunnels(tunnel: Interface, up: bool) -> None:
     made = report(HostState(switch=switch(PLUGGED, tunnel), links=LINKS))
     assert made.tunnels == (TunnelReport(remote_ip="192.0.2.12", up=up),)
+
+
+@pytest.mark.parametrize(
+    ("enabled", "state", "told"),
+    [
+        (True, "up", TunnelReport(remote_ip="192.0.2.12", up=True, bfd=True, bfd_up=True)),
+        (True, "down", TunnelReport(remote_ip="192.0.2.12", up=False, bfd=True)),
+        (True, "", TunnelReport(remote_ip="192.0.2.12", up=True, bfd=True)),
+        # what ovs-vswitchd has not cleared yet of a BFD that was switched off
+        (False, "down", TunnelReport(remote_ip="192.0.2.12", up=True)),
+        (False, "up", TunnelReport(remote_ip="192.0.2.12", up=True)),
+    ],
+)
+def test_tunnels_with_bfd(enabled: bool, state: str, told: TunnelReport) -> None:
+    tunnel = Interface(name="ovn-h2", type="geneve", remote_ip="192.0.2.12", ofport=4)
+    tunnel = replace(tunnel, bfd_enabled=enabled, bfd_state=state)
+    assert report(HostState(switch=switch(PLUGGED, tunnel), links=LINKS)).tunnels == (told,)
 
 
 @pytest.mark.parametrize("text", ["", "x", "-1"])
