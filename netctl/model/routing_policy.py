@@ -47,6 +47,11 @@ class Endpoint:
     external: bool = False
     cidr: str = ""
 
+    @property
+    def any(self) -> bool:
+        """Does it match every address?"""
+        return not self.external and not self.cidr
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortRange:

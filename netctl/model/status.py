@@ -66,10 +66,12 @@ class BondReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TunnelReport:
-    """A tunnel to another chassis."""
+    """A tunnel to another chassis; `bfd_up` says something only while OVN watches it by `bfd`."""
 
     remote_ip: str
     up: bool
+    bfd: bool = False
+    bfd_up: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,12 +15,21 @@ from netctl.errors import InvalidIntent
 from netctl.model.infra import Meta
 from netctl.model.keys import Key, Kind, check_id
 from netctl.model.status import Phase, Status
-from netctl.v1 import infra_pb2, network_pb2, status_pb2
+from netctl.v1 import infra_pb2, network_pb2, status_pb2, vpc_pb2
 
 E = TypeVar("E", bound=int)
 M = TypeVar("M")
 AnyResource = (
-    infra_pb2.Cluster | infra_pb2.Host | infra_pb2.VirtualSwitch | network_pb2.Subnet | network_pb2.Nic
+    infra_pb2.Cluster
+    | infra_pb2.Host
+    | infra_pb2.VirtualSwitch
+    | network_pb2.Subnet
+    | network_pb2.Nic
+    | vpc_pb2.Vpc
+    | vpc_pb2.FloatingIp
+    | vpc_pb2.Route
+    | vpc_pb2.RoutingPolicy
+    | vpc_pb2.AddressReservation
 )
 
 _BARE = Meta()
@@ -35,6 +44,11 @@ _EXAMPLES = {
     Kind.HOST: "hosts/h1",
     Kind.SUBNET: "subnets/web",
     Kind.NIC: "nics/web-1",
+    Kind.VPC: "vpcs/blue",
+    Kind.FLOATING_IP: "floatingIps/web-1",
+    Kind.ROUTE: "routes/default",
+    Kind.ROUTING_POLICY: "routingPolicies/deny-db",
+    Kind.ADDRESS_RESERVATION: "addressReservations/printers",
 }
 _PREFIXES = {kind: f"{kind.value}/" for kind in Kind}
 _KINDS = {kind.value: kind for kind in Kind}

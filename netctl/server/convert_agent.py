@@ -44,7 +44,10 @@ def report_from_proto(message: agent_pb2.HostReport) -> HostReport:
             BridgeReport(bridge=bridge.bridge, physnet=bridge.physnet, up=bridge.up)
             for bridge in message.bridges
         ),
-        tunnels=tuple(TunnelReport(remote_ip=tunnel.remote_ip, up=tunnel.up) for tunnel in message.tunnels),
+        tunnels=tuple(
+            TunnelReport(remote_ip=tunnel.remote_ip, up=tunnel.up, bfd=tunnel.bfd, bfd_up=tunnel.bfd_up)
+            for tunnel in message.tunnels
+        ),
         problems=tuple(problem[:_PROBLEM_LENGTH_MAX] for problem in message.problems[:_PROBLEMS_MAX]),
     )
 

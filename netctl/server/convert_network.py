@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from netctl.model.keys import ClusterId, HostId, Kind, NicId, SubnetId, VirtualSwitchId, VpcId
-from netctl.model.nic import Nic
+from netctl.model.nic import Nic, NicMode, TrunkVlan
 from netctl.model.status import Status
 from netctl.model.subnet import (
     DEFAULT_LEASE_S,
     AddressRange,
     DhcpOptions,
     IpConfig,
+    Ipv6Mode,
     StaticRoute,
     Subnet,
     SubnetKind,
@@ -30,16 +31,33 @@ from netctl.v1 import network_pb2
 _SUBNET_KINDS = {
     network_pb2.SUBNET_KIND_VLAN: SubnetKind.VLAN,
     network_pb2.SUBNET_KIND_OVERLAY: SubnetKind.OVERLAY,
+    network_pb2.SUBNET_KIND_EXTERNAL: SubnetKind.EXTERNAL,
 }
 _SUBNET_KIND_VALUES = {kind: value for value, kind in _SUBNET_KINDS.items()}
 _SUBNET_KIND_NAMES = {value: name for name, value in network_pb2.SubnetKind.items()}
 # How filters spell what the model holds.
 SUBNET_KIND_NAMES = {kind: _SUBNET_KIND_NAMES[value] for value, kind in _SUBNET_KINDS.items()}
+_IPV6_MODES = {
+    network_pb2.IPV6_MODE_UNSPECIFIED: Ipv6Mode.AUTO,
+    network_pb2.IPV6_MODE_STATIC: Ipv6Mode.STATIC,
+    network_pb2.IPV6_MODE_SLAAC: Ipv6Mode.SLAAC,
+    network_pb2.IPV6_MODE_DHCPV6_STATELESS: Ipv6Mode.DHCPV6_STATELESS,
+    network_pb2.IPV6_MODE_DHCPV6_STATEFUL: Ipv6Mode.DHCPV6_STATEFUL,
+}
+_IPV6_MODE_VALUES = {mode: value for value, mode in _IPV6_MODES.items()}
+_IPV6_MODE_NAMES = {value: name for name, value in network_pb2.Ipv6Mode.items()}
+IPV6_MODE_NAMES = {mode: _IPV6_MODE_NAMES[value] for value, mode in _IPV6_MODES.items()}
+_NIC_MODES = {network_pb2.NIC_MODE_ACCESS: NicMode.ACCESS, network_pb2.NIC_MODE_TRUNK: NicMode.TRUNK}
+_NIC_MODE_VALUES = {mode: value for value, mode in _NIC_MODES.items()}
+_NIC_MODE_NAMES = {value: name for name, value in network_pb2.NicMode.items()}
+NIC_MODE_NAMES = {mode: _NIC_MODE_NAMES[value] for value, mode in _NIC_MODES.items()}
 
 
 def subnet_from_proto(message: network_pb2.Subnet) -> Subnet:
-    """Return the subnet that a request asks for; of a VLAN subnet the cluster is output only."""
+    """Return the subnet that a request asks for; where virtual switches are, the clusters are output only."""
     kind = parse_enum("kind", message.kind, _SUBNET_KINDS, _SUBNET_KIND_NAMES)
+    external = kind is SubnetKind.EXTERNAL
+    has_switches = kind is SubnetKind.VLAN or (external and not message.vpc)
     return Subnet(
         id=SubnetId(parse_name("name", message.name, Kind.SUBNET)),
         meta=meta_from_proto(message),
@@ -51,13 +69,15 @@ def subnet_from_proto(message: network_pb2.Subnet) -> Subnet:
         vlan_id=message.vlan_id,
         clusters=tuple(
             ClusterId(parse_name(f"clusters[{i}]", name, Kind.CLUSTER))
-            for i, name in enumerate(() if message.virtual_switches else message.clusters)
+            for i, name in enumerate(() if has_switches else message.clusters)
         ),
         vpc=VpcId(parse_reference("vpc", message.vpc, Kind.VPC)),
         mtu_bytes=message.mtu_bytes,
         ipv4=_ip_config_from_proto(4, message.ipv4) if message.HasField("ipv4") else None,
         ipv6=_ip_config_from_proto(6, message.ipv6) if message.HasField("ipv6") else None,
         dhcp=_dhcp_from_proto(message.dhcp) if message.HasField("dhcp") else None,
+        nat=message.nat if message.HasField("nat") else external,
+        ipv6_mode=parse_enum("ipv6_mode", message.ipv6_mode, _IPV6_MODES, _IPV6_MODE_NAMES),
     )
 
 
@@ -109,6 +129,10 @@ def subnet_to_proto(subnet: Subnet, status: Status | None) -> network_pb2.Subnet
         _ip_config_to_proto(subnet.ipv6, message.ipv6)
     if subnet.dhcp is not None:
         _dhcp_to_proto(subnet.dhcp, message.dhcp)
+    if subnet.kind is SubnetKind.EXTERNAL:
+        message.nat = subnet.nat
+    message.gateway_mac_address = subnet.gateway_mac_address
+    message.ipv6_mode = _IPV6_MODE_VALUES[subnet.ipv6_mode]
     if status is not None:
         status_to_proto(status, message.status)
     return message
@@ -150,6 +174,7 @@ def _dhcp_to_proto(dhcp: DhcpOptions, message: network_pb2.DhcpOptions) -> None:
 def nic_from_proto(message: network_pb2.Nic) -> Nic:
     """Return the NIC that a request asks for."""
     host = message.host
+    mode = message.mode or network_pb2.NIC_MODE_ACCESS
     return Nic(
         id=NicId(parse_name("name", message.name, Kind.NIC)),
         meta=meta_from_proto(message),
@@ -161,6 +186,20 @@ def nic_from_proto(message: network_pb2.Nic) -> Nic:
         connected=message.connected if message.HasField("connected") else True,
         port_security=message.port_security if message.HasField("port_security") else True,
         allow_unknown_macs=message.allow_unknown_macs,
+        mode=parse_enum("mode", mode, _NIC_MODES, _NIC_MODE_NAMES),
+        trunk_vlans=_vlans_from_proto(message.trunk_vlans) if message.trunk_vlans else (),
+    )
+
+
+def _vlans_from_proto(messages: Sequence[network_pb2.TrunkVlan]) -> tuple[TrunkVlan, ...]:
+    return tuple(
+        TrunkVlan(
+            vlan_id=vlan.vlan_id,
+            subnet=SubnetId(parse_reference(f"trunk_vlans[{i}].subnet", vlan.subnet, Kind.SUBNET)),
+            ipv4_address=vlan.ipv4_address,
+            ipv6_address=vlan.ipv6_address,
+        )
+        for i, vlan in enumerate(messages)
     )
 
 
@@ -182,6 +221,14 @@ def nic_to_proto(nic: Nic, status: Status | None) -> network_pb2.Nic:
     if nic.allow_unknown_macs:
         message.allow_unknown_macs = True
     message.tap_name = nic.tap_name
+    message.mode = _NIC_MODE_VALUES[nic.mode]
+    for vlan in nic.trunk_vlans:
+        message.trunk_vlans.add(
+            vlan_id=vlan.vlan_id,
+            subnet=render_name(Kind.SUBNET, vlan.subnet),
+            ipv4_address=vlan.ipv4_address,
+            ipv6_address=vlan.ipv6_address,
+        )
     if status is not None:
         status_to_proto(status, message.status)
     return message

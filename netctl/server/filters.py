@@ -1,22 +1,28 @@
-"""Filters of lists: `labels.tier = "web" AND status.phase != PROGRAMMED`, a small part of AIP-160.
+"""Filters of lists: `labels.tier = "web" AND clusters:clusters/c1 AND status.phase != PROGRAMMED`, a part of AIP-160.
 
 In: text and the noun it speaks of; out: terms that tell whether an intent matches. Paths are those of the API's
-messages; what is compared is the intent itself, so that a long list is filtered without making messages of it.
+messages; what is compared is the intent itself, so that a long list is filtered without making messages of it. `=` and
+`!=` compare a single value, `:` asks whether a list has one.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from netctl.errors import InvalidIntent
+from netctl.model.infra import BondMode
 from netctl.model.intent import Intent
+from netctl.model.nic import NicMode
+from netctl.model.routing_policy import Fallback, PolicyAction, Protocol
 from netctl.model.status import Status
-from netctl.server import convert_infra, convert_network
+from netctl.model.subnet import Ipv6Mode, SubnetKind
+from netctl.model.vpc import VpcKind
+from netctl.server import convert_infra, convert_network, convert_policy, convert_vpc
 from netctl.server.nouns import AnyNoun
 
 LENGTH_MAX = 4096
@@ -31,16 +37,19 @@ Getter = Callable[[Intent, Status | None], Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Term:
-    """One comparison; `getter` reads what `value` is compared with."""
+    """One comparison; `getter` reads what `value` is compared with, for `:` a list."""
 
     path: str
-    equal: bool
+    op: str
     value: str | int | bool
     getter: Getter
 
     def matches(self, intent: Intent, status: Status | None) -> bool:
         """Tell whether the comparison holds."""
-        return (self.getter(intent, status) == self.value) is self.equal
+        found = self.getter(intent, status)
+        if self.op == ":":
+            return self.value in found
+        return (found == self.value) is (self.op == "=")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +65,7 @@ class Filter:
 
     def wanted(self, path: str) -> str | None:
         """Return the only value that `path` may have, None when the filter does not say."""
-        found = (term.value for term in self.terms if term.path == path and term.equal)
+        found = (term.value for term in self.terms if term.path == path and term.op == "=")
         return next((value for value in found if isinstance(value, str)), None)
 
 
@@ -87,7 +96,8 @@ def parse_filter(text: str, noun: AnyNoun) -> Filter:
 
 
 _FORM = (
-    'write FIELD = VALUE or FIELD != VALUE, joined by AND, e.g. labels.tier = "web" AND subnet != subnets/web'
+    "write FIELD = VALUE, FIELD != VALUE or, of a list, FIELD:VALUE, joined by AND, e.g. "
+    'labels.tier = "web" AND subnet != subnets/web'
 )
 
 
@@ -104,16 +114,29 @@ def _tokens(text: str) -> list[tuple[str, str]]:
             raise _wrong(f"{value!r} is not understood here; {_FORM}")
         if name == "quoted":
             value = re.sub(r"\\(.)", r"\1", value, flags=re.DOTALL)
-        tokens.append((name, value))
+        if name == "word" and ":" in value and len(tokens) % 4 < 2:
+            tokens += _split(value, is_path=len(tokens) % 4 == 0)
+        else:
+            tokens.append((name, value))
     return tokens
 
 
+def _split(word: str, *, is_path: bool) -> list[tuple[str, str]]:
+    """Return the tokens in `clusters:clusters/c1`, or in what is left of it after the path: a path has no colon."""
+    path, _, value = word.partition(":")
+    found = [("word", path)] if is_path or path else []
+    return [*found, ("op", ":"), *([("word", value)] if value else [])]
+
+
 def _term(path: str, op: str, text: str, noun: AnyNoun) -> Term:
-    getter, field = _resolve(path, noun)
+    getter, field, is_list = _resolve(path, noun)
+    if is_list is not (op == ":"):
+        form = f"is a list: write {path}:VALUE" if is_list else f"is a single value: write {path} = VALUE"
+        raise _wrong(f"{path[:80]} {form}")
     prefix = noun.references.get(path, f"{noun.kind.value}/" if path == "name" else "")
     if prefix and text and not text.startswith(prefix):
         raise _wrong(f'{text[:80]!r} cannot be a {path}; write {prefix}ID, or "" for none')
-    return Term(path=path, equal=op == "=", value=_value(path, field, text), getter=getter)
+    return Term(path=path, op=op, value=_value(path, field, text), getter=getter)
 
 
 def _value(path: str, field: FieldDescriptor, text: str) -> str | int | bool:
@@ -136,25 +159,29 @@ def _value(path: str, field: FieldDescriptor, text: str) -> str | int | bool:
     return int(text)
 
 
-def _resolve(path: str, noun: AnyNoun) -> tuple[Getter, FieldDescriptor]:
+def _resolve(path: str, noun: AnyNoun) -> tuple[Getter, FieldDescriptor, bool]:
+    """Return what reads a field, the field, and whether it is a list or in one."""
     names = path.split(".")
     fields = noun.message.DESCRIPTOR
     if names[0] == "labels" and all(names[1:]) and len(names) > 1:
-        return _label(".".join(names[1:])), fields.fields_by_name["display_name"]
+        return _label(".".join(names[1:])), fields.fields_by_name["display_name"], False
     descriptor: Descriptor | None = fields
     field: FieldDescriptor | None = None
+    is_list = False
     for name in names:
         field = descriptor.fields_by_name.get(name) if descriptor is not None else None
         if field is None:
             known = f"; fields are {', '.join(descriptor.fields_by_name)}" if descriptor is not None else ""
             raise _wrong(f"{path[:80]!r} is not a field of {noun.kind.value}{known}")
-        descriptor = None if field.is_repeated else field.message_type
-    if field is None or field.is_repeated or field.message_type is not None:
+        is_list = is_list or field.is_repeated
+        descriptor = field.message_type
+    if field is None or field.message_type is not None:
         raise _wrong(f"{path[:80]!r} cannot be compared; name a single value, e.g. labels.tier")
-    return _getter(names, noun, field), field
+    return _getter(path, noun, field, is_list=is_list), field, is_list
 
 
-def _getter(names: list[str], noun: AnyNoun, field: FieldDescriptor) -> Getter:
+def _getter(path: str, noun: AnyNoun, field: FieldDescriptor, *, is_list: bool) -> Getter:
+    names = path.split(".")
     first = names[0]
     if first == "status":
         return _status(names[1])
@@ -162,23 +189,37 @@ def _getter(names: list[str], noun: AnyNoun, field: FieldDescriptor) -> Getter:
         return lambda intent, _: f"{noun.kind.value}/{intent.id}"
     if first in _META:
         return lambda intent, _: getattr(intent.meta, first)
-    if first in noun.references:
-        prefix = noun.references[first]
-        return lambda intent, _: prefix + value if (value := getattr(intent, first)) else ""
-    if first in _ENUMS:
-        rendered = _ENUMS[first]
-        return lambda intent, _: rendered[getattr(intent, first)]
-    return _nested(names, field.default_value)
+    prefix = noun.references.get(path, "")
+    return _all(names, prefix) if is_list else _nested(names, prefix, field.default_value)
 
 
-def _nested(names: list[str], default: str | int | bool) -> Getter:
+def _nested(names: Sequence[str], prefix: str, default: str | int | bool) -> Getter:
     def get(intent: Intent, _: Status | None) -> Any:
         value: Any = intent
         for name in names:
             value = getattr(value, name, None)
-        return default if value is None else value
+        return default if value is None else _spelled(value, prefix)
 
     return get
+
+
+def _all(names: Sequence[str], prefix: str) -> Getter:
+    def get(intent: Intent, _: Status | None) -> Any:
+        values: list[Any] = [intent]
+        for name in names:
+            found = (getattr(value, name, ()) for value in values)
+            values = [one for value in found for one in (value if isinstance(value, tuple) else (value,))]
+        return [_spelled(value, prefix) for value in values]
+
+    return get
+
+
+def _spelled(value: Any, prefix: str) -> Any:
+    """Return a value of the model as the API spells it."""
+    if prefix:
+        return prefix + value if value else ""
+    names = _ENUMS.get(type(value))
+    return names[value] if names is not None else value
 
 
 def _label(key: str) -> Getter:
@@ -191,7 +232,13 @@ def _status(name: str) -> Getter:
     return lambda _, status: getattr(status, name) if status is not None else ""
 
 
-_ENUMS: Mapping[str, Mapping[Any, str]] = {
-    "kind": convert_network.SUBNET_KIND_NAMES,
-    "bond_mode": convert_infra.BOND_MODE_NAMES,
+_ENUMS: Mapping[type, Mapping[Any, str]] = {
+    BondMode: convert_infra.BOND_MODE_NAMES,
+    SubnetKind: convert_network.SUBNET_KIND_NAMES,
+    Ipv6Mode: convert_network.IPV6_MODE_NAMES,
+    NicMode: convert_network.NIC_MODE_NAMES,
+    VpcKind: convert_vpc.VPC_KIND_NAMES,
+    PolicyAction: convert_policy.ACTION_NAMES,
+    Fallback: convert_policy.FALLBACK_NAMES,
+    Protocol: convert_policy.PROTOCOL_NAMES,
 }

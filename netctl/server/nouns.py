@@ -1,4 +1,4 @@
-"""The five nouns as the generic services see them: one descriptor each, in a plain tuple."""
+"""All nouns as the generic services see them: one descriptor each, in a plain tuple."""
 
 from __future__ import annotations
 
@@ -7,15 +7,20 @@ from collections.abc import Callable, Mapping
 from typing import Generic, TypeVar, cast
 
 from netctl.errors import InvalidIntent
+from netctl.model.floating_ip import FloatingIp
 from netctl.model.infra import Cluster, Host, VirtualSwitch
 from netctl.model.intent import Intent
 from netctl.model.keys import Key, Kind
 from netctl.model.nic import Nic
+from netctl.model.reservation import AddressReservation
+from netctl.model.route import Route
+from netctl.model.routing_policy import RoutingPolicy
 from netctl.model.status import Status
 from netctl.model.subnet import Subnet
-from netctl.server import convert_infra, convert_network
+from netctl.model.vpc import Vpc
+from netctl.server import convert_infra, convert_network, convert_policy, convert_vpc
 from netctl.server.convert import AnyResource
-from netctl.v1 import infra_pb2, network_pb2, operations_pb2
+from netctl.v1 import infra_pb2, network_pb2, operations_pb2, vpc_pb2
 
 P = TypeVar("P", bound=AnyResource)
 N = TypeVar("N", bound=Intent)
@@ -30,7 +35,7 @@ class Noun(Generic[P, N]):
 
     `field` is its name in requests, responses and `Resource`. `to_request` renders the message by which a client
     would ask for a stored intent; `output_only` are paths that no mask may name; `references` are fields that hold
-    the name of another resource.
+    the name of another resource, those of parts with their path (`next_hops.external_subnet`).
     """
 
     kind: Kind
@@ -62,7 +67,11 @@ HOST = Noun(
     from_proto=convert_infra.host_from_proto,
     to_proto=convert_infra.host_to_proto,
     to_request=lambda host: convert_infra.host_to_proto(host, None),
-    references={"cluster": "clusters/", "tunnel_virtual_switch": "virtualSwitches/"},
+    references={
+        "cluster": "clusters/",
+        "tunnel_virtual_switch": "virtualSwitches/",
+        "uplinks.virtual_switch": "virtualSwitches/",
+    },
 )
 VIRTUAL_SWITCH = Noun(
     kind=Kind.VIRTUAL_SWITCH,
@@ -83,7 +92,7 @@ SUBNET = Noun(
     to_proto=convert_network.subnet_to_proto,
     to_request=convert_network.subnet_to_request,
     references={"virtual_switches": "virtualSwitches/", "clusters": "clusters/", "vpc": "vpcs/"},
-    output_only=_OUTPUT_ONLY | {"vni", "dhcp.server_mac_address"},
+    output_only=_OUTPUT_ONLY | {"vni", "dhcp.server_mac_address", "gateway_mac_address"},
 )
 NIC = Noun(
     kind=Kind.NIC,
@@ -93,13 +102,84 @@ NIC = Noun(
     from_proto=convert_network.nic_from_proto,
     to_proto=convert_network.nic_to_proto,
     to_request=lambda nic: convert_network.nic_to_proto(nic, None),
-    references={"subnet": "subnets/", "host": "hosts/"},
+    references={"subnet": "subnets/", "host": "hosts/", "trunk_vlans.subnet": "subnets/"},
     output_only=_OUTPUT_ONLY | {"tap_name"},
+)
+VPC = Noun(
+    kind=Kind.VPC,
+    field="vpc",
+    message=vpc_pb2.Vpc,
+    intent=Vpc,
+    from_proto=convert_vpc.vpc_from_proto,
+    to_proto=convert_vpc.vpc_to_proto,
+    to_request=lambda vpc: convert_vpc.vpc_to_proto(vpc, None),
+    references={
+        "external_connections.subnet": "subnets/",
+        "external_connections.gateway_hosts": "hosts/",
+        "external_connections.gateways": "hosts/",
+    },
+    output_only=_OUTPUT_ONLY | {"vni"},
+)
+FLOATING_IP = Noun(
+    kind=Kind.FLOATING_IP,
+    field="floating_ip",
+    message=vpc_pb2.FloatingIp,
+    intent=FloatingIp,
+    from_proto=convert_vpc.floating_ip_from_proto,
+    to_proto=convert_vpc.floating_ip_to_proto,
+    to_request=lambda floating: convert_vpc.floating_ip_to_proto(floating, None),
+    references={"external_subnet": "subnets/", "nic": "nics/", "vpc": "vpcs/"},
+    output_only=_OUTPUT_ONLY | {"mac_address"},
+)
+ROUTE = Noun(
+    kind=Kind.ROUTE,
+    field="route",
+    message=vpc_pb2.Route,
+    intent=Route,
+    from_proto=convert_vpc.route_from_proto,
+    to_proto=convert_vpc.route_to_proto,
+    to_request=lambda route: convert_vpc.route_to_proto(route, None),
+    references={"vpc": "vpcs/", "next_hops.external_subnet": "subnets/"},
+)
+ROUTING_POLICY = Noun(
+    kind=Kind.ROUTING_POLICY,
+    field="routing_policy",
+    message=vpc_pb2.RoutingPolicy,
+    intent=RoutingPolicy,
+    from_proto=convert_policy.routing_policy_from_proto,
+    to_proto=convert_policy.routing_policy_to_proto,
+    to_request=lambda policy: convert_policy.routing_policy_to_proto(policy, None),
+    references={"vpc": "vpcs/"},
+)
+ADDRESS_RESERVATION = Noun(
+    kind=Kind.ADDRESS_RESERVATION,
+    field="address_reservation",
+    message=vpc_pb2.AddressReservation,
+    intent=AddressReservation,
+    from_proto=convert_policy.reservation_from_proto,
+    to_proto=convert_policy.reservation_to_proto,
+    to_request=lambda reservation: convert_policy.reservation_to_proto(reservation, None),
+    references={"subnet": "subnets/"},
+    output_only=_OUTPUT_ONLY | {"reserved"},
 )
 
 AnyNoun = Noun[AnyResource, Intent]
 # A noun takes and gives only its own types; that a tuple of different ones is used rightly is looked up by kind.
-NOUNS: tuple[AnyNoun, ...] = cast("tuple[AnyNoun, ...]", (CLUSTER, HOST, VIRTUAL_SWITCH, SUBNET, NIC))
+NOUNS: tuple[AnyNoun, ...] = cast(
+    "tuple[AnyNoun, ...]",
+    (
+        CLUSTER,
+        HOST,
+        VIRTUAL_SWITCH,
+        VPC,
+        SUBNET,
+        NIC,
+        FLOATING_IP,
+        ROUTE,
+        ROUTING_POLICY,
+        ADDRESS_RESERVATION,
+    ),
+)
 BY_KIND: Mapping[Kind, AnyNoun] = {noun.kind: noun for noun in NOUNS}
 _BY_FIELD: Mapping[str, AnyNoun] = {noun.field: noun for noun in NOUNS}
 

@@ -24,13 +24,20 @@ from netctl.server.info import ControllerService
 from netctl.server.infra_services import ClusterService, HostService, VirtualSwitchService
 from netctl.server.network_services import NicService, SubnetService
 from netctl.server.ports import Ports
+from netctl.server.vpc_services import (
+    AddressReservationService,
+    FloatingIpService,
+    RouteService,
+    RoutingPolicyService,
+    VpcService,
+)
 from netctl.server.wakes import survived
 from netctl.server.watch import WatchService
-from netctl.v1 import agent_pb2_grpc, infra_pb2_grpc, network_pb2_grpc, operations_pb2_grpc
+from netctl.v1 import agent_pb2_grpc, infra_pb2_grpc, network_pb2_grpc, operations_pb2_grpc, vpc_pb2_grpc
 
 MESSAGE_MAX_BYTES = 4 << 20
 _READY_POLL_S = 1.0
-_FILES = ("infra", "network", "operations", "agent")
+_FILES = ("infra", "network", "vpc", "operations", "agent")
 SERVER_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.max_receive_message_length", MESSAGE_MAX_BYTES),
     # Two controllers on one port would share its connections without anybody noticing.
@@ -69,6 +76,11 @@ class Server:
         infra_pb2_grpc.add_VirtualSwitchServiceServicer_to_server(VirtualSwitchService(ports), server)
         network_pb2_grpc.add_SubnetServiceServicer_to_server(SubnetService(ports), server)
         network_pb2_grpc.add_NicServiceServicer_to_server(NicService(ports), server)
+        vpc_pb2_grpc.add_VpcServiceServicer_to_server(VpcService(ports), server)
+        vpc_pb2_grpc.add_FloatingIpServiceServicer_to_server(FloatingIpService(ports), server)
+        vpc_pb2_grpc.add_RouteServiceServicer_to_server(RouteService(ports), server)
+        vpc_pb2_grpc.add_RoutingPolicyServiceServicer_to_server(RoutingPolicyService(ports), server)
+        vpc_pb2_grpc.add_AddressReservationServiceServicer_to_server(AddressReservationService(ports), server)
         operations_pb2_grpc.add_BatchServiceServicer_to_server(BatchService(ports), server)
         operations_pb2_grpc.add_ChangeServiceServicer_to_server(ChangeService(ports), server)
         operations_pb2_grpc.add_WatchServiceServicer_to_server(self._watch, server)

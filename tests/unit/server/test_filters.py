@@ -13,7 +13,7 @@ from netctl.model.infra import Meta
 from netctl.model.keys import ClusterId, HostId, NicId, SubnetId, VirtualSwitchId
 from netctl.model.nic import Nic
 from netctl.model.status import Phase, Status
-from netctl.model.subnet import IpConfig, Subnet, SubnetKind
+from netctl.model.subnet import AddressRange, IpConfig, Subnet, SubnetKind
 from netctl.server.filters import parse_filter
 from netctl.server.nouns import BY_KIND, NIC, SUBNET, AnyNoun
 
@@ -31,7 +31,7 @@ A_SUBNET = Subnet(
     virtual_switches=(VirtualSwitchId("vs0"),),
     clusters=(ClusterId("c1"),),
     vlan_id=10,
-    ipv4=IpConfig(version=4, cidr="10.0.0.0/24"),
+    ipv4=IpConfig(version=4, cidr="10.0.0.0/24", pools=(AddressRange(start="10.0.0.9", end="10.0.0.9"),)),
 )
 STATUS = Status(phase=Phase.FAILED, reason="HOST_DOWN", message="start it", revision=7)
 
@@ -75,7 +75,13 @@ def test_nics(text: str, matches: bool) -> None:
         ('ipv6.cidr = ""', True),
         ("dhcp.lease_s = 0", True),
         ("dhcp.disabled = false", True),
-        ("cluster = clusters/c1", True),
+        ("clusters:clusters/c1", True),
+        ("clusters: clusters/c2", False),
+        ('virtual_switches : virtualSwitches/vs0 AND clusters :"clusters/c1"', True),
+        ("ipv4.pools.start:10.0.0.9", True),
+        ("ipv4.pools.start:10.0.0.10", False),
+        ("ipv6.pools.start:10.0.0.9", False),
+        ("ipv6_mode = UNSPECIFIED", True),
         ("status.phase = PENDING", False),
     ],
 )
@@ -98,6 +104,14 @@ def test_subnets(text: str, matches: bool) -> None:
         ("nonsense = 1", "not a field of nics"),
         ("subnet = web", "write subnets/ID"),
         ("name = web-1", "write nics/ID"),
+        ("subnet:subnets/web", "single value: write subnet = VALUE"),
+        ("trunk_vlans.vlan_id = 5", "list: write trunk_vlans.vlan_id:VALUE"),
+        ("trunk_vlans.subnet:web", "write subnets/ID"),
+        ("trunk_vlans:5", "cannot be compared"),
+        ("labels.tier:web", "single value"),
+        ("subnet:", "cannot be read"),
+        (":", "cannot be read"),
+        (":x", "not a field"),
         ("labels = x", "cannot be compared"),
         ("status = x", "cannot be compared"),
         ("create_time = 5", "cannot be compared"),
