@@ -13,6 +13,7 @@
       Unavailable       a peer is down; we retry for ever
         StoreUnavailable
         NorthboundUnavailable
+        SouthboundUnavailable
         HostUnavailable
       Rejected          OVN refused our transaction: our bug
 
@@ -85,6 +86,10 @@ class StoreUnavailable(Unavailable):
 
 class NorthboundUnavailable(Unavailable):
     """The northbound database is not connected or not in sync."""
+
+
+class SouthboundUnavailable(Unavailable):
+    """The southbound database does not answer."""
 
 
 class HostUnavailable(Unavailable):
