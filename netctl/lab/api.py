@@ -83,23 +83,25 @@ def register(server: str, topology: Topology) -> int:
 
 def infrastructure(topology: Topology) -> Iterator[tuple[str, Resource]]:
     """Return what the topology says as resources, each after what it refers to."""
-    cluster = f"clusters/{topology.cluster}"
-    # Tunnels of every host must get through the narrowest of the links that carry them.
-    underlay = min(topology.mtu_bytes(host.tunnel_virtual_switch) for host in topology.hosts)
-    yield cluster, Resource(cluster=Cluster(name=cluster, underlay_mtu_bytes=underlay))
+    for cluster in topology.clusters:
+        # Tunnels of every host must get through the narrowest of the links that carry them.
+        hosts = topology.hosts_of(cluster)
+        underlay = min(topology.mtu_bytes(host.tunnel_virtual_switch) for host in hosts)
+        name = f"clusters/{cluster}"
+        yield name, Resource(cluster=Cluster(name=name, underlay_mtu_bytes=underlay))
     for switch in topology.virtual_switches:
-        name = f"virtualSwitches/{switch}"
+        name, cluster = f"virtualSwitches/{switch}", f"clusters/{topology.cluster_of(switch)}"
         mtu = topology.mtu_bytes(switch)
         yield name, Resource(virtual_switch=VirtualSwitch(name=name, cluster=cluster, mtu_bytes=mtu))
     for node in topology.hosts:
-        host = _host(node, cluster)
+        host = _host(node)
         yield host.name, Resource(host=host)
 
 
-def _host(node: Node, cluster: str) -> Host:
+def _host(node: Node) -> Host:
     return Host(
         name=f"hosts/{node.id}",
-        cluster=cluster,
+        cluster=f"clusters/{node.cluster}",
         tunnel_address=node.tunnel_address,
         tunnel_virtual_switch=f"virtualSwitches/{node.tunnel_virtual_switch}",
         uplinks=[

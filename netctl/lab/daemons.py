@@ -13,19 +13,20 @@ from pathlib import Path
 
 from netctl.lab import discover, namespaces
 from netctl.lab.processes import Daemon
-from netctl.lab.topology import Node
+from netctl.lab.topology import Node, Vlans
 
 SOUTHBOUND_PORT = 6642
 CONTROLLER_PORT = 50051
 METRICS_PORT = 9464
 NB, SB, NORTHD, CONTROLLER = "nb", "sb", "ovn-northd", "controller"
 OVSDB, VSWITCHD, OVN_CONTROLLER, AGENT = "ovsdb-server", "ovs-vswitchd", "ovn-controller", "agent"
+VLANS = "vlans"
 # In the order in which they start: each needs those before it on its node.
 CENTRAL_DAEMONS = (NB, SB, NORTHD, CONTROLLER)
 HOST_DAEMONS = (OVSDB, VSWITCHD, OVN_CONTROLLER, AGENT)
 DAEMONS = CENTRAL_DAEMONS + HOST_DAEMONS
 TOOLS = (
-    *("nsenter", "setsid", "ovsdb-server", "ovsdb-tool", "ovs-vsctl", "ovs-vswitchd"),
+    *("ip", "sysctl", "nsenter", "setsid", "ovsdb-server", "ovsdb-tool", "ovs-vsctl", "ovs-vswitchd"),
     *("ovn-northd", "ovn-controller", "udhcpc", "ping"),
 )
 OVN_SCHEMAS = Path("/usr/share/ovn")
@@ -65,12 +66,28 @@ class Place:
         """Database files and the schemas that they are made from."""
         if self.node == self.central:
             return {self.directory / f"{db}.db": OVN_SCHEMAS / f"ovn-{db}.ovsschema" for db in (NB, SB)}
+        if not self.node.uplinks:
+            return {}
         return {self.directory / "conf.db": VSWITCH_SCHEMA}
 
 
 def daemons(place: Place) -> tuple[Daemon, ...]:
-    """Return what a node runs, in the order of starting."""
-    return _central(place) if place.node == place.central else _host(place)
+    """Return what a node runs, in the order of starting; an upstream's are not among DAEMONS."""
+    if place.node == place.central:
+        return _central(place)
+    return _host(place) if place.node.uplinks else _upstream(place)
+
+
+def vlans(namespace: str, directory: Path, node: str, wanted: Vlans) -> Daemon:
+    """Return what makes VLAN sub-interfaces of an interface, in any namespace."""
+    ids = [str(vlan_id) for vlan_id in wanted.vlan_ids]
+    return Daemon(
+        node=node,
+        name=f"{VLANS}-{wanted.interface}",
+        namespace=namespace,
+        directory=directory,
+        argv=(sys.executable, "-m", "netctl.lab.vlans", wanted.interface, *ids),
+    )
 
 
 def first_settings(place: Place) -> list[str]:
@@ -133,6 +150,12 @@ def _host(place: Place) -> tuple[Daemon, ...]:
         _detached(place, VSWITCHD, ("ovs-vswitchd", local)),
         _detached(place, OVN_CONTROLLER, ("ovn-controller", local)),
         _daemon(place, AGENT, agent),
+    )
+
+
+def _upstream(place: Place) -> tuple[Daemon, ...]:
+    return tuple(
+        vlans(place.namespace, place.directory, place.node.id, wanted) for wanted in place.node.vlans
     )
 
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from netctl.errors import Forbidden, InvalidIntent, NotFound, Unavailable
-from netctl.lab import api, daemons, discover, links, namespaces, processes, wiring
+from netctl.lab import api, daemons, discover, links, namespaces, processes, upstreams, wiring
 from netctl.lab.daemons import Place
 from netctl.lab.guests import Guest, Guests, Lease, Ping
 from netctl.lab.processes import Process
@@ -84,9 +84,7 @@ class Lab:
         with _locked(self.directory):
             self._keep_topology()
             with self._progress.step("namespaces and links"):
-                wiring.wire(self.name, self.topology)
-                for guest in self._guests.all():
-                    self._guests.add(guest)
+                self._wire(self._guests.all())
             with self._progress.step("OVN central, Open vSwitch and ovn-controller, controller and agents"):
                 self._start(self.topology.nodes, without)
         if register and daemons.CONTROLLER not in without:
@@ -163,8 +161,8 @@ class Lab:
         self, host: str, tap_name: str, mac_address: str, mtu_bytes: int = 1500, *, name: str = ""
     ) -> Guest:
         """Make a guest behind a tap of this name on a host; again with the same values changes nothing."""
-        if self.place(host).node == self.topology.central:
-            raise InvalidIntent("host", f"{host} is central; a guest needs a host")
+        if self.place(host).node not in self.topology.hosts:
+            raise InvalidIntent("host", f"{host} is no host; a guest needs one")
         guest = Guest(
             name=name or tap_name, host=host, tap_name=tap_name, mac_address=mac_address, mtu_bytes=mtu_bytes
         )
@@ -199,23 +197,37 @@ class Lab:
         return self._guests.ping(self._guests.get(guest), destination, count=count, timeout_s=timeout_s)
 
     def reboot(self, host: str, *, without: Collection[str] = (), keep_ovs: bool = False) -> None:
-        """Take a host's power away and give it back.
+        """Take a host's power away and give it back: `cut` and `restore`. An upstream, too.
 
         All its processes die at once, its namespace and links are new, its taps too (without addresses: ask for a
         lease again), and Open vSwitch forgets everything unless `keep_ovs`. What the agent keeps on disk stays.
         """
+        self.cut(host)
+        self.restore(host, without=without, keep_ovs=keep_ovs)
+
+    def cut(self, host: str) -> None:
+        """Take a host's power away: its processes die at once, its links go down."""
         place = self.place(host)
         processes.end_all([place.namespace], place.directory)
         namespaces.remove(place.namespace)
+
+    def restore(self, host: str, *, without: Collection[str] = (), keep_ovs: bool = False) -> None:
+        """Give a host that was cut its power back."""
+        place = self.place(host)
         if not keep_ovs:
             for database in place.databases:
                 database.unlink(missing_ok=True)
         with _locked(self.directory):
-            wiring.wire(self.name, self.topology)
-            for guest in self._guests.all():
-                if guest.host == host:
-                    self._guests.add(guest)
+            self._wire([guest for guest in self._guests.all() if guest.host == host])
             self._start((place.node,), without)
+
+    def _wire(self, guests: list[Guest]) -> None:
+        beyond = [self.place(node.id) for node in self.topology.upstreams]
+        upstreams.forget_unfinished(beyond)
+        wiring.wire(self.name, self.topology)
+        upstreams.set_up(beyond)
+        for guest in guests:
+            self._guests.add(guest)
 
     def _start(self, nodes: tuple[Node, ...], without: Collection[str]) -> None:
         with ThreadPoolExecutor(max_workers=len(nodes)) as pool:

@@ -24,6 +24,7 @@ from netctl.lab import namespaces
 # linux/sockios.h and linux/ethtool.h
 _SIOCETHTOOL = 0x8946
 _ETHTOOL_STXCSUM = 0x17
+_IFF_UP = 1
 _SYSCTL = Path("/proc/sys/net")
 
 # A frame on a port of a userspace bridge reaches the kernel's own stack as well, which must keep silent about it:
@@ -35,6 +36,8 @@ HOST_SYSCTLS = {
     "ipv6/conf/default/addr_gen_mode": "1",
     "ipv6/conf/default/accept_ra": "0",
 }
+# Routers' answers may come another way than the question went; the rest is for the topology's `exec` lines to say.
+UPSTREAM_SYSCTLS = {"ipv4/conf/all/rp_filter": "0", "ipv4/conf/default/rp_filter": "0"}
 FABRIC_SYSCTLS = {"ipv6/conf/all/disable_ipv6": "1", "ipv6/conf/default/disable_ipv6": "1"}
 
 
@@ -152,6 +155,16 @@ def interfaces(namespace: str) -> frozenset[str]:
         return namespaces.run_in(namespace, read)
     except FileNotFoundError:
         return frozenset()
+
+
+def interfaces_up(namespace: str) -> frozenset[str]:
+    """Name the interfaces of a namespace that are set up."""
+
+    def read() -> frozenset[str]:
+        with IPRoute() as ipr:
+            return frozenset(link.get("ifname") for link in ipr.get_links() if link["flags"] & _IFF_UP)
+
+    return namespaces.run_in(namespace, read)
 
 
 def _lay(cables: list[Cable]) -> None:

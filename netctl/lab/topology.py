@@ -3,11 +3,15 @@
 Read is what the lab uses: `name`, `mgmt.ipv4-subnet`, nodes of kind `linux` and `bridge`, `mgmt-ipv4`, labels, links
 with two endpoints and `mtu`. Every other containerlab key is left to containerlab. Labels of ours are `netctl.*`:
 
-    netctl.role                     central (exactly one) or host
-    netctl.cluster                  on central: id of the cluster, `lab` when absent
+    netctl.role                     central (exactly one), host or upstream (none or more)
+    netctl.cluster                  on central: id of the hosts' cluster, `lab` when absent; on a host: its own
     netctl.tunnel-address           on a host: address of its tunnel endpoint with prefix length
     netctl.tunnel-virtual-switch    on a host: virtual switch that carries the tunnels, the first when absent
     netctl.uplink.{virtual switch}  on a host: its interfaces, joined by commas; the first is the bond's primary
+    netctl.vlans.{interface}        on an upstream: VLAN ids, joined by commas, of sub-interfaces `{interface}.{id}`
+
+An upstream stands for what is beyond: the physical router and hosts on the Internet. Its `exec` lines, containerlab's
+own key, are run in its namespace once, without a shell, and may use iproute2 and sysctl.
 
 Errors are `InvalidIntent` whose field is the path of the key in the file. Format: containerlab's "Topology definition".
 """
@@ -16,6 +20,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -23,6 +28,7 @@ from netctl.errors import InvalidIntent
 from netctl.lab.document import Section, read_yaml, shown
 
 HOSTS_MAX = 10
+VLAN_ID_MAX = 4094
 FABRIC = "fabric"  # the namespace of all bridges; no node of kind linux may be called so
 MANAGEMENT_INTERFACE = "eth0"  # containerlab's, too: links may not use it
 DEFAULT_MTU_BYTES = 9000  # carries a guest's 1500 in a tunnel with room to spare
@@ -31,7 +37,7 @@ _LAB = re.compile(r"[a-z]([a-z0-9-]{0,29}[a-z0-9])?\Z")
 _NODE = re.compile(r"[a-z][a-z0-9-]{0,9}\Z")
 _INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}\Z")
 _LABELS = ("netctl.role", "netctl.cluster", "netctl.tunnel-address", "netctl.tunnel-virtual-switch")
-_UPLINK = "netctl.uplink."
+_UPLINK, _VLANS = "netctl.uplink.", "netctl.vlans."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,14 +49,25 @@ class Uplink:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Vlans:
+    """The VLAN sub-interfaces of an interface."""
+
+    interface: str
+    vlan_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """Central or one host: a namespace with a management address."""
+    """Central, a host or an upstream: a namespace with a management address. An upstream has `vlans` and `commands`."""
 
     id: str
     management_ip: str
+    cluster: str = ""
     tunnel_address: str = ""
     tunnel_virtual_switch: str = ""
     uplinks: tuple[Uplink, ...] = ()
+    vlans: tuple[Vlans, ...] = ()
+    commands: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,13 +95,31 @@ class Topology:
     management_prefix: int
     central: Node
     hosts: tuple[Node, ...]
+    upstreams: tuple[Node, ...]
     bridges: tuple[str, ...]
     links: tuple[Link, ...]
 
     @property
     def nodes(self) -> tuple[Node, ...]:
-        """Central first, then the hosts."""
-        return (self.central, *self.hosts)
+        """Central first, then the hosts, then what is beyond."""
+        return (self.central, *self.hosts, *self.upstreams)
+
+    @property
+    def clusters(self) -> tuple[str, ...]:
+        """Every cluster, in the order in which the file names their hosts."""
+        return tuple(dict.fromkeys(host.cluster for host in self.hosts))
+
+    def hosts_of(self, cluster: str) -> tuple[Node, ...]:
+        """Return the hosts of a cluster."""
+        return tuple(host for host in self.hosts if host.cluster == cluster)
+
+    def cluster_of(self, virtual_switch: str) -> str:
+        """Return the cluster of a virtual switch: that of its hosts."""
+        return next(
+            host.cluster
+            for host in self.hosts
+            if virtual_switch in {uplink.virtual_switch for uplink in host.uplinks}
+        )
 
     def mtu_bytes(self, virtual_switch: str) -> int:
         """Return the smallest MTU of the links that serve a virtual switch."""
@@ -131,12 +166,16 @@ def parse_topology(text: str, *, name: str = "") -> Topology:
         raise InvalidIntent(
             "topology.nodes", f"{len(hosts)} nodes with netctl.role host; use 1 to {HOSTS_MAX}"
         )
+    cluster = _labels(linux[central[0]]).text("netctl.cluster", "lab")
     result = Topology(
         name=check_lab_name(name or file.text("name")),
-        cluster=_labels(linux[central[0]]).text("netctl.cluster", "lab"),
+        cluster=cluster,
         management_prefix=network.prefixlen,
         central=Node(id=_node_id(linux[central[0]], central[0]), management_ip=addresses[central[0]]),
-        hosts=tuple(_host(linux[key], key, addresses[key]) for key in hosts),
+        hosts=tuple(_host(linux[key], key, addresses[key], cluster) for key in hosts),
+        upstreams=tuple(
+            _upstream(linux[key], key, addresses[key]) for key, role in roles.items() if role == "upstream"
+        ),
         bridges=tuple(_bridge(nodes[key], key) for key in bridges),
         links=_links(topology, frozenset(nodes)),
     )
@@ -184,16 +223,17 @@ def _management_addresses(nodes: Mapping[str, Section], network: ipaddress.IPv4N
 def _labels(node: Section) -> Section:
     labels = node.mapping("labels")
     for key in labels.names():
-        if key.startswith("netctl.") and key not in _LABELS and not key.startswith(_UPLINK):
-            raise InvalidIntent(labels.at(key), f"no such label; known are {', '.join(_LABELS)}, {_UPLINK}*")
+        if key.startswith("netctl.") and key not in _LABELS and not key.startswith((_UPLINK, _VLANS)):
+            known = ", ".join((*_LABELS, f"{_UPLINK}*", f"{_VLANS}*"))
+            raise InvalidIntent(labels.at(key), f"no such label; known are {known}")
     return labels
 
 
 def _role(node: Section) -> str:
     labels = _labels(node)
     role = labels.text("netctl.role")
-    if role not in ("central", "host"):
-        raise InvalidIntent(labels.at("netctl.role"), f"must be central or host, is {role!r}")
+    if role not in ("central", "host", "upstream"):
+        raise InvalidIntent(labels.at("netctl.role"), f"must be central, host or upstream, is {role!r}")
     return role
 
 
@@ -210,7 +250,31 @@ def _bridge(node: Section, key: str) -> str:
     return key
 
 
-def _host(node: Section, key: str, management_ip: str) -> Node:
+def _upstream(node: Section, key: str, management_ip: str) -> Node:
+    lines = node.get("exec", [])
+    if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
+        raise InvalidIntent(node.at("exec"), f"must be a list of command lines, is {shown(lines)}")
+    commands = []
+    for i, line in enumerate(lines):
+        try:
+            commands.append(tuple(shlex.split(line)))
+        except ValueError as error:
+            raise InvalidIntent(f"{node.at('exec')}[{i}]", str(error)) from None
+        if not commands[-1]:
+            raise InvalidIntent(f"{node.at('exec')}[{i}]", "must be a command line, is empty")
+    labels = _labels(node)
+    vlans = tuple(_vlans(labels, label) for label in labels.names() if label.startswith(_VLANS))
+    return Node(id=_node_id(node, key), management_ip=management_ip, vlans=vlans, commands=tuple(commands))
+
+
+def _vlans(labels: Section, label: str) -> Vlans:
+    words = [word.strip() for word in labels.text(label).split(",")]
+    if not all(word.isdigit() and 1 <= int(word) <= VLAN_ID_MAX for word in words):
+        raise InvalidIntent(labels.at(label), f"must be VLAN ids, 1 to {VLAN_ID_MAX}, is {','.join(words)}")
+    return Vlans(interface=label.removeprefix(_VLANS), vlan_ids=tuple(int(word) for word in words))
+
+
+def _host(node: Section, key: str, management_ip: str, cluster: str) -> Node:
     labels = _labels(node)
     address = labels.text("netctl.tunnel-address")
     try:
@@ -230,6 +294,7 @@ def _host(node: Section, key: str, management_ip: str) -> Node:
     return Node(
         id=_node_id(node, key),
         management_ip=management_ip,
+        cluster=labels.text("netctl.cluster", cluster),
         tunnel_address=address,
         tunnel_virtual_switch=labels.text("netctl.tunnel-virtual-switch", uplinks[0].virtual_switch),
         uplinks=uplinks,
@@ -275,6 +340,11 @@ def _endpoint(value: object, path: str, nodes: frozenset[str]) -> Endpoint:
 
 def _check_uplinks(topology: Topology) -> None:
     connected = {end for link in topology.links for end in link.ends}
+    for node in topology.upstreams:
+        for vlans in node.vlans:
+            if Endpoint(node=node.id, interface=vlans.interface) not in connected:
+                where = f"topology.nodes.{node.id}.labels.{_VLANS}{vlans.interface}"
+                raise InvalidIntent(where, f"{vlans.interface!r} is not an endpoint of topology.links")
     ports = [end.interface for link in topology.links for end in link.ends if end.node in topology.bridges]
     if len(ports) != len(set(ports)):  # all bridges share one namespace
         raise InvalidIntent("topology.links", "two links use the same interface name at a bridge")
@@ -286,6 +356,13 @@ def _check_uplinks(topology: Topology) -> None:
                 f"{labels}.netctl.tunnel-virtual-switch",
                 f"{host.tunnel_virtual_switch} has no uplink here; known are {', '.join(sorted(switches))}",
             )
+        for switch in sorted(switches):
+            if host.cluster != topology.cluster_of(switch):
+                raise InvalidIntent(
+                    f"{labels}.{_UPLINK}{switch}",
+                    f"a virtual switch is of one cluster, and another host has {switch} in "
+                    f"{topology.cluster_of(switch)}; this one is in {host.cluster}",
+                )
         used: set[str] = set()
         for uplink in host.uplinks:
             for interface in uplink.interfaces:

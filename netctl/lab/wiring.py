@@ -21,7 +21,8 @@ def wire(lab: str, topology: Topology) -> None:
     for node in topology.nodes:
         namespace = namespaces.node_namespace(lab, node.id)
         if namespaces.ensure(namespace):
-            links.set_sysctls(namespace, links.HOST_SYSCTLS)
+            is_upstream = node in topology.upstreams
+            links.set_sysctls(namespace, links.UPSTREAM_SYSCTLS if is_upstream else links.HOST_SYSCTLS)
     largest = max((link.mtu_bytes for link in topology.links), default=_MANAGEMENT_MTU_BYTES)
     links.ensure_bridges(fabric, topology.bridges, largest)
     links.ensure_bridges(fabric, [MANAGEMENT_BRIDGE], _MANAGEMENT_MTU_BYTES)

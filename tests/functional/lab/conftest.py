@@ -10,7 +10,8 @@ from netctl.lab import lab as lab_module
 from netctl.lab.lab import Lab
 from tests.labs import own_labs
 
-TOPOLOGY = (Path(__file__).parents[3] / "containerlab" / "two-hosts.clab.yml").read_text()
+FOLDER = Path(__file__).parents[3] / "containerlab"
+TOPOLOGY = (FOLDER / "two-hosts.clab.yml").read_text()
 
 
 def lab_name(suffix: str) -> str:

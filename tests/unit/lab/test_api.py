@@ -5,7 +5,8 @@ from pathlib import Path
 from netctl.lab.api import infrastructure
 from netctl.lab.topology import parse_topology
 
-TOPOLOGY = parse_topology((Path(__file__).parents[3] / "containerlab" / "two-hosts.clab.yml").read_text())
+FOLDER = Path(__file__).parents[3] / "containerlab"
+TOPOLOGY = parse_topology((FOLDER / "two-hosts.clab.yml").read_text())
 
 
 def test_each_resource_follows_what_it_refers_to() -> None:
@@ -29,3 +30,16 @@ def test_hosts_and_mtus_are_the_topologys() -> None:
         ("virtualSwitches/vs0", ["eth1", "eth2"]),
         ("virtualSwitches/vs1", ["eth3"]),
     ]
+
+
+def test_each_cluster_has_its_own_virtual_switches_hosts_and_underlay() -> None:
+    found = dict(infrastructure(parse_topology((FOLDER / "two-clusters.clab.yml").read_text())))
+    assert list(found) == [
+        *("clusters/a", "clusters/b"),
+        *("virtualSwitches/va0", "virtualSwitches/vb0"),
+        *("hosts/a1", "hosts/b1"),
+    ]
+    assert [found[f"clusters/{c}"].cluster.underlay_mtu_bytes for c in "ab"] == [9000, 1600]
+    assert (
+        found["virtualSwitches/vb0"].virtual_switch.cluster == found["hosts/b1"].host.cluster == "clusters/b"
+    )

@@ -10,12 +10,13 @@ import yaml
 from netctl.errors import InvalidIntent
 from netctl.lab.topology import Endpoint, check_lab_name, parse_topology
 
-FILE = Path(__file__).parents[3] / "containerlab" / "two-hosts.clab.yml"
+FOLDER = Path(__file__).parents[3] / "containerlab"
+FILE = FOLDER / "two-hosts.clab.yml"
 Change = Callable[[dict[str, Any]], object]
 
 
-def changed(change: Change) -> str:
-    document = yaml.safe_load(FILE.read_text())
+def changed(change: Change, file: Path = FILE) -> str:
+    document = yaml.safe_load(file.read_text())
     change(document)
     return yaml.safe_dump(document, sort_keys=False)
 
@@ -65,6 +66,58 @@ def test_keys_that_only_containerlab_uses_are_left_to_it() -> None:
         document["topology"]["nodes"]["h1"]["labels"]["color"] = "blue"
 
     assert len(parse_topology(changed(change)).hosts) == 2
+
+
+def test_three_hosts_of_which_two_have_the_way_out_and_what_is_beyond() -> None:
+    topology = parse_topology((FOLDER / "three-hosts.clab.yml").read_text())
+    assert [host.id for host in topology.hosts] == ["h1", "h2", "h3"]
+    assert [len(host.uplinks) for host in topology.hosts] == [2, 2, 1]
+    assert (topology.mtu_bytes("vs0"), topology.mtu_bytes("vs1")) == (9000, 1500)
+    [upstream] = topology.upstreams
+    assert upstream in topology.nodes
+    assert [(vlans.interface, vlans.vlan_ids) for vlans in upstream.vlans] == [
+        ("eth1", (102,)),
+        ("eth2", (100, 101)),
+    ]
+    assert ("ip", "addr", "add", "198.51.100.1/24", "dev", "eth2.100") in upstream.commands
+
+
+def test_two_clusters_each_with_its_own_virtual_switch() -> None:
+    topology = parse_topology((FOLDER / "two-clusters.clab.yml").read_text())
+    assert topology.clusters == ("a", "b")
+    assert [topology.cluster_of(switch) for switch in topology.virtual_switches] == ["a", "b"]
+    assert [[host.id for host in topology.hosts_of(cluster)] for cluster in "ab"] == [["a1"], ["b1"]]
+
+
+def upstream(document: dict[str, Any], **changes: object) -> None:
+    document["topology"]["nodes"]["up"] = {"labels": {"netctl.role": "upstream"}} | changes
+
+
+UP = "topology.nodes.up"
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        (lambda d: upstream(d, exec="true"), f"{UP}.exec"),
+        (lambda d: upstream(d, exec=["true", 1]), f"{UP}.exec"),
+        (lambda d: upstream(d, exec=["true", "echo '"]), f"{UP}.exec[1]"),
+        (lambda d: upstream(d, exec=[""]), f"{UP}.exec[0]"),
+        (
+            lambda d: upstream(d, labels={"netctl.role": "upstream", "netctl.vlans.eth1": "4095"}),
+            f"{UP}.labels.netctl.vlans.eth1",
+        ),
+        (
+            lambda d: upstream(d, labels={"netctl.role": "upstream", "netctl.vlans.eth1": "5"}),
+            f"{UP}.labels.netctl.vlans.eth1",
+        ),
+        (lambda d: labels(d).update({"netctl.cluster": "x"}), "topology.nodes.h2.labels.netctl.uplink.vs0"),
+    ],
+)
+def test_what_is_beyond_and_clusters_are_read_strictly(change: Change, field: str) -> None:
+    with pytest.raises(InvalidIntent) as refused:
+        parse_topology(changed(change))
+    assert refused.value.field == field
 
 
 def node(document: dict[str, Any], name: str) -> dict[str, Any]:
