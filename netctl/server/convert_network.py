@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from netctl.errors import InvalidIntent
 from netctl.model.keys import ClusterId, HostId, Kind, NicId, SubnetId, VirtualSwitchId, VpcId
 from netctl.model.nic import Nic, NicMode, TrunkVlan
 from netctl.model.status import Status
@@ -58,6 +59,8 @@ def subnet_from_proto(message: network_pb2.Subnet) -> Subnet:
     kind = parse_enum("kind", message.kind, _SUBNET_KINDS, _SUBNET_KIND_NAMES)
     external = kind is SubnetKind.EXTERNAL
     has_switches = kind is SubnetKind.VLAN or (external and not message.vpc)
+    if has_switches and message.virtual_switches and not message.HasField("vlan_id"):
+        raise InvalidIntent("vlan_id", "is not set; name 1 to 4094, or 0 for an untagged network")
     return Subnet(
         id=SubnetId(parse_name("name", message.name, Kind.SUBNET)),
         meta=meta_from_proto(message),
@@ -118,7 +121,8 @@ def subnet_to_proto(subnet: Subnet, status: Status | None) -> network_pb2.Subnet
     meta_to_proto(subnet.meta, message)
     message.kind = _SUBNET_KIND_VALUES[subnet.kind]
     message.virtual_switches.extend(render_name(Kind.VIRTUAL_SWITCH, id) for id in subnet.virtual_switches)
-    message.vlan_id = subnet.vlan_id
+    if subnet.virtual_switches:
+        message.vlan_id = subnet.vlan_id
     message.clusters.extend(render_name(Kind.CLUSTER, id) for id in subnet.clusters)
     message.vni = subnet.vni
     message.vpc = render_name(Kind.VPC, subnet.vpc)

@@ -161,7 +161,9 @@ class Subnet(_message.Message):
     kind: Global___SubnetKind.ValueType
     """Cannot change."""
     vlan_id: _builtins.int
-    """VLAN and EXTERNAL: 1 to 4094, or 0 for untagged. One subnet per VLAN id and virtual switch."""
+    """VLAN and EXTERNAL, required with virtual switches: 1 to 4094, or 0 for untagged. One subnet per VLAN id and virtual
+    switch.
+    """
     vni: _builtins.int
     """Output only. Geneve network identifier, 1 to 16777215. VLAN subnets have one too: OVN tunnels
     their traffic while a guest migrates.
@@ -229,7 +231,7 @@ class Subnet(_message.Message):
         status: _status_pb2.Status | None = ...,
         kind: Global___SubnetKind.ValueType = ...,
         virtual_switches: _abc.Iterable[_builtins.str] | None = ...,
-        vlan_id: _builtins.int = ...,
+        vlan_id: _builtins.int | None = ...,
         clusters: _abc.Iterable[_builtins.str] | None = ...,
         vni: _builtins.int = ...,
         vpc: _builtins.str = ...,
@@ -241,13 +243,18 @@ class Subnet(_message.Message):
         gateway_mac_address: _builtins.str = ...,
         ipv6_mode: Global___Ipv6Mode.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_nat", b"_nat", "create_time", b"create_time", "dhcp", b"dhcp", "ipv4", b"ipv4", "ipv6", b"ipv6", "nat", b"nat", "status", b"status", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_nat", b"_nat", "_vlan_id", b"_vlan_id", "create_time", b"create_time", "dhcp", b"dhcp", "ipv4", b"ipv4", "ipv6", b"ipv6", "nat", b"nat", "status", b"status", "update_time", b"update_time", "vlan_id", b"vlan_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_nat", b"_nat", "clusters", b"clusters", "create_time", b"create_time", "dhcp", b"dhcp", "display_name", b"display_name", "gateway_mac_address", b"gateway_mac_address", "ipv4", b"ipv4", "ipv6", b"ipv6", "ipv6_mode", b"ipv6_mode", "kind", b"kind", "labels", b"labels", "mtu_bytes", b"mtu_bytes", "name", b"name", "nat", b"nat", "revision", b"revision", "status", b"status", "uid", b"uid", "update_time", b"update_time", "virtual_switches", b"virtual_switches", "vlan_id", b"vlan_id", "vni", b"vni", "vpc", b"vpc"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_nat", b"_nat", "_vlan_id", b"_vlan_id", "clusters", b"clusters", "create_time", b"create_time", "dhcp", b"dhcp", "display_name", b"display_name", "gateway_mac_address", b"gateway_mac_address", "ipv4", b"ipv4", "ipv6", b"ipv6", "ipv6_mode", b"ipv6_mode", "kind", b"kind", "labels", b"labels", "mtu_bytes", b"mtu_bytes", "name", b"name", "nat", b"nat", "revision", b"revision", "status", b"status", "uid", b"uid", "update_time", b"update_time", "virtual_switches", b"virtual_switches", "vlan_id", b"vlan_id", "vni", b"vni", "vpc", b"vpc"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__nat: _TypeAlias = _typing.Literal["nat"]  # noqa: Y015
     _WhichOneofArgType__nat: _TypeAlias = _typing.Literal["_nat", b"_nat"]  # noqa: Y015
+    _WhichOneofReturnType__vlan_id: _TypeAlias = _typing.Literal["vlan_id"]  # noqa: Y015
+    _WhichOneofArgType__vlan_id: _TypeAlias = _typing.Literal["_vlan_id", b"_vlan_id"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__nat) -> _WhichOneofReturnType__nat | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__vlan_id) -> _WhichOneofReturnType__vlan_id | None: ...
 
 Global___Subnet: _TypeAlias = Subnet  # noqa: Y015
 
