@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,8 +107,14 @@ class World:
 
 
 @contextmanager
-def world(directory: Path, *, with_northd: bool = False, template: Path | None = None) -> Iterator[World]:
-    """Run a controller, empty or with a copy of what `template` holds, and remove the processes after the block."""
+def world(
+    directory: Path,
+    *,
+    with_northd: bool = False,
+    template: Path | None = None,
+    ground: Callable[[], pb.BatchRequest] = infrastructure,
+) -> Iterator[World]:
+    """Run a controller, with only `ground` in it or a copy of what `template` holds; gone after the block."""
     if template is not None:
         shutil.copytree(template, directory, dirs_exist_ok=True)
     with ExitStack() as stack:
@@ -120,7 +126,7 @@ def world(directory: Path, *, with_northd: bool = False, template: Path | None =
         channel = stack.enter_context(channel_to(controller.address))
         here = World(nb, controller, channel, follower)
         if template is None:
-            here.batch(infrastructure())
+            here.batch(ground())
         here.wait_ready()
         yield here
 

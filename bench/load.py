@@ -1,4 +1,4 @@
-"""The load: NICs created over gRPC by a process of its own, so that it takes nothing from the controller's.
+"""The load: NICs or VPCs created over gRPC by a process of its own, so that it takes nothing from the controller's.
 
 `python -m bench.load` reads one `Work` as JSON from its standard input and prints one `Outcome`. Times are
 time.monotonic, which all processes of a machine share. Messages are made before the clock starts; connecting too.
@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 
 import grpc
 
+from bench import vpc_layout
 from bench.figures import percentile
 from bench.nics import batches, nic
 from netctl.v1 import network_pb2
@@ -28,13 +29,17 @@ Call = Callable[[], Awaitable[object]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """`count` NICs, `chunk` to a call (0: unary CreateNic), from `clients` that each wait for their answer."""
+    """`count` NICs, `chunk` to a call (0: unary CreateNic), from `clients` that each wait for their answer.
+
+    With `vpcs`: so many VPCs with all that is in them, one to a call.
+    """
 
     address: str
     count: int
     clients: int
     chunk: int = 0
     prefix: str = "n"
+    vpcs: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,9 +84,11 @@ async def _run(work: Work) -> Outcome:
 
 def _calls(work: Work, channel: grpc.aio.Channel, lane: int) -> list[Call]:
     """Return the calls of one client: every `clients`-th of all."""
-    if work.chunk:
+    if work.chunk or work.vpcs:
         batch = BatchServiceStub(channel).Batch
-        requests = batches(work.count, work.chunk, work.prefix)[lane :: work.clients]
+        requests = (
+            vpc_layout.batches(work.count) if work.vpcs else batches(work.count, work.chunk, work.prefix)
+        )[lane :: work.clients]
         return [lambda r=request: batch(r, timeout=_TIMEOUT_S) for request in requests]  # type: ignore[misc]
     create = NicServiceStub(channel).CreateNic
     messages = [

@@ -32,7 +32,9 @@ TARGETS = (Target(way=FULL, peer=DICTIONARY, most=3),)
 
 
 @dataclass(frozen=True, slots=True)
-class _Parts:
+class Parts:
+    """An installation whose reconciler is run by hand: one that always compares everything, and one that never does."""
+
     northbound: OvsdbNorthbound
     admission: Admission
     owner: str
@@ -44,22 +46,29 @@ def run(sizes: Sequence[int] = (1000, 10_000, 100_000), repetitions: int = 3) ->
     """Measure at every size, the ways in turns."""
     figures = []
     for size in sizes:
-        with (
-            TemporaryDirectory(prefix="netctl-bench-") as directory,
-            world(Path(directory), template=loaded(size)) as here,
-        ):
-            here.controller.stop()
-            with _parts(Path(directory), here.nb.remote) as parts:
-                before = parts.northbound.nb_cfg
-                for _ in range(repetitions):
-                    figures += _measure(parts, size)
-                if parts.northbound.nb_cfg != before:
-                    raise WrongCount(f"{parts.northbound.nb_cfg - before} transactions with nothing to write")
+        with parts_of(loaded(size)) as parts:
+            for _ in range(repetitions):
+                figures += measure(parts, size)
     return figures
 
 
 @contextmanager
-def _parts(directory: Path, remote: str) -> Iterator[_Parts]:
+def parts_of(template: Path) -> Iterator[Parts]:
+    """Work on a copy of an installation; see that nothing was written."""
+    with (
+        TemporaryDirectory(prefix="netctl-bench-") as directory,
+        world(Path(directory), template=template) as here,
+    ):
+        here.controller.stop()
+        with _parts(Path(directory), here.nb.remote) as parts:
+            before = parts.northbound.nb_cfg
+            yield parts
+            if parts.northbound.nb_cfg != before:
+                raise WrongCount(f"{parts.northbound.nb_cfg - before} transactions with nothing to write")
+
+
+@contextmanager
+def _parts(directory: Path, remote: str) -> Iterator[Parts]:
     with ExitStack() as stack:
         store = SqliteStore(directory / "state" / "netctl.db")
         stack.callback(store.close)
@@ -73,10 +82,11 @@ def _parts(directory: Path, remote: str) -> Iterator[_Parts]:
             settings = Settings(owner=store.owner, epoch=store.next_epoch(), resync_s=resync_s)
             passes.append(Reconciler(admission, northbound, StatusBoard(admission.snapshot), settings))
             passes[-1].step()  # what it has to compile, it has compiled now
-        yield _Parts(northbound, admission, store.owner, *passes)
+        yield Parts(northbound, admission, store.owner, *passes)
 
 
-def _measure(parts: _Parts, size: int) -> list[Figure]:
+def measure(parts: Parts, size: int, *, bench: str = "noop_pass") -> list[Figure]:
+    """Measure the ways in turns, some rounds."""
     snapshot = parts.admission.snapshot()
     desired, actual = compile_rows(snapshot, parts.owner), parts.northbound.owned_rows()
     ways: dict[str, Callable[[], object]] = {
@@ -92,8 +102,7 @@ def _measure(parts: _Parts, size: int) -> list[Figure]:
             action()
             taken[way].append(time.perf_counter() - began)
     return [
-        Figure(bench="noop_pass", way=way, size=size, seconds=median(seconds))
-        for way, seconds in taken.items()
+        Figure(bench=bench, way=way, size=size, seconds=median(seconds)) for way, seconds in taken.items()
     ]
 
 

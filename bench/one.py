@@ -49,6 +49,7 @@ BENCHES = {
         Bench(name="api_bulk", sizes=(1000, 10_000)),
         Bench(name="one_change", sizes=(1000, 10_000, 100_000)),
         Bench(name="noop_pass", sizes=(1000, 10_000, 100_000)),
+        Bench(name="vpcs", sizes=(10, 100, 1000), quick=(10,)),
         Bench(name="start", sizes=(1000, 10_000, 100_000)),
         Bench(name="latency", sizes=(10, 1000), quick=(10,)),
     )

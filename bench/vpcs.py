@@ -1,0 +1,101 @@
+"""VPCs with NAT, a route, a floating IP, two policies, 10 subnets of 10 NICs: made, compared, and changed in one place.
+
+`size` is how many VPCs. The limit and the peer write the very rows that netctl wrote, read back from its server: by
+hand a transaction a VPC or all in one, and through ovsdbapp one transaction for each object, as Neutron does. Counted:
+that all end with as many rows; no transaction when there is nothing to do; one for one change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bench import noop_pass, vpc_change, vpc_layout, vpc_peers
+from bench.controllers import cpu_s, rss_mb, world
+from bench.figures import Figure, Target, WrongCount
+from bench.load import Work, run_load
+from bench.loaded import loaded_vpcs
+from bench.recorded import Object, record, save
+from tests.servers import ovsdb_server
+
+CLIENTS = 4
+CREATE = "netctl, a VPC a call"
+PEER_UPTO = 100  # what one object costs does not depend on how many follow; reading 1000 back takes minutes
+_OFTEN = 100  # above, once: its time would be most of the run's
+TARGETS = (
+    Target(way=CREATE, peer=vpc_peers.RAW, least=0.35, by="rate_per_s"),
+    Target(way=CREATE, peer=vpc_peers.PEER, least=10, by="rate_per_s"),
+    Target(way=noop_pass.FULL, peer=noop_pass.DICTIONARY, most=3),
+    *vpc_change.TARGETS,
+)
+
+
+def run(sizes: Sequence[int] = (10, 100, 1000), repetitions: int = 3) -> list[Figure]:
+    """Measure everything at every size, the ways in turns."""
+    figures: list[Figure] = []
+    for size in sizes:
+        for _ in range(repetitions if size <= _OFTEN else 1):
+            figures += _create(size)
+        with noop_pass.parts_of(loaded_vpcs(size)) as parts:
+            vpc_change.check_reach(parts.admission.snapshot())
+            for _ in range(repetitions):
+                figures += noop_pass.measure(parts, size, bench="vpcs")
+        for _ in range(repetitions):
+            figures += vpc_change.measure(size, with_peer=size <= PEER_UPTO)
+    return figures
+
+
+def _create(size: int) -> list[Figure]:
+    with TemporaryDirectory(prefix="netctl-bench-") as text:
+        directory = Path(text)
+        figure, objects = _netctl(directory, size)
+        file = directory / "recorded.json"
+        save(objects, file)
+        ways = [vpc_peers.RAW, vpc_peers.RAW_WHOLE, *([vpc_peers.PEER] if size <= PEER_UPTO else [])]
+        return [figure, *(_peer(way, file, size, objects) for way in ways)]
+
+
+def _netctl(directory: Path, size: int) -> tuple[Figure, list[Object]]:
+    with world(directory, ground=vpc_layout.ground) as here:
+        before = _rows(record(str(here.nb.socket)))
+        pid = here.controller.pid
+        cpu = cpu_s(pid)
+        outcome = run_load(Work(address=here.controller.address, count=size, clients=CLIENTS, vpcs=True))
+        seconds = here.wait_ports(size * vpc_layout.PORTS) - outcome.began
+        cpu = cpu_s(pid) - cpu
+        objects = record(str(here.nb.socket))
+        written = _rows(objects) - before
+        figure = Figure(
+            bench="vpcs",
+            way=CREATE,
+            size=size,
+            rate_per_s=written / seconds,
+            seconds=seconds,
+            cpu_us_each=cpu / written * 1e6,
+            rss_mb=rss_mb(pid),
+        )
+    return figure, objects
+
+
+def _peer(way: str, file: Path, size: int, objects: Sequence[Object]) -> Figure:
+    with (
+        TemporaryDirectory(prefix="netctl-bench-") as directory,
+        ovsdb_server(Path(directory), "nb") as server,
+    ):
+        count, wall_s, cpu = vpc_peers.write(way, file, server.remote)
+        there = _rows(record(str(server.socket)))
+    if there != _rows(objects):
+        raise WrongCount(f"{way} left {there} rows, netctl {_rows(objects)}")
+    return Figure(
+        bench="vpcs",
+        way=way,
+        size=size,
+        rate_per_s=count / wall_s,
+        seconds=wall_s,
+        cpu_us_each=cpu / count * 1e6,
+    )
+
+
+def _rows(objects: Sequence[Object]) -> int:
+    return sum(len(object.rows) for object in objects)
