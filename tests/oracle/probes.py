@@ -1,0 +1,147 @@
+"""Probes of a layout: packets that are worth sending, from guests and from outside."""
+
+from __future__ import annotations
+
+import ipaddress
+import random
+from dataclasses import dataclass
+
+from netctl.model.nic import Nic
+from netctl.model.subnet import Subnet, SubnetKind
+from tests.oracle.neighbours import MACHINES, Neighbours
+from tests.oracle.routing import Fates, Oracle
+from tests.oracle.words import Layout, Packet, addresses_of, gateway_of, inside, networks_of
+
+# Machines somewhere in the world, RFC 5737 and RFC 3849.
+FAR = ("192.0.2.77", "2001:db8:77::7")
+_CLIENT_PORT = 40_000
+_SERVER_PORTS = (22, 80, 443)
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A packet and where it starts: at `nic`, or on `subnet`, where it is sent to whoever has address `neighbour`."""
+
+    packet: Packet
+    nic: str = ""
+    subnet: str = ""
+    neighbour: str = ""
+
+    def fates(self, layout: Layout) -> Fates:
+        """Ask the oracle."""
+        if self.nic:
+            return Oracle(layout).from_nic(self.nic, self.packet)
+        return Oracle(layout).from_outside(self.subnet, self.neighbour, self.packet)
+
+
+class Prober:
+    """Draws probes of a layout; the same seed draws the same ones."""
+
+    def __init__(self, layout: Layout, seed: int) -> None:
+        self.layout = layout
+        self._random = random.Random(seed)
+        self._targets = sorted(self._interesting())
+        self._from_ports, self._to_ports = self._ports()
+
+    def draw(self, count: int) -> list[Probe]:
+        """Return so many probes, each once; fewer where the layout is too poor."""
+        found: dict[Probe, None] = {}
+        for _ in range(count * 4):
+            probe = self._outer() if self._random.random() < 0.3 else self._inner()
+            if probe is not None:
+                found[probe] = None
+            if len(found) == count:
+                break
+        return list(found)
+
+    def _inner(self) -> Probe | None:
+        """Let a guest send, mostly to its own VPC; one without port security also what is not its own."""
+        nics = [nic for nic in self.layout.nics if nic.connected and addresses_of(nic)]
+        if not nics:
+            return None
+        nic = self._random.choice(nics)
+        source = self._random.choice(addresses_of(nic))
+        if not nic.port_security and self._random.random() < 0.4:
+            source = self._random.choice([*FAR, *self._siblings(nic)])
+        targets = self._targets if self._random.random() < 0.5 else self._siblings(nic)
+        packet = self._packet(source, targets)
+        return Probe(packet, nic=nic.id) if packet is not None else None
+
+    def _outer(self) -> Probe | None:
+        """Let a machine on an external subnet send, for itself or as the router of the world behind it."""
+        outer = [s for s in self.layout.subnets if s.kind is SubnetKind.EXTERNAL and not s.vpc]
+        if not outer:
+            return None
+        subnet = self._random.choice(outer)
+        packet = self._packet(self._random.choice([*_machines(subnet), *FAR]), self._targets)
+        if packet is None:
+            return None
+        if any(inside(packet.destination, cidr) for cidr in networks_of(subnet)):
+            neighbour = packet.destination
+        else:
+            routers = sorted(
+                address
+                for vpc in self.layout.vpcs
+                if (connection := vpc.connection(subnet.id)) is not None
+                for address in (connection.ipv4_address, connection.ipv6_address)
+                if address and (":" in address) == (packet.version == 6)
+            )
+            if not routers:
+                return None
+            neighbour = self._random.choice(routers)
+        if Neighbours(self.layout).everybody(subnet).get(neighbour, "02:").startswith("02:"):
+            return None  # two machines of the physical world among themselves
+        return Probe(packet, subnet=subnet.id, neighbour=neighbour)
+
+    def _packet(self, source: str, targets: list[str]) -> Packet | None:
+        version = ":" in source
+        fitting = [one for one in targets if (":" in one) == version and one != source]
+        if not fitting:
+            return None
+        target = self._random.choice(fitting)
+        protocol = self._random.choice(("icmp", "tcp", "udp"))
+        if protocol == "icmp":
+            return Packet(source, target)
+        ports = self._random.choice(self._from_ports), self._random.choice(self._to_ports)
+        return Packet(source, target, protocol, *ports)
+
+    def _siblings(self, nic: Nic) -> list[str]:
+        vpc = self.layout.subnet(nic.subnet).vpc
+        inner = {subnet.id for subnet in self.layout.subnets if subnet.vpc == vpc}
+        return [one for other in self.layout.nics if other.subnet in inner for one in addresses_of(other)]
+
+    def _interesting(self) -> set[str]:
+        found = {*FAR}
+        found |= {address for nic in self.layout.nics for address in addresses_of(nic)}
+        found |= {floating.address for floating in self.layout.floating_ips}
+        for vpc in self.layout.vpcs:
+            for connection in vpc.external_connections:
+                found |= {connection.ipv4_address, connection.ipv6_address}
+        for subnet in self.layout.subnets:
+            found |= {gateway_of(subnet, 4), gateway_of(subnet, 6)}
+            if subnet.kind is SubnetKind.EXTERNAL and not subnet.vpc:
+                found |= set(_machines(subnet))
+            else:
+                found |= {str(ipaddress.ip_network(cidr)[200]) for cidr in networks_of(subnet)}  # nobody's
+        for route in self.layout.routes:
+            network = ipaddress.ip_network(route.destination)
+            if 0 < network.prefixlen < network.max_prefixlen - 3:
+                found.add(str(network[9]))
+        return found - {""}
+
+    def _ports(self) -> tuple[list[int], list[int]]:
+        """Return client and server ports: ordinary ones, and those at the edges of what policies name."""
+        source, target = {_CLIENT_PORT}, set(_SERVER_PORTS)
+        for policy in self.layout.policies:
+            for ports, ranges in (
+                (source, policy.source_ports),
+                (target, policy.destination_ports),
+                (source, policy.destination_ports),  # the way back
+            ):
+                for part in ranges:
+                    ports |= {part.first - 1, part.first, part.last, part.last + 1}
+        return sorted(p for p in source if 0 < p < 65_536), sorted(p for p in target if 0 < p < 65_536)
+
+
+def _machines(subnet: Subnet) -> list[str]:
+    return [str(ipaddress.ip_network(cidr)[number]) for cidr in networks_of(subnet) for number in MACHINES]
