@@ -1,4 +1,4 @@
-"""Hypothesis strategies for the five nouns, as a client could ask for them."""
+"""Hypothesis strategies for the nouns of hosts and guests, as a client could ask for them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ import ipaddress
 from hypothesis import strategies as st
 
 from netctl.model.infra import Cluster, Host, Meta, Uplink, VirtualSwitch
-from netctl.model.intent import Intent
-from netctl.model.keys import ClusterId, HostId, NicId, SubnetId, VirtualSwitchId
-from netctl.model.nic import Nic
-from netctl.model.subnet import AddressRange, DhcpOptions, IpConfig, StaticRoute, Subnet, SubnetKind
+from netctl.model.keys import ClusterId, HostId, NicId, SubnetId, VirtualSwitchId, VpcId
+from netctl.model.nic import Nic, NicMode, TrunkVlan
+from netctl.model.subnet import AddressRange, DhcpOptions, IpConfig, Ipv6Mode, StaticRoute, Subnet, SubnetKind
 
 ids = st.from_regex(r"[a-z]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True)
 text = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=20)
@@ -59,7 +58,7 @@ def hosts(draw: st.DrawFn) -> Host:
 
 
 @st.composite
-def ip_configs(draw: st.DrawFn, version: int) -> IpConfig:
+def ip_configs(draw: st.DrawFn, version: int, *, with_gateway: bool = False) -> IpConfig:
     cidr = (
         f"10.{draw(st.integers(0, 255))}.0.0/16"
         if version == 4
@@ -80,7 +79,7 @@ def ip_configs(draw: st.DrawFn, version: int) -> IpConfig:
     return IpConfig(
         version=version,
         cidr=cidr,
-        gateway=address() if draw(st.booleans()) else "",
+        gateway=address() if with_gateway or draw(st.booleans()) else "",
         pools=pools,
         exclusions=pools[:1],
     )
@@ -109,26 +108,48 @@ def dhcps(draw: st.DrawFn, ip: IpConfig) -> DhcpOptions:
 
 @st.composite
 def subnets(draw: st.DrawFn) -> Subnet:
-    ip = draw(st.none() | ip_configs(4))
-    vlan = draw(st.booleans())
+    kind = draw(st.sampled_from(SubnetKind))
+    external = kind is SubnetKind.EXTERNAL
+    vpc = draw(ids) if kind is not SubnetKind.VLAN and draw(st.booleans()) else ""
+    has_vlan = kind is SubnetKind.VLAN or (external and not vpc)
+    v4, v6 = (ip_configs(version, with_gateway=external and not vpc) for version in (4, 6))
+    ipv4, ipv6 = draw(v4 if vpc or external else st.none() | v4), draw(st.none() | v6)
+    dhcp = draw(st.none() | dhcps(ipv4)) if ipv4 is not None and not external else None
+    modes = [Ipv6Mode.AUTO, *((Ipv6Mode.STATIC, Ipv6Mode.SLAAC) if ipv6 is not None and not external else ())]
+    if len(modes) > 1 and (dhcp is None or not dhcp.disabled):
+        modes = list(Ipv6Mode)
+    several = tuple(draw(st.lists(ids, min_size=1, max_size=3, unique=True)))
     return Subnet(
         id=SubnetId(draw(ids)),
         meta=draw(metas),
-        kind=SubnetKind.VLAN if vlan else SubnetKind.OVERLAY,
-        virtual_switches=(VirtualSwitchId(draw(ids) if vlan else ""),),
-        vlan_id=draw(st.integers(0, 4094)) if vlan else 0,
-        clusters=(ClusterId("" if vlan else draw(ids)),),
-        vpc="" if vlan else draw(st.sampled_from(["", "v1"])),
+        kind=kind,
+        virtual_switches=tuple(map(VirtualSwitchId, several)) if has_vlan else (),
+        vlan_id=draw(st.integers(0, 4094)) if has_vlan else 0,
+        clusters=() if has_vlan else tuple(map(ClusterId, several)),
+        vpc=VpcId(vpc),
         mtu_bytes=draw(st.just(0) | mtus),
-        ipv4=ip,
-        ipv6=draw(st.none() | ip_configs(6)),
-        dhcp=draw(st.none() | dhcps(ip)) if ip is not None else None,
+        ipv4=ipv4,
+        ipv6=ipv6,
+        dhcp=dhcp,
+        nat=external and draw(st.booleans()),
+        ipv6_mode=draw(st.sampled_from(modes)),
     )
+
+
+trunk_vlans = st.builds(
+    TrunkVlan,
+    vlan_id=st.integers(1, 4094),
+    subnet=(st.just("") | ids).map(SubnetId),
+    ipv4_address=st.just("") | ipv4,
+    ipv6_address=st.just("") | ipv6,
+)
 
 
 @st.composite
 def nics(draw: st.DrawFn) -> Nic:
     port_security = draw(st.booleans())
+    mode = draw(st.sampled_from(NicMode))
+    vlans = st.lists(trunk_vlans, max_size=3, unique_by=lambda vlan: vlan.vlan_id).map(tuple)
     return Nic(
         id=NicId(draw(ids)),
         meta=draw(metas),
@@ -140,7 +161,6 @@ def nics(draw: st.DrawFn) -> Nic:
         connected=draw(st.booleans()),
         port_security=port_security,
         allow_unknown_macs=not port_security and draw(st.booleans()),
+        mode=mode,
+        trunk_vlans=draw(vlans) if mode is NicMode.TRUNK else (),
     )
-
-
-intents: st.SearchStrategy[Intent] = st.one_of(clusters, virtual_switches, hosts(), subnets(), nics())
