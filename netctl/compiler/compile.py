@@ -1,43 +1,56 @@
-"""compile: intents to facts, one by one or all; and which intents' facts depend on which others."""
+"""compile: intents to facts, one by one or all."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from netctl.compiler.floating_ip import compile_floating_ip
 from netctl.compiler.nic import compile_nic
+from netctl.compiler.observed import NOTHING_OBSERVED, Observed
+from netctl.compiler.route import compile_route
+from netctl.compiler.routing_policy import compile_routing_policy
 from netctl.compiler.subnet import compile_subnet
-from netctl.model.keys import Key, Kind, SubnetId
+from netctl.compiler.vpc import compile_vpc
+from netctl.model.floating_ip import FloatingIp
+from netctl.model.keys import Key, Kind
 from netctl.model.nic import Nic
+from netctl.model.route import Route
+from netctl.model.routing_policy import RoutingPolicy
 from netctl.model.snapshot import Snapshot
 from netctl.model.subnet import Subnet
+from netctl.model.vpc import Vpc
 from netctl.nb.rows import Fact, FactKey, collect
 
+# The kinds of intents that have rows.
+COMPILED = (Kind.SUBNET, Kind.NIC, Kind.VPC, Kind.FLOATING_IP, Kind.ROUTE, Kind.ROUTING_POLICY)
 
-def compile_intent(snapshot: Snapshot, key: Key, owner: str) -> Iterator[Fact]:
+
+def compile_intent(
+    snapshot: Snapshot, key: Key, owner: str, observed: Observed = NOTHING_OBSERVED
+) -> Iterator[Fact]:
     """Yield the facts of one intent; none when it is gone or has no rows of its own (hosts, clusters, switches)."""
-    intent = snapshot.get(key)
-    if isinstance(intent, Subnet):
-        yield from compile_subnet(snapshot, intent, owner)
-    elif isinstance(intent, Nic):
-        yield from compile_nic(snapshot, intent, owner)
+    match snapshot.get(key):
+        case Nic() as nic:
+            yield from compile_nic(snapshot, nic, owner, observed)
+        case Subnet() as subnet:
+            yield from compile_subnet(snapshot, subnet, owner, observed)
+        case Vpc() as vpc:
+            yield from compile_vpc(snapshot, vpc, owner, observed)
+        case FloatingIp() as floating:
+            yield from compile_floating_ip(snapshot, floating, owner, observed)
+        case Route() as route:
+            yield from compile_route(snapshot, route, owner, observed)
+        case RoutingPolicy() as policy:
+            yield from compile_routing_policy(snapshot, policy, owner, observed)
 
 
-def compile_rows(snapshot: Snapshot, owner: str) -> dict[FactKey, Fact]:
+def compile_rows(
+    snapshot: Snapshot, owner: str, observed: Observed = NOTHING_OBSERVED
+) -> dict[FactKey, Fact]:
     """Return all facts of a snapshot: the definition of correct."""
     return collect(
         fact
-        for kind in (Kind.SUBNET, Kind.NIC)
+        for kind in COMPILED
         for intent in snapshot.of_kind(kind)
-        for fact in compile_intent(snapshot, (kind, intent.id), owner)
+        for fact in compile_intent(snapshot, (kind, intent.id), owner, observed)
     )
-
-
-def dependents(snapshot: Snapshot, key: Key) -> Iterator[Key]:
-    """Yield the intents whose facts read intent `key`, itself first.
-
-    The intents that read one which is gone have changed themselves: nothing is removed while others refer to it.
-    """
-    yield key
-    if key[0] is Kind.SUBNET:
-        for nic in snapshot.nics_of_subnet(SubnetId(key[1])):
-            yield Kind.NIC, nic.id

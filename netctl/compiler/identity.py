@@ -1,4 +1,8 @@
-"""Names of our rows: the uuid of each, and the external_ids that say whose it is."""
+"""Names of our rows: the uuid of each, what the others call it, and the external_ids that say whose it is.
+
+A row's uuid is made of uids, so that a name used again is another row. Who maps rows back to intents (trace, describe)
+reads the names here: a port's name tells whose it is.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +32,7 @@ def localnet_name(subnet: Uid, switch: str) -> str:
 
 @lru_cache(maxsize=_SUBNETS)
 def dhcpv4_uuid(subnet: Uid) -> str:
-    """Return the DHCP_Options of a subnet."""
+    """Return the DHCP_Options of a subnet for IPv4."""
     return row_uuid("DHCP_Options", subnet, "ipv4")
 
 
@@ -38,9 +42,130 @@ def dhcpv4_reference(subnet: Uid) -> frozenset[str]:
     return frozenset({dhcpv4_uuid(subnet)})
 
 
+@lru_cache(maxsize=_SUBNETS)
+def dhcpv6_uuid(subnet: Uid) -> str:
+    """Return the DHCP_Options of a subnet for IPv6."""
+    return row_uuid("DHCP_Options", subnet, "ipv6")
+
+
+@lru_cache(maxsize=_SUBNETS)
+def dhcpv6_reference(subnet: Uid) -> frozenset[str]:
+    """Return a NIC's reference to the DHCP_Options of its subnet."""
+    return frozenset({dhcpv6_uuid(subnet)})
+
+
 def port_uuid(nic: Uid) -> str:
-    """Return the Logical_Switch_Port of a NIC."""
+    """Return the Logical_Switch_Port of a NIC; the NIC's uid is its name."""
     return row_uuid("Logical_Switch_Port", nic)
+
+
+def child_uuid(nic: Uid, vlan_id: int) -> str:
+    """Return the Logical_Switch_Port of one VLAN of a trunk NIC."""
+    return row_uuid("Logical_Switch_Port", nic, str(vlan_id))
+
+
+def child_name(nic: Uid, vlan_id: int) -> str:
+    """Return the name of that port."""
+    return f"{nic}-{vlan_id}"
+
+
+@lru_cache(maxsize=_SUBNETS)
+def router_uuid(vpc: Uid) -> str:
+    """Return the Logical_Router of a VPC."""
+    return row_uuid("Logical_Router", vpc)
+
+
+def gateway_port_uuid(subnet: Uid) -> str:
+    """Return the Logical_Router_Port of a VPC's own subnet, which has the subnet's gateway addresses."""
+    return row_uuid("Logical_Router_Port", subnet)
+
+
+def gateway_port_name(subnet: Uid) -> str:
+    """Return the name of that port."""
+    return f"lrp-{subnet}"
+
+
+def gateway_peer_uuid(subnet: Uid) -> str:
+    """Return the Logical_Switch_Port of a subnet that leads to its VPC's router."""
+    return row_uuid("Logical_Switch_Port", subnet, "router")
+
+
+def gateway_peer_name(subnet: Uid) -> str:
+    """Return the name of that port."""
+    return f"lsp-{subnet}"
+
+
+def external_port_uuid(vpc: Uid, subnet: Uid) -> str:
+    """Return the Logical_Router_Port of a VPC on an external subnet that it is connected to."""
+    return row_uuid("Logical_Router_Port", vpc, subnet)
+
+
+def external_port_name(vpc: Uid, subnet: Uid) -> str:
+    """Return the name of that port."""
+    return f"lrp-{vpc}-{subnet}"
+
+
+def external_peer_uuid(vpc: Uid, subnet: Uid) -> str:
+    """Return the Logical_Switch_Port of an external subnet that leads to a connected VPC's router."""
+    return row_uuid("Logical_Switch_Port", vpc, subnet, "router")
+
+
+def external_peer_name(vpc: Uid, subnet: Uid) -> str:
+    """Return the name of that port."""
+    return f"lsp-{vpc}-{subnet}"
+
+
+def gateway_group_uuid(vpc: Uid, subnet: Uid) -> str:
+    """Return the HA_Chassis_Group of a connection."""
+    return row_uuid("HA_Chassis_Group", vpc, subnet)
+
+
+def gateway_group_name(vpc: Uid, subnet: Uid) -> str:
+    """Return the name of that group, which must be unique."""
+    return f"{vpc}-{subnet}"
+
+
+def gateway_uuid(vpc: Uid, subnet: Uid, host: str) -> str:
+    """Return the HA_Chassis of one gateway host of a connection."""
+    return row_uuid("HA_Chassis", vpc, subnet, host)
+
+
+def snat_uuid(inner: Uid, vpc: Uid, external: Uid, cidr: str) -> str:
+    """Return the NAT row by which the network `cidr` of `inner` leaves the router of `vpc` to an external subnet.
+
+    `inner` is a subnet of the VPC, or another VPC that is connected to it.
+    """
+    return row_uuid("NAT", inner, vpc, external, cidr)
+
+
+def floating_uuid(floating_ip: Uid) -> str:
+    """Return the NAT row of a floating IP."""
+    return row_uuid("NAT", floating_ip)
+
+
+def guard_uuid(subnet: Uid, external: Uid) -> str:
+    """Return the Logical_Router_Policy that keeps an external subnet from the private addresses of a subnet."""
+    return row_uuid("Logical_Router_Policy", subnet, external)
+
+
+def route_uuid(route: Uid, next_hop: str) -> str:
+    """Return the Logical_Router_Static_Route of one next hop of a route."""
+    return row_uuid("Logical_Router_Static_Route", route, next_hop)
+
+
+def spoke_route_uuid(spoke: Uid, external: Uid, prefix: str) -> str:
+    """Return the route on a transit VPC's router to a routable prefix of a VPC connected to it."""
+    return row_uuid("Logical_Router_Static_Route", spoke, external, prefix)
+
+
+def bfd_uuid(vpc: Uid, external: Uid, next_hop: str) -> str:
+    """Return the BFD session of a VPC's router with a next hop; all of its routes share it."""
+    return row_uuid("BFD", vpc, external, next_hop)
+
+
+def policy_uuid(policy: Uid, way: str, version: int) -> str:
+    """Return the Logical_Router_Policy of a routing policy: `way` forth or back, for IPv4 or IPv6."""
+    return row_uuid("Logical_Router_Policy", policy, way, str(version))
 
 
 def external_ids(owner: str, key: Key) -> dict[str, str]:

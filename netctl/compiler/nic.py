@@ -1,63 +1,108 @@
-"""Nic to Logical_Switch_Port."""
+"""Nic to Logical_Switch_Port, and a trunk's VLANs to one each."""
 
 from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 
-from netctl.compiler.identity import dhcpv4_reference, external_ids, port_uuid, switch_uuid
-from netctl.compiler.subnet import serves_dhcp
+from netctl.compiler import identity
+from netctl.compiler.dhcp import serves_dhcp, serves_dhcpv6
+from netctl.compiler.identity import external_ids, switch_uuid
+from netctl.compiler.observed import Observed
 from netctl.model.intent import key_of
 from netctl.model.nic import Nic
 from netctl.model.snapshot import Snapshot
-from netctl.nb.rows import Fact, Member, Row
+from netctl.model.subnet import Subnet
+from netctl.nb.rows import Fact, Member, Row, Value
 
 _EMPTY: frozenset[str] = frozenset()
 _UP, _DOWN = frozenset({True}), frozenset({False})
 _HOSTS = 4096
 
 
-def compile_nic(snapshot: Snapshot, nic: Nic, owner: str) -> Iterator[Fact]:
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where one port of a NIC is, and the addresses that it has there."""
+
+    subnet: Subnet
+    ipv4_address: str
+    ipv6_address: str
+
+
+def compile_nic(snapshot: Snapshot, nic: Nic, owner: str, observed: Observed) -> Iterator[Fact]:
     """Yield the rows of one NIC."""
     subnet = snapshot.subnet(nic.subnet)
     if subnet is None:  # admission refuses this; a store edited by hand must not stop the others
         return
-    port = port_uuid(nic.meta.uid)
-    own = " ".join(part for part in (nic.mac_address, nic.ipv4_address, nic.ipv6_address) if part)
-    held = frozenset({own})
-    own_only = frozenset({f"{own} {local}"}) if (local := _link_local(nic)) else held
-    leased = bool(nic.ipv4_address) and serves_dhcp(subnet)
-    yield Row(
-        "Logical_Switch_Port",
-        port,
-        {
-            "name": nic.meta.uid,
-            "type": "",
-            "addresses": frozenset({own, "unknown"}) if nic.allow_unknown_macs else held,
-            "port_security": own_only if nic.port_security else _EMPTY,
-            "enabled": _UP if nic.connected else _DOWN,
-            "dhcpv4_options": dhcpv4_reference(subnet.meta.uid) if leased else _EMPTY,
-            # Binding guard: without it any chassis with this iface-id may claim the port.
-            "options": _requested_chassis(nic.host) if nic.host else {},
-            "external_ids": external_ids(owner, key_of(nic)),
-        },
-    )
+    marks = external_ids(owner, key_of(nic))
+    port = identity.port_uuid(nic.meta.uid)
+    columns = _columns(nic, _Place(subnet, nic.ipv4_address, nic.ipv6_address), observed)
+    columns["name"] = nic.meta.uid
+    columns["external_ids"] = marks
+    yield Row("Logical_Switch_Port", port, columns)
     yield Member("Logical_Switch", switch_uuid(subnet.meta.uid), "ports", port)
+    if nic.trunk_vlans:
+        yield from _children(snapshot, nic, marks, observed)
 
 
-def _link_local(nic: Nic) -> str:
+def _children(snapshot: Snapshot, nic: Nic, marks: dict[str, str], observed: Observed) -> Iterator[Fact]:
+    for vlan in nic.trunk_vlans:
+        subnet = snapshot.subnet(vlan.subnet)
+        if subnet is None:
+            continue
+        port = identity.child_uuid(nic.meta.uid, vlan.vlan_id)
+        columns = _columns(nic, _Place(subnet, vlan.ipv4_address, vlan.ipv6_address), observed)
+        columns["name"] = identity.child_name(nic.meta.uid, vlan.vlan_id)
+        columns["external_ids"] = marks
+        columns["parent_name"] = frozenset({str(nic.meta.uid)})
+        columns["tag_request"] = frozenset({vlan.vlan_id})  # northd copies it to `tag`, which is not ours
+        yield Row("Logical_Switch_Port", port, columns)
+        yield Member("Logical_Switch", switch_uuid(subnet.meta.uid), "ports", port)
+
+
+def _columns(nic: Nic, place: _Place, observed: Observed) -> dict[str, Value]:
+    """Return what ports of NICs have in common; a child follows its parent in everything but its place."""
+    subnet = place.subnet
+    own = " ".join(part for part in (nic.mac_address, place.ipv4_address, place.ipv6_address) if part)
+    held = frozenset({own})
+    leased = bool(place.ipv4_address) and serves_dhcp(subnet)
+    leased_ipv6 = bool(place.ipv6_address) and serves_dhcpv6(subnet, observed)
+    return {
+        "type": "",
+        "addresses": frozenset({own, "unknown"}) if nic.allow_unknown_macs else held,
+        "port_security": _port_security(nic, place, own, held) if nic.port_security else _EMPTY,
+        "enabled": _UP if nic.connected else _DOWN,
+        "dhcpv4_options": identity.dhcpv4_reference(subnet.meta.uid) if leased else _EMPTY,
+        "dhcpv6_options": identity.dhcpv6_reference(subnet.meta.uid) if leased_ipv6 else _EMPTY,
+        # Binding guard: without it any chassis with this iface-id may claim the port. A child's chassis must be
+        # its parent's, or a trunk that moves leaves its VLANs behind.
+        "options": _requested_chassis(nic.host) if nic.host else {},
+    }
+
+
+def _port_security(nic: Nic, place: _Place, own: str, held: frozenset[str]) -> frozenset[str]:
+    if (
+        nic.trunks_all
+    ):  # OVN looks below the tags that it lets pass: addresses of other VLANs would be forged ones
+        return frozenset({nic.mac_address})
+    local = _link_local(nic.mac_address, place.ipv6_address)
+    return frozenset({f"{own} {local}"}) if local else held
+
+
+def _link_local(mac_address: str, ipv6_address: str) -> str:
     """Return the link-local address that a guest with IPv6 makes of its MAC (RFC 4291, appendix A), else "".
 
     OVN knows it too, but ovn-controller 23.03 lets its neighbour advertisements pass only with hop limit 225, and they
     have 255: guests would not find each other by link-local address. Named outright, it passes.
     """
-    if not nic.ipv6_address:
+    if not ipv6_address:
         return ""
-    raw = bytes.fromhex(nic.mac_address.replace(":", ""))
+    raw = bytes.fromhex(mac_address.replace(":", ""))
     low = bytes([raw[0] ^ 2]) + raw[1:3] + b"\xff\xfe" + raw[3:]
     local = str(ipaddress.IPv6Address(b"\xfe\x80" + bytes(6) + low))
-    return "" if local == nic.ipv6_address else local
+    return "" if local == ipv6_address else local
 
 
 @lru_cache(maxsize=_HOSTS)

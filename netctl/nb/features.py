@@ -21,12 +21,38 @@ REQUIRED_COLUMNS: Mapping[str, frozenset[str]] = {
             "enabled",
             "options",
             "dhcpv4_options",
+            "dhcpv6_options",
             "tag",
+            "parent_name",
+            "tag_request",
             "external_ids",
         }
     ),
     "DHCP_Options": frozenset({"cidr", "options", "external_ids"}),
+    "Logical_Router": frozenset(
+        {"name", "ports", "nat", "static_routes", "policies", "options", "external_ids"}
+    ),
+    "Logical_Router_Port": frozenset(
+        {"name", "mac", "networks", "ha_chassis_group", "options", "ipv6_ra_configs", "external_ids"}
+    ),
+    "NAT": frozenset({"type", "external_ip", "logical_ip", "logical_port", "external_mac", "external_ids"}),
+    "Logical_Router_Static_Route": frozenset({"ip_prefix", "nexthop", "output_port", "bfd", "external_ids"}),
+    "Logical_Router_Policy": frozenset({"priority", "match", "action", "nexthops", "external_ids"}),
+    "BFD": frozenset({"logical_port", "dst_ip", "min_tx", "min_rx", "detect_mult", "external_ids"}),
+    "HA_Chassis_Group": frozenset({"name", "ha_chassis", "external_ids"}),
+    "HA_Chassis": frozenset({"chassis_name", "priority", "external_ids"}),
 }
+# Columns that we write where they are. NAT.gateway_port: OVN 22.06.
+OPTIONAL_COLUMNS: Mapping[str, frozenset[str]] = {"NAT": frozenset({"gateway_port"})}
+# What we look at: all that we may write.
+WANTED_COLUMNS: Mapping[str, frozenset[str]] = {
+    table: columns | OPTIONAL_COLUMNS.get(table, frozenset()) for table, columns in REQUIRED_COLUMNS.items()
+}
+
+# CVE-2026-5367: ovn-controller answers DHCPv6 with the client's id and as much of its own memory as the client likes.
+# Fixed in these releases, by branch, and in every later branch; branches that ended before are not (oss-security,
+# 2026-04-20). No earlier version is safe.
+_DHCPV6_FIXED: Mapping[tuple[int, ...], int] = {(24, 3): 8, (24, 9): 4, (25, 3): 3, (25, 9): 3, (26, 3): 1}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,3 +88,18 @@ def check_supported(features: Features) -> None:
                 f"the northbound schema {features.schema_version} lacks {table}.{missing[0]}:"
                 " upgrade ovn-central to OVN 22.03 or newer"
             )
+
+
+def dhcpv6_safe(features: Features) -> bool:
+    """May this OVN be asked to answer DHCPv6 (CVE-2026-5367)? One of unknown version may not.
+
+    northd tells its own version; ovn-controller, which has the fault, is upgraded before it (ovn-upgrades(7)).
+    """
+    try:
+        version = parse_version(features.northd_version.split("-", 1)[0])
+    except ValueError:
+        return False
+    branch = version[:2]
+    if branch in _DHCPV6_FIXED:
+        return version[2:] >= (_DHCPV6_FIXED[branch],)
+    return len(version) >= 2 and branch > max(_DHCPV6_FIXED)

@@ -14,7 +14,7 @@ import orjson
 
 from netctl.bulk import BULK_ROWS, without_collector
 from netctl.errors import Conflict, NorthboundUnavailable, Rejected
-from netctl.nb.features import REQUIRED_COLUMNS, Features
+from netctl.nb.features import WANTED_COLUMNS, Features
 from netctl.nb.rows import Delta, FactKey, Row, Rows
 from netctl.ovsdb.client import Client
 from netctl.ovsdb.fence import count_up, fence
@@ -37,7 +37,7 @@ class OvsdbNorthbound:
         *,
         owner: str,
         wake: Callable[[], None],
-        tables: Mapping[str, frozenset[str]] = REQUIRED_COLUMNS,
+        tables: Mapping[str, frozenset[str]] = WANTED_COLUMNS,
         timeout_s: float = 10.0,
         probe_s: float = 5.0,
     ) -> None:

@@ -1,6 +1,8 @@
 """Desired facts, kept current by recompiling only the intents that changed and those that read them.
 
-`DesiredFacts` after any path of updates equals `compile_rows(snapshot)`: a property test holds it to that.
+`DesiredFacts` after any path of updates equals `compile_rows(snapshot, owner, observed)`: a property test holds it to
+that. It keeps the snapshot before: what read an intent that is gone now (the next route to its destination) is found
+there.
 """
 
 from __future__ import annotations
@@ -8,21 +10,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from netctl.bulk import BULK_ROWS, settle, without_collector
-from netctl.compiler.compile import compile_intent, dependents
-from netctl.model.keys import Key, Kind
+from netctl.compiler.compile import COMPILED, compile_intent
+from netctl.compiler.dependents import dependents, readers_of_observed
+from netctl.compiler.observed import NOTHING_OBSERVED, Observed
+from netctl.model.keys import Key
 from netctl.model.snapshot import Snapshot
 from netctl.nb.rows import Fact, FactKey
 
 
 class DesiredFacts:
-    """Owns: the facts of every intent, and which intent each fact comes from."""
+    """Owns: the facts of every intent, which intent each fact comes from, and what they were compiled from."""
 
     def __init__(self, owner: str) -> None:
         self._owner = owner
         self._facts: dict[FactKey, Fact] = {}
         self._of_intent: dict[Key, tuple[FactKey, ...]] = {}
+        self._snapshot = Snapshot.empty()
+        self.observed = NOTHING_OBSERVED
         self.intent_of: dict[FactKey, Key] = {}
-        self.revision = 0
+
+    @property
+    def revision(self) -> int:
+        """The revision that the facts are compiled from."""
+        return self._snapshot.revision
 
     @property
     def facts(self) -> Mapping[FactKey, Fact]:
@@ -33,38 +43,62 @@ class DesiredFacts:
         """Return the keys of an intent's facts."""
         return self._of_intent.get(key, ())
 
-    def update(self, snapshot: Snapshot, changed: frozenset[Key] | None) -> set[FactKey]:
+    def update(
+        self, snapshot: Snapshot, changed: frozenset[Key] | None, observed: Observed = NOTHING_OBSERVED
+    ) -> set[FactKey]:
         """Recompile what `changed` (None: everything) asks for; return the fact keys that may differ now."""
-        everything = changed is None
-        if changed is None:
-            changed = frozenset(key for key in self._of_intent) | frozenset(
-                (kind, intent.id) for kind in (Kind.SUBNET, Kind.NIC) for intent in snapshot.of_kind(kind)
-            )
-        touched: set[FactKey] = set()
-        with without_collector(len(changed) > BULK_ROWS):
-            for intent in {reader for key in changed for reader in dependents(snapshot, key)}:
-                touched |= self._recompile(snapshot, intent)
+        readers = self._readers(snapshot, changed, observed)
+        everything = readers is None
+        if readers is None:
+            readers = {
+                *self._of_intent,
+                *((kind, one.id) for kind in COMPILED for one in snapshot.of_kind(kind)),
+            }
+        with without_collector(len(readers) > BULK_ROWS):
+            touched = self._recompile(snapshot, readers, observed)
             if everything:
                 settle()
-        self.revision = snapshot.revision
+        self._snapshot, self.observed = snapshot, observed
         return touched
 
-    def _recompile(self, snapshot: Snapshot, key: Key) -> set[FactKey]:
-        fresh = {fact.key: fact for fact in compile_intent(snapshot, key, self._owner)}
-        old = self._of_intent.get(key, ())
-        touched = {k for k, fact in fresh.items() if self._facts.get(k) != fact}
-        for gone in old:
-            if gone not in fresh:
-                touched.add(gone)
-                del self._facts[gone]
+    def _readers(
+        self, snapshot: Snapshot, changed: frozenset[Key] | None, observed: Observed
+    ) -> set[Key] | None:
+        """Return the intents to compile again, None for all."""
+        if changed is None:
+            return None
+        readers: set[Key] = set()
+        for before_and_after in (self._snapshot, snapshot):
+            for key in changed:
+                readers.update(dependents(before_and_after, key))
+        if observed != self.observed:
+            blind = readers_of_observed(snapshot, self.observed, observed)
+            if blind is None:
+                return None
+            readers.update(blind)
+        return readers
+
+    def _recompile(self, snapshot: Snapshot, keys: set[Key], observed: Observed) -> set[FactKey]:
+        """Compile intents again; nothing has changed when that raises.
+
+        All of them are taken out before any is put in: a fact may pass from one to another.
+        """
+        fresh = [(key, tuple(compile_intent(snapshot, key, self._owner, observed))) for key in keys]
+        old: dict[FactKey, Fact] = {}
+        for key in keys:
+            for gone in self._of_intent.pop(key, ()):
+                old[gone] = self._facts.pop(gone)
                 del self.intent_of[gone]
-        for k, fact in fresh.items():
-            holder = self.intent_of.setdefault(k, key)
-            if holder != key:
-                raise ValueError(f"{key} and {holder} both compile {k}")
-            self._facts[k] = fact
-        if fresh:
-            self._of_intent[key] = tuple(fresh)
-        else:
-            self._of_intent.pop(key, None)
-        return touched
+        touched: set[FactKey] = set()
+        for key, facts in fresh:
+            if facts:
+                self._of_intent[key] = tuple(fact.key for fact in facts)
+            for fact in facts:
+                holder = self.intent_of.setdefault(fact.key, key)
+                if fact.key in self._facts:
+                    raise ValueError(f"{key} and {holder} both compile {fact.key}")
+                before = old.pop(fact.key, None)
+                if before != fact:
+                    touched.add(fact.key)
+                self._facts[fact.key] = fact if before is None or before != fact else before
+        return touched | old.keys()

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 
 import structlog
 
-from netctl.compiler.compile import dependents
+from netctl.compiler.dependents import depth, hanging_on
 from netctl.crashpoints import crashpoint
 from netctl.errors import NetctlError, Rejected
 from netctl.loop import Clock
-from netctl.model.keys import Key, Kind
+from netctl.model.keys import Key
 from netctl.model.snapshot import Snapshot
 from netctl.nb.diff import diff
 from netctl.nb.features import check_supported
@@ -154,7 +154,7 @@ class Reconciler:
             self._poison_facts |= self._frozen_facts(snapshot, key)
 
     def _frozen_facts(self, snapshot: Snapshot, key: Key) -> set[FactKey]:
-        return {fact for other in dependents(snapshot, key) for fact in self._desired.facts_of(other)}
+        return {fact for other in hanging_on(snapshot, key) for fact in self._desired.facts_of(other)}
 
     def _write(self, snapshot: Snapshot) -> int:
         """Apply the delta; return the nb_cfg at which the northbound database equals the snapshot."""
@@ -199,13 +199,13 @@ class Reconciler:
 
     def _apply_apart(self, snapshot: Snapshot, delta: Delta) -> int:
         parts = group_by_intent(delta, self._desired.intent_of)
-        nb_cfg, refused = isolate(parts, self._apply, _order)
+        nb_cfg, refused = isolate(parts, self._apply, lambda key: _order(snapshot, key))
         for key, message in refused.items():
             intent = snapshot.get(key) if key is not None else None
             if key is None or intent is None:  # nothing to hang a status on: the whole pass fails loudly
                 raise Rejected(message)
             self._poison[key] = Poison(revision=intent.meta.revision, message=message)
-            for dependent in list(dependents(snapshot, key))[1:]:
+            for dependent in list(hanging_on(snapshot, key))[1:]:
                 self._poison.setdefault(dependent, self._behind(snapshot, dependent, key))
         return nb_cfg or self._northbound.nb_cfg
 
@@ -221,8 +221,6 @@ class Reconciler:
         self._metrics.poisoned.set(len(self._poison))
 
 
-def _order(key: Key | None) -> int:
-    """What goes first frees names; then what others refer to."""
-    if key is None:
-        return 0
-    return 1 if key[0] is Kind.SUBNET else 2
+def _order(snapshot: Snapshot, key: Key | None) -> int:
+    """What goes first frees names; then what others' rows stand in."""
+    return 0 if key is None else depth(snapshot, key)

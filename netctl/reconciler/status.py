@@ -11,7 +11,6 @@ from netctl.model.keys import HostId, Key
 from netctl.model.nic import Nic
 from netctl.model.snapshot import Snapshot
 from netctl.model.status import HostReport, Phase, Status
-from netctl.model.subnet import Subnet
 from netctl.reconciler.poison import Poison
 from netctl.reconciler.reports import Heard
 
@@ -58,13 +57,13 @@ def _verdict(key: Key, intent: Intent, snapshot: Snapshot, world: World) -> Verd
         return Phase.FAILED, "REJECTED_BY_OVN", f"{poison.message}; its rows are left as they were"
     if world.northbound_revision < intent.meta.revision:
         return Phase.PENDING, "WAITING_FOR_NORTHBOUND", world.held or "the next pass writes it"
-    if isinstance(intent, Subnet):
-        return _subnet(intent, world)
-    return _nic(intent, snapshot, world)
+    if isinstance(intent, Nic):
+        return _nic(intent, snapshot, world)
+    return _worked_off(intent, world)
 
 
-def _subnet(subnet: Subnet, world: World) -> Verdict:
-    if world.sb_cfg < world.required_cfg(subnet.meta.revision):
+def _worked_off(intent: Intent, world: World) -> Verdict:
+    if world.sb_cfg < world.required_cfg(intent.meta.revision):
         return Phase.PENDING, "WAITING_FOR_NORTHD", "ovn-northd has not worked it off yet; is it running?"
     return _PROGRAMMED
 

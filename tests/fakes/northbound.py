@@ -10,29 +10,18 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 
 from netctl.errors import Conflict, NetctlError, NorthboundUnavailable, Rejected
-from netctl.nb.features import REQUIRED_COLUMNS, Features
+from netctl.nb.features import WANTED_COLUMNS, Features
 from netctl.nb.rows import OWNER_KEY, Delta, Fact, FactKey, MapEdit, Member, Row, RowKey, Rows, Update, Value
-
-_NOTHING: Mapping[str, str] = {}
-_EMPTY: frozenset[str] = frozenset()
-_DEFAULTS: Mapping[str, Mapping[str, Value]] = {
-    "Logical_Switch": {"name": "", "other_config": _NOTHING, "external_ids": _NOTHING},
-    "Logical_Switch_Port": {
-        "name": "",
-        "type": "",
-        "addresses": _EMPTY,
-        "port_security": _EMPTY,
-        "enabled": _EMPTY,
-        "options": _NOTHING,
-        "dhcpv4_options": _EMPTY,
-        "tag": _EMPTY,
-        "external_ids": _NOTHING,
-    },
-    "DHCP_Options": {"cidr": "", "options": _NOTHING, "external_ids": _NOTHING},
-}
-_SETS = {"Logical_Switch": {"ports": "Logical_Switch_Port"}}
-_TENDER = frozenset({"Logical_Switch_Port"})  # die with the last set that holds them
-_UNIQUE = (("Logical_Switch_Port", "name"),)
+from tests.fakes.northbound_schema import (
+    DEFAULTS,
+    SETS,
+    STRONG,
+    TENDER,
+    UNIQUE,
+    WEAK,
+    check_columns,
+    references,
+)
 
 
 class FakeNorthbound:
@@ -62,9 +51,7 @@ class FakeNorthbound:
     def features(self) -> Features:
         """Return those of OVN 23.03."""
         self._require_connection()
-        return Features(
-            schema_version="7.0.0", northd_version="23.03.1-20.27.0-70.6", columns=REQUIRED_COLUMNS
-        )
+        return Features(schema_version="7.0.0", northd_version="23.03.1-20.27.0-70.6", columns=WANTED_COLUMNS)
 
     def owned_rows(self) -> Rows:
         """Return our facts as of the last `take_changed` or `apply`."""
@@ -154,7 +141,7 @@ class FakeNorthbound:
 
     def hand_insert(self, table: str, uuid: str, columns: Mapping[str, Value]) -> None:
         """Insert a row."""
-        self._rows[table, uuid] = {**_DEFAULTS[table], **columns}
+        self._rows[table, uuid] = {**DEFAULTS[table], **columns}
         self._wake()
 
     def hand_update(self, table: str, uuid: str, columns: Mapping[str, Value]) -> None:
@@ -215,7 +202,7 @@ class FakeNorthbound:
         for table, uuid in ours:
             yield Row(table, uuid, dict(self._rows[table, uuid]))
         for (table, parent, column), members in self._sets.items():
-            kind = _SETS[table][column]
+            kind = SETS[table][column]
             yield from (Member(table, parent, column, member) for member in members if (kind, member) in ours)
 
     def _is_ours(self, columns: Mapping[str, Value]) -> bool:
@@ -239,13 +226,13 @@ class FakeNorthbound:
 
     def _write(self, delta: Delta) -> None:
         for row in delta.insert:
-            _check_columns(row.table, row.uuid, row.columns)
+            check_columns(row.table, row.uuid, row.columns)
             if row.key in self._rows:  # its mark was taken away: it is ours all the same
                 self._update(_adopted(row))
             else:
-                self._rows[row.key] = {**_DEFAULTS[row.table], **row.columns}
+                self._rows[row.key] = {**DEFAULTS[row.table], **row.columns}
         for update in delta.update:
-            _check_columns(update.table, update.uuid, {**update.columns, **update.maps})
+            check_columns(update.table, update.uuid, {**update.columns, **update.maps})
             self._update(update)
         for member in delta.remove:
             self._sets.get((member.table, member.parent, member.column), set()).discard(member.member)
@@ -256,13 +243,9 @@ class FakeNorthbound:
             self._rows.pop(key, None)
             for members in self._sets.values():
                 members.discard(key[1])
-        held = {member.member for member in delta.add}
+        held = {member.member for member in delta.add} | self._held()
         for row in delta.insert:
-            if (
-                row.table in _TENDER
-                and row.uuid not in held
-                and row.uuid not in set().union(*self._sets.values())
-            ):
+            if row.table in TENDER and row.uuid not in held:
                 raise Rejected(f"insert {row.table} {row.uuid}: nothing in the transaction refers to it")
 
     def _update(self, update: Update) -> None:
@@ -280,43 +263,52 @@ class FakeNorthbound:
         self._collect_garbage()
         for (table, parent, column), members in self._sets.items():
             for member in members:
-                if (_SETS[table][column], member) not in self._rows:
+                if (SETS[table][column], member) not in self._rows:
                     raise Rejected(
                         f"commit: referential integrity violation: {table} {parent} {column} {member}"
                     )
-        for table, column in _UNIQUE:
-            seen: dict[Value, str] = {}
+        for (table, uuid), columns in self._rows.items():
+            for column, target in ((c, t) for (of, c), t in STRONG.items() if of == table):
+                for member in references(columns, column):
+                    if (target, member) not in self._rows:
+                        raise Rejected(
+                            f"commit: referential integrity violation: {table} {uuid} {column} {member}"
+                        )
+        for table, index in UNIQUE:
+            seen: dict[tuple[Value, ...], str] = {}
             for (name, uuid), columns in self._rows.items():
-                other = seen.setdefault(columns[column], uuid) if name == table else uuid
-                if other != uuid:
-                    raise Rejected(f"commit: constraint violation: {other} and {uuid}: same {table}.{column}")
+                if name == table:
+                    other = seen.setdefault(tuple(columns[column] for column in index), uuid)
+                    if other != uuid:
+                        raise Rejected(
+                            f"commit: constraint violation: {other} and {uuid}: same {table}.{index[0]}"
+                        )
+
+    def _held(self) -> set[str]:
+        """Return the rows that strong references hold."""
+        held: set[str] = set().union(*self._sets.values())
+        for table, column in STRONG:
+            for (name, _), columns in self._rows.items():
+                if name == table:
+                    held |= references(columns, column)
+        return held
 
     def _collect_garbage(self) -> None:
-        for key in [key for key in self._sets if key[:2] not in self._rows]:
-            del self._sets[key]
-        held = set().union(*self._sets.values())
-        for table, uuid in [key for key in self._rows if key[0] in _TENDER and key[1] not in held]:
-            del self._rows[table, uuid]
+        gone: list[RowKey] = [("", "")]
+        while gone:  # what held a row that dies may have held others
+            for name in [name for name in self._sets if name[:2] not in self._rows]:
+                del self._sets[name]
+            held = self._held()
+            gone = [key for key in self._rows if key[0] in TENDER and key[1] not in held]
+            for key in gone:
+                del self._rows[key]
         there = {uuid for _, uuid in self._rows}
-        for columns in self._rows.values():  # weak references to what is gone are emptied
-            targets = columns.get("dhcpv4_options")
-            if isinstance(targets, frozenset) and not targets <= there:
-                columns["dhcpv4_options"] = frozenset(targets & there)
+        for columns in self._rows.values():
+            for column in WEAK & columns.keys():
+                if not (targets := references(columns, column)) <= there:
+                    columns[column] = frozenset(targets & there)
 
 
 def _adopted(row: Row) -> Update:
     maps = {column: MapEdit(put=value) for column, value in row.columns.items() if isinstance(value, Mapping)}
     return Update(row.table, row.uuid, {c: v for c, v in row.columns.items() if c not in maps}, maps)
-
-
-def _check_columns(table: str, uuid: str, columns: Mapping[str, object]) -> None:
-    """Refuse what the schema would: unknown columns, a tag outside 1 to 4095, a NUL."""
-    for column, value in columns.items():
-        if column not in _DEFAULTS.get(table, _NOTHING):
-            raise Rejected(f"{table} {uuid}: the connected schema has no column {column}")
-        if column == "tag" and isinstance(value, frozenset) and any(not 1 <= tag <= 4095 for tag in value):
-            raise Rejected(
-                f"update {table} {uuid}: constraint violation: {sorted(value)} is not in the valid range"
-            )
-        if "\\x00" in repr(value):
-            raise Rejected(f"{table} {uuid}: a value holds a NUL")

@@ -53,7 +53,7 @@ def test_a_deleted_nic_is_gone_from_the_southbound(plane: Plane) -> None:
     plane.arrive(vlan(), N1, N2)
     plane.arrive(vlan(), N1)
     bindings = plane.sb.ctl("ovn-sbctl", "--bare", "--columns=logical_port", "list", "Port_Binding").split()
-    assert set(bindings) == {uid_of("n1"), f"localnet-{uid_of('v10')}"}
+    assert set(bindings) == {uid_of("n1"), f"localnet-{uid_of('v10')}-vs0"}
 
 
 def test_vlan_and_vni_arrive_in_the_southbound(plane: Plane) -> None:

@@ -36,7 +36,7 @@ def test_infra_has_no_rows() -> None:
 
 def test_a_vlan_subnet_is_a_switch_with_a_localnet_port() -> None:
     rows = rows_of(vlan(dhcp=False))
-    switch, localnet = switch_uuid(uid_of("v10")), localnet_uuid(uid_of("v10"))
+    switch, localnet = switch_uuid(uid_of("v10")), localnet_uuid(uid_of("v10"), "vs0")
     assert set(rows) == {
         ("Logical_Switch", switch),
         ("Logical_Switch_Port", localnet),
@@ -48,7 +48,7 @@ def test_a_vlan_subnet_is_a_switch_with_a_localnet_port() -> None:
         "external_ids": MARKS,
     }
     assert row(rows, "Logical_Switch_Port", localnet).columns == {
-        "name": f"localnet-{uid_of('v10')}",
+        "name": f"localnet-{uid_of('v10')}-vs0",
         "type": "localnet",
         "addresses": {"unknown"},
         "tag": {10},
@@ -59,7 +59,7 @@ def test_a_vlan_subnet_is_a_switch_with_a_localnet_port() -> None:
 
 def test_vlan_0_is_untagged() -> None:
     rows = rows_of(vlan("v0", 0, dhcp=False))
-    assert row(rows, "Logical_Switch_Port", localnet_uuid(uid_of("v0"))).columns["tag"] == frozenset()
+    assert row(rows, "Logical_Switch_Port", localnet_uuid(uid_of("v0"), "vs0")).columns["tag"] == frozenset()
 
 
 def test_an_overlay_subnet_has_no_localnet_port() -> None:
@@ -110,6 +110,7 @@ def test_a_nic_is_a_port_of_its_switch() -> None:
         "port_security": {own},
         "enabled": {True},
         "dhcpv4_options": {dhcpv4_uuid(uid_of("v10"))},
+        "dhcpv6_options": frozenset(),
         "options": {"requested-chassis": "h1"},
         "external_ids": {"netctl:owner": OWNER, "netctl:kind": "nics", "netctl:id": "n1"},
     }
@@ -186,7 +187,7 @@ def test_an_assignment_has_the_bridges_and_nics_of_its_host_alone() -> None:
         tap_name=nic("b").tap_name,
         mac_address="50:6b:8d:00:00:05",
         mtu_bytes=1500,
-        localnet=f"localnet-{uid_of('v10')}",
+        localnet=f"localnet-{uid_of('v10')}-vs0",
     )
 
 

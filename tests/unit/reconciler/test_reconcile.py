@@ -210,7 +210,7 @@ def test_a_poison_intent_is_set_aside_and_the_rest_goes_on() -> None:
 def test_a_poisoned_subnet_takes_its_nics_along_and_no_others() -> None:
     bench = Bench()
     bench.northbound.hand_insert("Logical_Switch", "foreign", {"name": "theirs"})
-    bench.northbound.hand_insert("Logical_Switch_Port", "thief", {"name": f"localnet-{uid_of('v20')}"})
+    bench.northbound.hand_insert("Logical_Switch_Port", "thief", {"name": f"localnet-{uid_of('v20')}-vs0"})
     bench.northbound.hand_add("Logical_Switch", "foreign", "ports", "thief")
     bench.arrive(vlan(), nic("n1", host=""), vlan("v20", 20), nic("n2", "v20", number=6, host=""))
     assert bench.phase("v20", Kind.SUBNET)[1] == bench.phase("n2")[1] == "REJECTED_BY_OVN"

@@ -1,0 +1,164 @@
+"""Who reads whom, and whose rows hang on whose: the two relations between intents that incremental work needs.
+
+`dependents` must name every intent whose facts read another; a property test holds that against full compilation.
+It is asked of the snapshot before a change and of the one after it: what read an intent that is gone is found in the
+first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netctl.compiler.observed import Observed
+from netctl.model.infra import Host
+from netctl.model.intent import key_of
+from netctl.model.keys import Key, Kind, SubnetId, VpcId
+from netctl.model.nic import Nic
+from netctl.model.route import Route
+from netctl.model.snapshot import Snapshot
+from netctl.model.subnet import Subnet, SubnetKind
+from netctl.model.vpc import Vpc
+
+
+def dependents(snapshot: Snapshot, key: Key) -> Iterator[Key]:
+    """Yield the intents whose facts read intent `key` in this snapshot, itself first; some more than once."""
+    yield key
+    match snapshot.get(key):
+        case Nic() as nic:
+            yield from _floating_ips_of(snapshot, nic)
+            if nic.trunks_all:
+                yield Kind.SUBNET, nic.subnet
+        case Subnet() as subnet:
+            yield from _readers_of_subnet(snapshot, subnet)
+        case Vpc() as vpc:
+            yield from _readers_of_vpc(snapshot, vpc)
+        case Route() as route:
+            yield from map(key_of, snapshot.routes_to(route.vpc, route.destination))
+            if route.bfd is not None:  # who writes a session that several routes share
+                yield from _watching(snapshot, route.vpc)
+        case Host() as host:  # its uplinks decide which floating IPs it can serve
+            for nic in snapshot.nics_of_host(host.id):
+                yield from _floating_ips_of(snapshot, nic)
+
+
+def readers_of_observed(snapshot: Snapshot, before: Observed, after: Observed) -> Iterator[Key] | None:
+    """Yield the intents whose facts read what changed between two observations; None when all may."""
+    if (before.dhcpv6, before.nat_gateway_port) != (after.dhcpv6, after.nat_gateway_port):
+        return None
+    return _readers_of_dead(snapshot, {vpc for vpc, _ in before.dead ^ after.dead})
+
+
+def hanging_on(snapshot: Snapshot, key: Key) -> Iterator[Key]:
+    """Yield the intents whose rows stand in, or refer to, rows of intent `key` or of those, itself first.
+
+    What OVN refuses takes these with it: a port without its switch would vanish without a word.
+    """
+    seen: set[Key] = set()
+    waiting = [key]
+    while waiting:
+        current = waiting.pop()
+        if current not in seen:
+            seen.add(current)
+            yield current
+            waiting += _hanging_directly(snapshot, current)
+
+
+def depth(snapshot: Snapshot, key: Key) -> int:
+    """Return how many others' rows stand below an intent's: what hangs on others is written after them."""
+    match snapshot.get(key):
+        case Subnet() as subnet:
+            return _depth_of_vpc(snapshot, subnet.vpc, frozenset()) + 1
+        case Vpc() as vpc:
+            return _depth_of_vpc(snapshot, vpc.id, frozenset())
+    return _DEEPEST
+
+
+_DEEPEST = 1_000
+
+
+def _depth_of_vpc(snapshot: Snapshot, id: VpcId, above: frozenset[VpcId]) -> int:
+    vpc = snapshot.vpc(id) if id and id not in above else None
+    if vpc is None:
+        return 0
+    below = 0
+    for connection in vpc.external_connections:
+        external = snapshot.subnet(connection.subnet)
+        if external is not None:
+            below = max(below, _depth_of_vpc(snapshot, external.vpc, above | {id}) + 1)
+    return below + 1
+
+
+def _hanging_directly(snapshot: Snapshot, key: Key) -> Iterator[Key]:
+    match snapshot.get(key):
+        case Subnet() as subnet:
+            yield from _ports_of(snapshot, subnet)
+            yield from map(key_of, snapshot.vpcs_of_subnet(subnet.id))
+        case Vpc() as vpc:
+            yield from map(key_of, snapshot.subnets_of_vpc(vpc.id))
+            yield from _things_of_vpc(snapshot, vpc)
+            yield from _spokes_of(snapshot, vpc)
+
+
+def _readers_of_subnet(snapshot: Snapshot, subnet: Subnet) -> Iterator[Key]:
+    yield from _ports_of(snapshot, subnet)
+    for vpc in snapshot.vpcs_of_subnet(subnet.id):
+        yield Kind.VPC, vpc.id
+        yield from _readers_of_vpc(snapshot, vpc)
+    vpc_inside = snapshot.vpc(subnet.vpc) if subnet.vpc else None
+    if vpc_inside is None:
+        return
+    yield Kind.VPC, vpc_inside.id  # the largest MTU
+    for other in snapshot.subnets_of_vpc(vpc_inside.id):
+        if other.mtu_bytes < subnet.mtu_bytes:
+            yield Kind.SUBNET, other.id
+    yield from map(key_of, snapshot.routes_of_vpc(vpc_inside.id))
+    yield from map(key_of, snapshot.policies_of_vpc(vpc_inside.id))
+    for nic in snapshot.nics_of_subnet(subnet.id):
+        yield from _floating_ips_of(snapshot, nic)
+
+
+def _readers_of_vpc(snapshot: Snapshot, vpc: Vpc) -> Iterator[Key]:
+    yield from map(key_of, snapshot.subnets_of_vpc(vpc.id))
+    yield from _things_of_vpc(snapshot, vpc)
+    yield from _spokes_of(snapshot, vpc)
+
+
+def _things_of_vpc(snapshot: Snapshot, vpc: Vpc) -> Iterator[Key]:
+    """Yield routes, policies and floating IPs of a VPC; those of NICs are found by the external subnet."""
+    yield from map(key_of, snapshot.routes_of_vpc(vpc.id))
+    yield from map(key_of, snapshot.policies_of_vpc(vpc.id))
+    yield from map(key_of, snapshot.floating_ips_of_vpc(vpc.id))
+    for connection in vpc.external_connections:
+        for floating in snapshot.floating_ips_of_subnet(connection.subnet):
+            nic = snapshot.nic(floating.nic) if floating.nic else None
+            subnet = snapshot.subnet(nic.subnet) if nic is not None else None
+            if subnet is not None and subnet.vpc == vpc.id:
+                yield Kind.FLOATING_IP, floating.id
+
+
+def _spokes_of(snapshot: Snapshot, vpc: Vpc) -> Iterator[Key]:
+    for subnet in snapshot.subnets_of_vpc(vpc.id):
+        if subnet.kind is SubnetKind.EXTERNAL:
+            yield from map(key_of, snapshot.vpcs_of_subnet(subnet.id))
+
+
+def _ports_of(snapshot: Snapshot, subnet: Subnet) -> Iterator[Key]:
+    for nic in snapshot.nics_of_subnet(SubnetId(subnet.id)):
+        yield Kind.NIC, nic.id
+    for nic in snapshot.trunks_of_subnet(subnet.id):
+        yield Kind.NIC, nic.id
+
+
+def _floating_ips_of(snapshot: Snapshot, nic: Nic) -> Iterator[Key]:
+    for floating in snapshot.floating_ips_of_nic(nic.id):
+        yield Kind.FLOATING_IP, floating.id
+
+
+def _watching(snapshot: Snapshot, vpc: VpcId) -> Iterator[Key]:
+    return (key_of(route) for route in snapshot.routes_of_vpc(vpc) if route.bfd is not None)
+
+
+def _readers_of_dead(snapshot: Snapshot, vpcs: set[VpcId]) -> Iterator[Key]:
+    for vpc in vpcs:
+        yield from map(key_of, snapshot.routes_of_vpc(vpc))
+        yield from map(key_of, snapshot.policies_of_vpc(vpc))
