@@ -20,16 +20,16 @@ from netctl.cli.client import Client
 from netctl.cli.documents import Document, Documents, read_documents
 from netctl.cli.failures import NOT_FOUND, Failure
 from netctl.cli.kinds import KINDS, Kind, kind_of_name
-from netctl.cli.messages import wrap
+from netctl.cli.messages import references_of, wrap
+from netctl.cli.order import Step, in_order
 from netctl.cli.outcome import Outcome, compare
 from netctl.v1 import operations_pb2 as operations
 
 SET_LABEL = "netctl.set"
 # Above this many resources of a kind, reading all pages is cheaper than reading each.
 _GETS_MAX = 50
-# NICs and subnets go first, so that what they used (an address, a VLAN id) is free for what is new; hosts, virtual
-# switches and clusters go last, after what stays has been moved off them.
-_GO_FIRST = ("Nic", "Subnet")
+# Who asks for one of these goes first, lest it is allocated to who asked for any.
+_CERTAIN = ("mac_address", "ipv4_address", "ipv6_address", "bridge", "address", "ranges")
 _EDIT_FIELD = re.compile(r"edits\[(\d+)\]\.?(?:apply\.(?:\w+\.)?)?(.*)")
 
 
@@ -64,16 +64,18 @@ def load(files: Sequence[str], set_name: str) -> Documents:
 def make_plan(client: Client, documents: Documents, *, prune: bool) -> Plan:
     """Read what is there and return the edits, in the order of dependence."""
     plan = Plan(set_name=documents.set_name)
-    removals = _find_removals(client, documents) if prune else []
-    for resource in (it for it in removals if it.DESCRIPTOR.name in _GO_FIRST):
-        _add_removal(plan, resource)
+    removals = {it.name: it for it in _find_removals(client, documents)} if prune else {}
+    items = {item.resource.name: item for item in documents.items}
+    existing: dict[str, Any] = {}
     for kind in KINDS:
-        items = sorted((item for item in documents.items if item.kind is kind), key=_leaves_choice)
-        existing = _read_existing(client, kind, items)
-        for item in items:
-            _add_apply(plan, item, existing.get(item.resource.name))
-    for resource in (it for it in removals if it.DESCRIPTOR.name not in _GO_FIRST):
-        _add_removal(plan, resource)
+        existing |= _read_existing(client, kind, [name for name, item in items.items() if item.kind is kind])
+    steps = [_removal_step(resource) for resource in removals.values()]
+    steps += [_apply_step(item.resource, existing.get(name)) for name, item in items.items()]
+    for step in in_order(steps):
+        if step.is_removal:
+            _add_removal(plan, removals[step.name])
+        else:
+            _add_apply(plan, items[step.name], existing.get(step.name))
     return plan
 
 
@@ -108,14 +110,27 @@ def _read_text(file: str) -> str:
         raise Failure(f"{file}: not UTF-8 text", code="INVALID_FILE") from None
 
 
-def _leaves_choice(item: Document) -> bool:
-    """Whoever asks for a certain address or bridge goes first, lest it is allocated to who asked for any."""
-    names = ("mac_address", "ipv4_address", "ipv6_address", "bridge")
-    return not any(getattr(item.resource, name, "") for name in names)
+def _removal_step(resource: Any) -> Step:
+    return Step(
+        name=resource.name,
+        message=resource.DESCRIPTOR.name,
+        is_removal=True,
+        needs=frozenset(references_of(resource)),
+    )
+
+
+def _apply_step(resource: Any, before: Any) -> Step:
+    return Step(
+        name=resource.name,
+        message=resource.DESCRIPTOR.name,
+        is_certain=any(getattr(resource, name, "") for name in _CERTAIN),
+        needs=frozenset(references_of(resource)),
+        leaves=frozenset(references_of(before)) if before is not None else frozenset(),
+    )
 
 
 def _find_removals(client: Client, documents: Documents) -> list[Any]:
-    """Return what carries the set's label and is not in the files, dependents first."""
+    """Return what carries the set's label and is not in the files."""
     keep = {item.resource.name for item in documents.items}
     found = []
     for kind in reversed(KINDS):
@@ -126,10 +141,10 @@ def _find_removals(client: Client, documents: Documents) -> list[Any]:
     return found
 
 
-def _read_existing(client: Client, kind: Kind, items: Sequence[Document]) -> dict[str, Any]:
-    names = {item.resource.name for item in items}
+def _read_existing(client: Client, kind: Kind, names: Sequence[str]) -> dict[str, Any]:
     if len(names) > _GETS_MAX:
-        return {it.name: it for it in api.list_all(client, kind) if it.name in names}
+        wanted = set(names)
+        return {it.name: it for it in api.list_all(client, kind) if it.name in wanted}
     found = {name: _get_or_none(client, name) for name in names}
     return {name: resource for name, resource in found.items() if resource is not None}
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from netctl.cli.failures import Failure
-from netctl.cli.kinds import parse_kind, parse_kinds, parse_name, resource_name
+from netctl.cli.kinds import WORDS_AND_SHORTS, parse_kind, parse_kinds, parse_name, resource_name
 from netctl.cli.options import (
     DEFAULT_TIMEOUT_S,
     KindArgument,
@@ -34,7 +34,7 @@ AllKindsArgument = Annotated[
     str,
     typer.Argument(
         metavar="KIND",
-        help="cluster, virtualswitch (vs), host, subnet (sn), nic, several with commas, or all.",
+        help=f"{WORDS_AND_SHORTS}; several with commas, or all.",
         autocompletion=complete_kind,
     ),
 ]
@@ -64,7 +64,7 @@ FilterOption = Annotated[
     typer.Option(
         "--filter",
         metavar="FILTER",
-        help="Terms joined by AND, e.g. 'status.phase != PROGRAMMED AND host = \"hosts/h1\"'.",
+        help="Terms joined by AND, e.g. 'status.phase != PROGRAMMED AND host = hosts/h1'; lists: clusters:clusters/c1.",
         show_default=False,
     ),
 ]

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from netctl.cli.flags import EXAMPLES, FLAGS, Flag
+from netctl.cli.flag import Flag
+from netctl.cli.flags import EXAMPLES, FLAGS
 from netctl.cli.kinds import KINDS, Kind, parse_kind, resource_name
 from netctl.cli.options import (
     DEFAULT_TIMEOUT_S,

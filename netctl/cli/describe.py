@@ -10,28 +10,36 @@ from netctl.cli.client import Client
 from netctl.cli.failures import Failure
 from netctl.cli.history import render_change
 from netctl.cli.host_report import describe_report, read_report
-from netctl.cli.kinds import BY_COLLECTION, REFERENCES, Kind, kind_of_name
-from netctl.cli.messages import flatten, render_json
+from netctl.cli.kinds import BY_COLLECTION, Kind, kind_of_name
+from netctl.cli.messages import flatten, references_of, render_json
 from netctl.cli.output import paint, print_data
 from netctl.cli.show import quote
 from netctl.cli.tables import phase_of
 
 SHOWN = 20
 CHANGES = 5
-# Who can refer to a kind: (collection, field of the filter). Uplinks are a list inside a host, read from the host.
+# Who can refer to a kind: collection and filter, before the name.
 _USERS = {
-    "cluster": (("virtualSwitches", "cluster"), ("hosts", "cluster"), ("subnets", "cluster")),
-    "virtualswitch": (("subnets", "virtual_switch"),),
-    "host": (("nics", "host"),),
-    "subnet": (("nics", "subnet"),),
-    "nic": (),
+    "cluster": (("virtualSwitches", "cluster ="), ("hosts", "cluster ="), ("subnets", "clusters:")),
+    "virtualswitch": (("subnets", "virtual_switches:"), ("hosts", "uplinks.virtual_switch:")),
+    "host": (("nics", "host ="), ("vpcs", "external_connections.gateways:")),
+    "vpc": (
+        *(("subnets", "vpc ="), ("routes", "vpc ="), ("routingPolicies", "vpc =")),
+        ("floatingIps", "vpc ="),
+    ),
+    "subnet": (
+        *(("nics", "subnet ="), ("nics", "trunk_vlans.subnet:"), ("addressReservations", "subnet =")),
+        *(("vpcs", "external_connections.subnet:"), ("floatingIps", "external_subnet =")),
+        ("routes", "next_hops.external_subnet:"),
+    ),
+    "nic": (("floatingIps", "nic ="),),
 }
 
 
 def print_description(client: Client, name: str, output: str) -> None:
     """Read and print one resource with its neighbourhood."""
     resource = api.get(client, name)
-    users = list(_read_users(client, resource))
+    users = list({user.name: user for user in _read_users(client, resource)}.values())
     changes = api.list_changes(client, name, CHANGES)
     heard = read_report(client, name) if kind_of_name(name).word == "host" else None
     if output in ("json", "yaml"):
@@ -77,21 +85,13 @@ def _status(resource: Any) -> list[tuple[str, str]]:
 
 
 def _references(resource: Any) -> list[str]:
-    values = [
-        getattr(resource, field.name) for field in resource.DESCRIPTOR.fields if field.name in REFERENCES
-    ]
-    uplinks = [uplink.virtual_switch for uplink in getattr(resource, "uplinks", ())]
-    return list(dict.fromkeys(value for value in [*values, *uplinks] if value))
+    return list(dict.fromkeys(references_of(resource)))
 
 
 def _read_users(client: Client, resource: Any) -> Iterator[Any]:
     kind = kind_of_name(resource.name)
-    for collection, field in _USERS[kind.word]:
-        yield from _list_or_nothing(client, BY_COLLECTION[collection], f"{field} = {quote(resource.name)}")
-    if kind.word == "virtualswitch":
-        for host in api.list_all(client, BY_COLLECTION["hosts"]):
-            if any(uplink.virtual_switch == resource.name for uplink in host.uplinks):
-                yield host
+    for collection, field in _USERS.get(kind.word, ()):
+        yield from _list_or_nothing(client, BY_COLLECTION[collection], f"{field} {quote(resource.name)}")
 
 
 def _list_or_nothing(client: Client, kind: Kind, filter_: str) -> Iterator[Any]:

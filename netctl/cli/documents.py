@@ -23,7 +23,9 @@ from netctl.cli.values import fields_of, is_map, set_scalar
 
 _MERGE = "tag:yaml.org,2002:merge"
 _MERGES_MAX = 50
-_OUTPUT_ONLY = {"vni", "tap_name", "server_mac_address"}
+_OUTPUT_ONLY = {"vni", "tap_name", "server_mac_address", "gateway_mac_address", "gateways", "reserved"}
+# `kind` says what a document is: their own kind has this name.
+_OWN_KIND = {"Subnet": ("subnet_kind", "subnetKind"), "Vpc": ("vpc_kind", "vpcKind")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +131,7 @@ class _Reader:
             self._refuse(keys["name"], failure.message)
 
     def _names_kind(self, key: Any, value: Any) -> bool:
-        # `kind` is also a field of subnets (VLAN, OVERLAY): there it is the kind of intent only when it names one.
+        # `kind` is also a field of subnets and VPCs (VLAN, TRANSIT): it is the kind of intent only when it names one.
         return (
             key.value == "kind"
             and find_kind(value.value if isinstance(value, yaml.ScalarNode) else "") is not None
@@ -137,8 +139,8 @@ class _Reader:
 
     def _fill(self, message: Message, pairs: list[tuple[Any, Any]]) -> None:
         fields = {name: item for item in fields_of(message) for name in (item.name, item.camelcase_name)}
-        if message.DESCRIPTOR.name == "Subnet":
-            fields |= dict.fromkeys(("subnet_kind", "subnetKind"), fields["kind"])
+        own_kind = _OWN_KIND.get(message.DESCRIPTOR.name, ())
+        fields |= dict.fromkeys(own_kind, fields["kind"]) if own_kind else {}
         for key, value in pairs:
             item = fields.get(key.value)
             if item is None:

@@ -5,57 +5,28 @@ How a text becomes a value is known from the field's descriptor (`values.py`); h
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flag:
-    """One flag: the field that it sets, its placeholder and its help. `fixed`: cannot change, so not in `update`."""
-
-    path: str
-    option: str
-    metavar: str
-    help: str
-    fixed: bool = False
-    many: bool = False
-
-    @property
-    def parameter(self) -> str:
-        """Its name among a command's parameters."""
-        return "flag_" + self.path.replace(".", "_")
-
-
-def _flag(
-    path: str, metavar: str, help_: str, *, option: str = "", fixed: bool = False, many: bool = False
-) -> Flag:
-    option = option or "--" + path.replace(".", "-").replace("_", "-")
-    return Flag(path=path, option=option, metavar=metavar, help=help_, fixed=fixed, many=many)
-
-
-_COMMON = (
-    _flag("display_name", "TEXT", "Free text for people."),
-    _flag("labels", "KEY=VALUE", "A label; repeat for more.", option="--label", many=True),
-)
+from netctl.cli.flag import COMMON, Flag, make_flag
+from netctl.cli.flags_vpc import VPC_EXAMPLES, VPC_FLAGS
 
 
 def _family(family: str, example: str) -> tuple[Flag, ...]:
     name = family.replace("ipv", "IPv")
     return (
-        _flag(
+        make_flag(
             f"{family}.cidr",
             "CIDR",
             f"{name} network, e.g. {example}; turns address management on.",
             fixed=True,
         ),
-        _flag(f"{family}.gateway", "ADDRESS", f"Router's {name} address; never allocated."),
-        _flag(
+        make_flag(f"{family}.gateway", "ADDRESS", f"Router's {name} address; never allocated."),
+        make_flag(
             f"{family}.pools",
             "START-END",
             f"{name} addresses to allocate from; repeat for more.",
             option=f"--{family}-pool",
             many=True,
         ),
-        _flag(
+        make_flag(
             f"{family}.exclusions",
             "START-END",
             f"{name} addresses never allocated automatically; repeat for more.",
@@ -66,27 +37,31 @@ def _family(family: str, example: str) -> tuple[Flag, ...]:
 
 
 _DHCP = (
-    _flag("dhcp.disabled", "BOOL", "true: no DHCP at all."),
-    _flag(
+    make_flag("dhcp.disabled", "BOOL", "true: no DHCP at all."),
+    make_flag(
         "dhcp.server_address",
         "ADDRESS",
         "DHCP server; the network's last address by default.",
         option="--dhcp-server",
     ),
-    _flag("dhcp.lease_s", "SECONDS", "Lease time; a day by default.", option="--dhcp-lease"),
-    _flag("dhcp.dns_servers", "ADDRESS", "A DNS server; repeat for more.", option="--dns-server", many=True),
-    _flag("dhcp.domain_name", "NAME", "Domain of the guests.", option="--domain-name"),
-    _flag(
+    make_flag("dhcp.lease_s", "SECONDS", "Lease time; a day by default.", option="--dhcp-lease"),
+    make_flag(
+        "dhcp.dns_servers", "ADDRESS", "A DNS server; repeat for more.", option="--dns-server", many=True
+    ),
+    make_flag("dhcp.domain_name", "NAME", "Domain of the guests.", option="--domain-name"),
+    make_flag(
         "dhcp.domain_search",
         "NAME",
         "A domain to search; repeat for more.",
         option="--domain-search",
         many=True,
     ),
-    _flag("dhcp.ntp_servers", "ADDRESS", "A time server; repeat for more.", option="--ntp-server", many=True),
-    _flag("dhcp.tftp_server", "NAME", "TFTP server to boot from.", option="--tftp-server"),
-    _flag("dhcp.bootfile_name", "PATH", "File to boot from.", option="--bootfile-name"),
-    _flag(
+    make_flag(
+        "dhcp.ntp_servers", "ADDRESS", "A time server; repeat for more.", option="--ntp-server", many=True
+    ),
+    make_flag("dhcp.tftp_server", "NAME", "TFTP server to boot from.", option="--tftp-server"),
+    make_flag("dhcp.bootfile_name", "PATH", "File to boot from.", option="--bootfile-name"),
+    make_flag(
         "dhcp.static_routes",
         "CIDR=NEXT_HOP",
         "A route told to guests (option 121); repeat for more.",
@@ -97,51 +72,84 @@ _DHCP = (
 
 FLAGS: dict[str, tuple[Flag, ...]] = {
     "cluster": (
-        _flag("mac_prefix", "PREFIX", "First three bytes of allocated MAC addresses; 50:6b:8d by default."),
-        _flag(
+        make_flag(
+            "mac_prefix", "PREFIX", "First three bytes of allocated MAC addresses; 50:6b:8d by default."
+        ),
+        make_flag(
             "underlay_mtu_bytes",
             "BYTES",
             "MTU between tunnel endpoints; 1500 by default.",
             option="--underlay-mtu",
         ),
-        *_COMMON,
+        *COMMON,
     ),
     "virtualswitch": (
-        _flag("cluster", "CLUSTER", "The cluster whose hosts it spans.", fixed=True),
-        _flag(
+        make_flag("cluster", "CLUSTER", "The cluster whose hosts it spans.", fixed=True),
+        make_flag(
             "bridge",
             "BRIDGE",
             "Uplink bridge, br0 to br99; the lowest free one by default.",
             fixed=True,
         ),
-        _flag("mtu_bytes", "BYTES", "MTU; 1500 by default.", option="--mtu"),
-        _flag("bond_mode", "MODE", "Load balancing of the uplinks: active-backup."),
-        *_COMMON,
+        make_flag("mtu_bytes", "BYTES", "MTU; 1500 by default.", option="--mtu"),
+        make_flag("bond_mode", "MODE", "Load balancing of the uplinks: active-backup."),
+        *COMMON,
     ),
     "host": (
-        _flag("cluster", "CLUSTER", "The cluster that it belongs to.", fixed=True),
-        _flag("tunnel_address", "ADDRESS/LENGTH", "Address of its tunnel endpoint, e.g. 192.168.77.11/24."),
-        _flag(
+        make_flag("cluster", "CLUSTER", "The cluster that it belongs to.", fixed=True),
+        make_flag(
+            "tunnel_address", "ADDRESS/LENGTH", "Address of its tunnel endpoint, e.g. 192.168.77.11/24."
+        ),
+        make_flag(
             "tunnel_virtual_switch",
             "SWITCH",
             "Virtual switch of the tunnels; the first uplink's by default.",
         ),
-        _flag(
+        make_flag(
             "uplinks",
             "SWITCH=IF[,IF]",
             "Interfaces that connect a virtual switch, the bond's primary first; repeat for more.",
             option="--uplink",
             many=True,
         ),
-        *_COMMON,
+        *COMMON,
     ),
     "subnet": (
-        _flag("kind", "vlan|overlay", "How it reaches other hosts: a VLAN, or Geneve tunnels.", fixed=True),
-        _flag("virtual_switch", "SWITCH", "vlan: the virtual switch.", fixed=True),
-        _flag("vlan_id", "ID", "vlan: 1 to 4094, or 0 for untagged, the default."),
-        _flag("cluster", "CLUSTER", "overlay: the cluster.", fixed=True),
-        _flag("vpc", "VPC", "overlay: the VPC; subnets of one VPC may not overlap.", fixed=True),
-        _flag(
+        make_flag(
+            "kind",
+            "vlan|overlay|external",
+            "How it reaches other hosts: a VLAN, or Geneve tunnels. external: where VPCs connect to the outside.",
+            fixed=True,
+        ),
+        make_flag(
+            "virtual_switches",
+            "SWITCH",
+            "vlan, external: a virtual switch, one of each cluster that it spans; repeat for more.",
+            option="--virtual-switch",
+            many=True,
+        ),
+        make_flag("vlan_id", "ID", "With --virtual-switch: 1 to 4094, or 0 for untagged."),
+        make_flag(
+            "clusters",
+            "CLUSTER",
+            "overlay: a cluster that it spans; repeat for more.",
+            option="--cluster",
+            many=True,
+        ),
+        make_flag(
+            "vpc",
+            "VPC",
+            "overlay: the VPC that routes it; subnets of one VPC may not overlap. external: a transit VPC, instead of"
+            " --virtual-switch.",
+            fixed=True,
+        ),
+        make_flag(
+            "nat",
+            "BOOL",
+            "external: translate addresses of guests (SNAT, floating IPs), true by default; false routes them.",
+            fixed=True,
+        ),
+        make_flag(
             "mtu_bytes",
             "BYTES",
             "MTU of the guests; the largest that fits by default.",
@@ -149,24 +157,45 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
         ),
         *_family("ipv4", "10.0.0.0/24"),
         *_family("ipv6", "2001:db8::/64"),
+        make_flag(
+            "ipv6_mode",
+            "static|slaac|dhcpv6-stateless|dhcpv6-stateful",
+            "How guests learn their IPv6 addresses; in a VPC slaac by default for a /64, elsewhere static.",
+        ),
         *_DHCP,
-        *_COMMON,
+        *COMMON,
     ),
     "nic": (
-        _flag("subnet", "SUBNET", "The subnet that it is on.", fixed=True),
-        _flag("host", "HOST", 'The host where its tap is; "" lets it float.'),
-        _flag("mac_address", "MAC", "Unicast MAC address; allocated by default."),
-        _flag("ipv4_address", "ADDRESS", "Static IPv4 address; allocated by default."),
-        _flag("ipv6_address", "ADDRESS", "Static IPv6 address; allocated by default."),
-        _flag("connected", "BOOL", "Link state: false drops all its traffic."),
-        _flag("port_security", "BOOL", "Drop frames whose source is not its own address; true by default."),
-        _flag(
+        make_flag("subnet", "SUBNET", "The subnet that it is on.", fixed=True),
+        make_flag("host", "HOST", 'The host where its tap is; "" lets it float.'),
+        make_flag("mac_address", "MAC", "Unicast MAC address; allocated by default."),
+        make_flag("ipv4_address", "ADDRESS", "Static IPv4 address; allocated by default."),
+        make_flag("ipv6_address", "ADDRESS", "Static IPv6 address; allocated by default."),
+        make_flag("connected", "BOOL", "Link state: false drops all its traffic."),
+        make_flag(
+            "port_security", "BOOL", "Drop frames whose source is not its own address; true by default."
+        ),
+        make_flag(
             "allow_unknown_macs",
             "BOOL",
             "Deliver frames for unknown MACs too; needs --port-security false.",
         ),
-        *_COMMON,
+        make_flag(
+            "mode",
+            "access|trunk",
+            "access: untagged, the default. trunk: the subnet untagged, others by VLAN tag.",
+            fixed=True,
+        ),
+        make_flag(
+            "trunk_vlans",
+            "ID[=SUBNET]",
+            "trunk: a VLAN tag that the guest may use, and the subnet behind it; repeat for more. None: all tags.",
+            option="--trunk-vlan",
+            many=True,
+        ),
+        *COMMON,
     ),
+    **VPC_FLAGS,
 }
 
 EXAMPLES: dict[str, tuple[str, str]] = {
@@ -184,4 +213,5 @@ EXAMPLES: dict[str, tuple[str, str]] = {
         "create nic web-1 --subnet web --host h1 --wait",
         "update nic web-1 --connected false --reason quarantine",
     ),
+    **VPC_EXAMPLES,
 }

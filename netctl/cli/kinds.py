@@ -1,11 +1,12 @@
 """The kinds as people type them: words, collections, and which fields refer to which collection.
 
-A plain table, so that help and completion need no protobuf. The order is that of dependence: what comes later may
-refer to what comes earlier.
+A plain table, so that help and completion need no protobuf. The order is that in which people meet them: what comes
+later mostly refers to what comes earlier.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from netctl.cli.failures import Failure
@@ -35,16 +36,20 @@ class Kind:
     @property
     def plural_field(self) -> str:
         """The repeated field of a List answer: `virtual_switches`."""
-        return "virtual_switches" if self.field == "virtual_switch" else self.plural
+        return _snake(self.many)
 
 
-def _kind(message: str, many: str, module: str, *shorts: str, field: str = "") -> Kind:
+def _snake(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+def _kind(message: str, many: str, module: str, *shorts: str) -> Kind:
     collection = many[0].lower() + many[1:]
     return Kind(
         message=message,
         many=many,
         collection=collection,
-        field=field or message.lower(),
+        field=_snake(message),
         shorts=shorts,
         module=f"netctl.v1.{module}_pb2",
     )
@@ -52,25 +57,40 @@ def _kind(message: str, many: str, module: str, *shorts: str, field: str = "") -
 
 KINDS = (
     _kind("Cluster", "Clusters", "infra", "cl"),
-    _kind("VirtualSwitch", "VirtualSwitches", "infra", "vs", field="virtual_switch"),
+    _kind("VirtualSwitch", "VirtualSwitches", "infra", "vs"),
     _kind("Host", "Hosts", "infra", "h"),
+    _kind("Vpc", "Vpcs", "vpc"),
     _kind("Subnet", "Subnets", "network", "sn"),
     _kind("Nic", "Nics", "network"),
+    _kind("FloatingIp", "FloatingIps", "vpc", "fip"),
+    _kind("Route", "Routes", "vpc", "rt"),
+    _kind("RoutingPolicy", "RoutingPolicies", "vpc", "rp"),
+    _kind("AddressReservation", "AddressReservations", "vpc", "ar"),
 )
 
 # Fields that name another resource: people may write the id alone.
 REFERENCES = {
     "cluster": "clusters",
+    "clusters": "clusters",
     "virtual_switch": "virtualSwitches",
+    "virtual_switches": "virtualSwitches",
     "tunnel_virtual_switch": "virtualSwitches",
     "host": "hosts",
+    "gateway_hosts": "hosts",
+    "gateways": "hosts",
     "subnet": "subnets",
+    "external_subnet": "subnets",
+    "nic": "nics",
     "vpc": "vpcs",
 }
 
 BY_COLLECTION = {kind.collection: kind for kind in KINDS}
 _BY_WORD = {word: kind for kind in KINDS for word in (kind.word, kind.plural, *kind.shorts)}
 WORDS = tuple(kind.word for kind in KINDS)
+# For help texts: each word with its short form.
+WORDS_AND_SHORTS = ", ".join(
+    " ".join((kind.word, *(f"({short})" for short in kind.shorts))) for kind in KINDS
+)
 
 
 def find_kind(word: str) -> Kind | None:

@@ -10,10 +10,14 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
-from netctl.cli.kinds import BY_COLLECTION, Kind
+from netctl.cli.kinds import BY_COLLECTION, REFERENCES, Kind
+from netctl.cli.short_forms import render_short_form
 from netctl.cli.values import is_map, short_enum
 from netctl.v1 import operations_pb2 as operations
 
+# Lists whose members are shown field by field, and single messages that are shown on one line.
+_LONG = ("ExternalConnection",)
+_SHORT = ("PolicyEndpoint", "Bfd")
 # Written by the server alone; a client that sends them is ignored, so they are no difference to speak of.
 META = ("uid", "revision", "create_time", "update_time", "status")
 
@@ -53,12 +57,26 @@ def flatten(message: Message, prefix: str = "") -> Iterator[tuple[str, str]]:
             continue
         if is_map(field):
             yield from ((f"{path}.{key}", item) for key, item in sorted(value.items()))
+        elif field.is_repeated and field.message_type is not None and field.message_type.name in _LONG:
+            for index, item in enumerate(value):
+                yield from flatten(item, f"{path}[{index}].")
         elif field.is_repeated:
             yield path, ", ".join(_render(field, item) for item in value)
-        elif field.message_type is not None:
+        elif field.message_type is not None and field.message_type.name not in _SHORT:
             yield from flatten(value, f"{path}.")
         else:
             yield path, _render(field, value)
+
+
+def references_of(message: Message) -> Iterator[str]:
+    """Yield the names of other resources that a resource refers to, in order; one may come twice."""
+    for field, value in message.ListFields():
+        items = value if field.is_repeated else [value]
+        if field.message_type is None and field.name in REFERENCES:
+            yield from items
+        elif field.message_type is not None and not is_map(field):
+            for item in items:
+                yield from references_of(item)
 
 
 def changed_fields(before: Message, after: Message) -> dict[str, tuple[str, str]]:
@@ -70,20 +88,9 @@ def changed_fields(before: Message, after: Message) -> dict[str, tuple[str, str]
 
 def _render(field: FieldDescriptor, value: Any) -> str:
     if field.message_type is not None:
-        return _render_short_form(value)
+        return render_short_form(value.DESCRIPTOR.name, dict(flatten(value)))
     if field.enum_type is not None:
         return short_enum(field.enum_type, value)
     if isinstance(value, bool):
         return str(value).lower()
     return str(value)
-
-
-def _render_short_form(message: Message) -> str:
-    """Return a small message on one line, as `values` reads it."""
-    match message.DESCRIPTOR.name:
-        case "AddressRange":
-            return "-".join(text for _, text in flatten(message))
-        case "Uplink" | "StaticRoute":
-            return "=".join(text.replace(", ", ",") for _, text in flatten(message))
-        case _:
-            return " ".join(f"{path}={text}" for path, text in flatten(message))

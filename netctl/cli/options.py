@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from netctl.cli.kinds import WORDS_AND_SHORTS
+
 if TYPE_CHECKING:
     from netctl.cli.client import Client
 
@@ -103,7 +105,7 @@ KindArgument = Annotated[
     str,
     typer.Argument(
         metavar="KIND",
-        help="cluster, virtualswitch (vs), host, subnet (sn) or nic.",
+        help=f"{WORDS_AND_SHORTS}.",
         autocompletion=complete_kind,
     ),
 ]

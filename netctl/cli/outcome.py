@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +11,11 @@ from netctl.cli.messages import changed_fields, flatten, render_json
 from netctl.cli.output import print_data
 
 # What the server chose and people want to see at once.
-_CHOSEN = ("ipv4_address", "ipv6_address", "mac_address", "tap_name", "vni", "bridge")
+_CHOSEN = (
+    *("ipv4_address", "ipv6_address", "address", "mac_address", "tap_name", "vni", "bridge"),
+    "reserved",
+)
+_CHOSEN_OF_CONNECTIONS = re.compile(r"external_connections\[\d+\]\.(ipv[46]_address|gateways)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +45,9 @@ class Outcome:
             return render_changes(self.changes)
         if self.action == "created":
             values = dict(flatten(self.resource))
-            return "  ".join(f"{path}={values[path]}" for path in _CHOSEN if values.get(path))
+            chosen = [path for path in _CHOSEN if values.get(path)]
+            chosen += [path for path in values if _CHOSEN_OF_CONNECTIONS.fullmatch(path)]
+            return "  ".join(f"{path}={values[path]}" for path in chosen)
         return ""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,10 +55,74 @@ def _kind(subnet: Any) -> str:
 
 
 def _network(subnet: Any) -> str:
-    """Return what tells the subnet apart on the wire: `vs0/10` or the cluster."""
-    if subnet.kind == network_pb2.SUBNET_KIND_VLAN:
-        return f"{id_of(subnet.virtual_switches[0])}/{subnet.vlan_id or 'untagged'}"
-    return id_of(subnet.clusters[0])
+    """Return what tells the subnet apart on the wire: `vs0/10`, the VPC, or the clusters."""
+    if subnet.virtual_switches:
+        return f"{_ids(subnet.virtual_switches)}/{subnet.vlan_id or 'untagged'}"
+    return f"vpc {id_of(subnet.vpc)}" if subnet.vpc else _ids(subnet.clusters)
+
+
+def _ids(names: Sequence[str]) -> str:
+    return ",".join(map(id_of, names))
+
+
+def _enum(path: str) -> Callable[[Any], str]:
+    return lambda resource: _text(path)(resource).lower()
+
+
+def _connections(vpc: Any) -> str:
+    """Return the external subnets with the router's addresses: `internet=203.0.113.7`."""
+    return " ".join(
+        "=".join(
+            part
+            for part in (
+                id_of(one.subnet),
+                ",".join(address for address in (one.ipv4_address, one.ipv6_address) if address),
+            )
+            if part
+        )
+        for one in vpc.external_connections
+    )
+
+
+def _gateways(vpc: Any) -> str:
+    return " ".join(_ids(one.gateways) for one in vpc.external_connections if one.gateways)
+
+
+def _target(floating: Any) -> str:
+    """Return what a floating IP leads to: `nic web-1`, or `10.0.0.5 in blue`."""
+    if floating.nic:
+        return f"nic {id_of(floating.nic)}"
+    return f"{floating.private_address} in {id_of(floating.vpc)}" if floating.vpc else ""
+
+
+def _hops(route: Any) -> str:
+    return " ".join(hop.ip_address or id_of(hop.external_subnet) for hop in route.next_hops)
+
+
+def _match(policy: Any) -> str:
+    """Return what a policy matches: `tcp 10.0.1.0/24 -> external :443`."""
+    values = dict(flatten(policy))
+    protocol = values.get("protocol", "").lower().replace("number", values.get("protocol_number", "0"))
+    arrow = "<->" if policy.bidirectional else "->"
+    source, destination = (_end(values, name) for name in ("source", "destination"))
+    return f"{'' if protocol == 'any' else protocol} {source} {arrow} {destination}".strip()
+
+
+def _end(values: Mapping[str, str], name: str) -> str:
+    ports = values.get(f"{name}_ports", "").replace(", ", ",")
+    return values.get(name, "any") + (f" :{ports}" if ports else "")
+
+
+def _action(policy: Any) -> str:
+    """Return what a policy does: `reroute to 10.0.9.10 (else drop)`."""
+    action = _enum("action")(policy)
+    if not policy.service_ips:
+        return action
+    return f"{action} to {','.join(policy.service_ips)} (else {_enum('fallback')(policy)})"
+
+
+def _reserved(reservation: Any) -> str:
+    return _text("reserved")(reservation) or _text("ranges")(reservation)
 
 
 def _labels(resource: Any) -> str:
@@ -108,6 +172,8 @@ _COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("IPV6", _text("ipv6.cidr")),
         Column("VNI", _text("vni"), wide=True),
         Column("MTU", _text("mtu_bytes"), wide=True),
+        Column("IPV6-MODE", _enum("ipv6_mode"), wide=True),
+        Column("CLUSTERS", lambda it: _ids(it.clusters), wide=True),
     ),
     "nic": (
         Column("SUBNET", _reference("subnet")),
@@ -116,6 +182,41 @@ _COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("IPV4", _text("ipv4_address")),
         Column("IPV6", _text("ipv6_address")),
         Column("LINK", _link),
+        Column("MODE", _enum("mode"), wide=True),
+        Column("TRUNK", _text("trunk_vlans"), wide=True),
         Column("TAP", _text("tap_name"), wide=True),
+    ),
+    "vpc": (
+        Column("KIND", _enum("kind")),
+        Column("EXTERNAL", _connections),
+        Column("GATEWAYS", _gateways),
+        Column("PREFIXES", _text("externally_routable_prefixes"), wide=True),
+        Column("DNS", _text("dns_servers"), wide=True),
+        Column("VNI", _text("vni"), wide=True),
+    ),
+    "floatingip": (
+        Column("ADDRESS", _text("address")),
+        Column("LEADS-TO", _target),
+        Column("EXTERNAL", _reference("external_subnet")),
+        Column("MAC", _text("mac_address"), wide=True),
+    ),
+    "route": (
+        Column("VPC", _reference("vpc")),
+        Column("DESTINATION", _text("destination")),
+        Column("NEXT-HOPS", _hops),
+        Column("PRIORITY", _text("priority")),
+        Column("BFD", _text("bfd"), wide=True),
+    ),
+    "routingpolicy": (
+        Column("VPC", _reference("vpc")),
+        Column("PRIORITY", _text("priority")),
+        Column("MATCH", _match),
+        Column("ACTION", _action),
+    ),
+    "addressreservation": (
+        Column("SUBNET", _reference("subnet")),
+        Column("RESERVED", _reserved),
+        Column("FOR", _text("client_context")),
+        Column("COUNT", _text("count"), wide=True),
     ),
 }

@@ -1,8 +1,8 @@
 """Text into protobuf fields, by their descriptors: what a flag or a YAML scalar says becomes the API's value.
 
 Shorthands for people: enum values without their prefix (`vlan`), ids for references (`vs0`), and one-line forms of
-small messages (`10.0.0.10-10.0.0.99`, `vs0=eth1,eth2`, `10.9.0.0/16=10.0.0.1`). A ValueError says what is wrong with
-a text; whether a value makes sense is the server's to say.
+small messages (`short_forms.py`: `10.0.0.10-10.0.0.99`, `vs0=eth1,eth2`, `8000-8010`). A ValueError says what is wrong
+with a text; whether a value makes sense is the server's to say.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from netctl.cli.kinds import complete_reference, nearest
+from netctl.cli.short_forms import parse_short_form
 
 _BOOLEANS = {
     "true": True,
@@ -24,6 +25,7 @@ _BOOLEANS = {
     "off": False,
     "0": False,
 }
+_WITH_COMMAS = ("Uplink", "ExternalConnection")
 _INTEGERS = {FieldDescriptor.CPPTYPE_INT32, FieldDescriptor.CPPTYPE_INT64}
 
 Scalar = str | int | bool
@@ -57,7 +59,12 @@ def set_scalar(message: Message, field: FieldDescriptor, text: str) -> None:
     """Set or append one value of a scalar field; of a message field, by its one-line form."""
     if field.message_type is not None:
         target = getattr(message, field.name)
-        _parse_short_form(target.add() if field.is_repeated else target, text)
+        if field.is_repeated:
+            _set_short_form(target.add(), text)
+        elif text.strip().lower() in ("", "off"):
+            message.ClearField(field.name)
+        else:
+            _set_short_form(target, text)
         return
     value = parse_scalar(field, text)
     try:
@@ -108,8 +115,8 @@ def _also(hint: str) -> str:
 
 
 def _split_lists(field: FieldDescriptor, texts: list[str]) -> list[str]:
-    # `vs0=eth1,eth2` has commas of its own: uplinks are repeated, not joined.
-    joined = field.message_type is None or field.message_type.name != "Uplink"
+    # `vs0=eth1,eth2` has commas of its own: such are repeated, not joined.
+    joined = field.message_type is None or field.message_type.name not in _WITH_COMMAS
     parts = [part for text in texts for part in (text.split(",") if joined else [text])]
     return [part.strip() for part in parts if part.strip()]
 
@@ -124,25 +131,11 @@ def _parse_pairs(texts: list[str]) -> dict[str, str]:
     return pairs
 
 
-def _parse_short_form(message: Message, text: str) -> None:
-    name = message.DESCRIPTOR.name
-    forms = {
-        "AddressRange": ("-", ("start", "end"), "START-END"),
-        "StaticRoute": ("=", ("destination", "next_hop"), "DESTINATION=NEXT_HOP"),
-        "Uplink": ("=", ("virtual_switch", "interfaces"), "VIRTUAL_SWITCH=INTERFACE,..."),
-    }
-    if name not in forms:
-        raise ValueError(
-            f"{text!r} is a single value, but this has fields: {', '.join(field.name for field in fields_of(message))}"
-        )
-    separator, (left, right), form = forms[name]
-    before, found, after = text.partition(separator)
-    if not found and name == "AddressRange":
-        after = before  # one address is a range of one
-    elif not found:
-        raise ValueError(f"{text!r} is not {form}")
-    set_path(message, left, [before.strip()])
-    set_path(message, right, [after.strip()])
+def _set_short_form(message: Message, text: str) -> None:
+    """Fill a small message from one line; `short_forms.py` says which fields get which texts."""
+    message.SetInParent()
+    for name, part in parse_short_form(message.DESCRIPTOR.name, text, [f.name for f in fields_of(message)]):
+        set_path(message, name, [part])
 
 
 def fields_of(message: Message) -> list[FieldDescriptor]:

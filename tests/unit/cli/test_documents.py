@@ -23,7 +23,7 @@ def test_every_spelling_of_a_subnet_is_the_same() -> None:
         "virtualSwitches: [virtualSwitches/vs0]\nvlanId: '10'\n"
     )
     bare = "name: subnets/web\nkind: VLAN\nvirtual_switches: [vs0]\nvlan_id: 10\n"
-    json = '{"name": "subnets/web", "kind": "vlan", "virtual_switch": "vs0", "vlan_id": 10}'
+    json = '{"name": "subnets/web", "kind": "vlan", "virtual_switches": ["vs0"], "vlan_id": 10}'
     expected = network_pb2.Subnet(
         name="subnets/web",
         kind=network_pb2.SUBNET_KIND_VLAN,
@@ -90,7 +90,7 @@ def test_of_several_merges_the_first_counts_and_many_take_no_time() -> None:
         ("- &a {kind: Nic, name: a, <<: *a}\n", "1: `<<` merges this into itself"),
         ("kind: Subnet\nname: a\nvlanid: 1\n", "3: Subnet has no field 'vlanid'; did you mean 'vlan_id'?"),
         ("kind: Subnt\nname: a\n", "1: 'Subnt' is no kind; did you mean 'subnet'?"),
-        ("name: a\n", "1: there is no `kind`; write one of Cluster, VirtualSwitch, Host, Subnet, Nic"),
+        ("name: a\n", "1: there is no `kind`; write one of Cluster, VirtualSwitch, Host, Vpc, Subnet, Nic, FloatingIp"),
         ("kind: Nic\n", "1: there is no `name`"),
         ("---\nkind: Nic\nname: a\n---\nkind: Nic\nname: nics/a\n", "5: nics/a is already in f.yaml:2"),
         ("kind: Nic\nname: subnets/a\n", "2: 'subnets/a' does not name a nic"),

@@ -1,0 +1,111 @@
+"""One-line forms of small messages, as people write them: a text into texts of fields, and back.
+
+    AddressRange        10.0.0.10-10.0.0.99, or one address
+    StaticRoute         10.9.0.0/16=10.0.0.1
+    Uplink              vs0=eth1,eth2
+    ExternalConnection  internet, or internet=h1,h2 (the gateway hosts)
+    NextHop             10.0.0.1, or the id of an external subnet
+    PolicyEndpoint      any, external, or a network
+    PortRange           443, or 8000-8010
+    TrunkVlan           20, or 20=db (the subnet behind it)
+    Bfd                 on, or 300x3 (milliseconds and multiplier)
+
+A single message that may be unset is unset by `off` and by nothing (`values.py`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+# Field names with the text for each.
+Parts = list[tuple[str, str]]
+
+
+def parse_short_form(message: str, text: str, fields: Sequence[str]) -> Parts:
+    """Return what a text says of the fields of a message; ValueError when it has no such form, or another."""
+    parse = _PARSERS.get(message)
+    if parse is None:
+        raise ValueError(f"{text!r} is a single value, but this has fields: {', '.join(fields)}")
+    return parse(text.strip())
+
+
+def _pair(left: str, right: str, form: str) -> Callable[[str], Parts]:
+    def parse(text: str) -> Parts:
+        before, found, after = text.partition("=")
+        if not found:
+            raise ValueError(f"{text!r} is not {form}")
+        return [(left, before.strip()), (right, after.strip())]
+
+    return parse
+
+
+def _optional_pair(left: str, right: str) -> Callable[[str], Parts]:
+    def parse(text: str) -> Parts:
+        before, found, after = text.partition("=")
+        return [(left, before.strip()), *([(right, after.strip())] if found else [])]
+
+    return parse
+
+
+def _range(left: str, right: str) -> Callable[[str], Parts]:
+    def parse(text: str) -> Parts:
+        before, found, after = text.partition("-")
+        return [(left, before.strip()), (right, (after if found else before).strip())]
+
+    return parse
+
+
+def _hop(text: str) -> Parts:
+    # Ids begin with a letter and have no colon, addresses have one or begin with a digit.
+    is_address = ":" in text or text[:1].isdigit()
+    return [("ip_address" if is_address else "external_subnet", text)]
+
+
+def _endpoint(text: str) -> Parts:
+    return [(text, "true")] if text in ("any", "external") else [("cidr", text)]
+
+
+def _bfd(text: str) -> Parts:
+    if text.lower() in ("on", "true", "yes"):
+        return []
+    found = re.fullmatch(r"([0-9]+)(?:ms)?x([0-9]+)", text)
+    if found is None:
+        raise ValueError(f"{text!r} is neither `on` nor MILLISECONDSxMULTIPLIER, e.g. 300x3")
+    return [("min_rx_ms", found[1]), ("min_tx_ms", found[1]), ("multiplier", found[2])]
+
+
+_PARSERS: Mapping[str, Callable[[str], Parts]] = {
+    "AddressRange": _range("start", "end"),
+    "StaticRoute": _pair("destination", "next_hop", "DESTINATION=NEXT_HOP"),
+    "Uplink": _pair("virtual_switch", "interfaces", "VIRTUAL_SWITCH=INTERFACE,..."),
+    "ExternalConnection": _optional_pair("subnet", "gateway_hosts"),
+    "NextHop": _hop,
+    "PolicyEndpoint": _endpoint,
+    "PortRange": _range("first", "last"),
+    "TrunkVlan": _optional_pair("vlan_id", "subnet"),
+    "Bfd": _bfd,
+}
+
+
+def render_short_form(message: str, values: Mapping[str, str]) -> str:
+    """Return the texts of a message's fields on one line, as it is read above where that can say all."""
+    match message:
+        case "AddressRange":
+            return "-".join(dict.fromkeys(values.values()))
+        case "PortRange":  # a zero is unset
+            return "-".join(dict.fromkeys(values.get(name, "0") for name in ("first", "last")))
+        case "Uplink" | "StaticRoute":
+            return "=".join(text.replace(", ", ",") for text in values.values())
+        case "NextHop":
+            return " ".join(values.values())
+        case "PolicyEndpoint":
+            return values.get("cidr") or " ".join(values) or "any"
+        case "TrunkVlan":
+            addresses = [values[name] for name in ("ipv4_address", "ipv6_address") if name in values]
+            vlan = "=".join(values[name] for name in ("vlan_id", "subnet") if name in values)
+            return f"{vlan} ({' '.join(addresses)})" if addresses else vlan
+        case "Bfd" if values.get("min_rx_ms") == values.get("min_tx_ms"):
+            return f"{values.get('min_rx_ms')}x{values.get('multiplier')}"
+        case _:
+            return " ".join(f"{path}={text}" for path, text in values.items())
