@@ -6,45 +6,39 @@ what is stored. Every check is a look into an index; none walks all intents.
 
 from __future__ import annotations
 
-from itertools import chain
-
 from netctl.errors import AlreadyExists, Conflict, NotFound
-from netctl.model import mtu
+from netctl.model import gateways, mtu
+from netctl.model.admit_floating_ip import admit_floating_ip
 from netctl.model.admit_infra import admit_cluster, admit_host, admit_virtual_switch
 from netctl.model.admit_nic import admit_nic
+from netctl.model.admit_reservation import admit_reservation
+from netctl.model.admit_route import admit_route
+from netctl.model.admit_routing_policy import admit_routing_policy
 from netctl.model.admit_subnet import admit_subnet
-from netctl.model.indexes import Relation
+from netctl.model.admit_vpc import admit_vpc
+from netctl.model.dependents import dependents_of
+from netctl.model.floating_ip import FloatingIp
 from netctl.model.infra import Cluster, Host, VirtualSwitch
 from netctl.model.intent import Create, Edit, Intent, Remove, Replace, key_of
-from netctl.model.keys import Key, Kind, resource_name
+from netctl.model.keys import Key, resource_name
 from netctl.model.nic import Nic
+from netctl.model.reservation import AddressReservation
+from netctl.model.route import Route
+from netctl.model.routing_policy import RoutingPolicy
 from netctl.model.snapshot import Draft
 from netctl.model.stamp import Admitted, Context, in_use, updated
 from netctl.model.subnet import Subnet
+from netctl.model.vpc import Vpc
 
 __all__ = ["Admitted", "Context", "admit"]
-
-_DEPENDENTS = {
-    Kind.CLUSTER: (
-        (Relation.HOSTS_OF_CLUSTER, Kind.HOST),
-        (Relation.VIRTUAL_SWITCHES_OF_CLUSTER, Kind.VIRTUAL_SWITCH),
-        (Relation.OVERLAYS_OF_CLUSTER, Kind.SUBNET),
-    ),
-    Kind.VIRTUAL_SWITCH: (
-        (Relation.SUBNETS_OF_VIRTUAL_SWITCH, Kind.SUBNET),
-        (Relation.HOSTS_OF_VIRTUAL_SWITCH, Kind.HOST),
-    ),
-    Kind.HOST: ((Relation.NICS_OF_HOST, Kind.NIC),),
-    Kind.SUBNET: ((Relation.NICS_OF_SUBNET, Kind.NIC),),
-    Kind.NIC: (),
-}
 
 
 def admit(edit: Edit, draft: Draft, context: Context) -> tuple[Admitted, ...]:
     """Check an edit, decide what it leaves open and put the result into the draft.
 
-    The first answer is the intent asked for; a changed MTU below brings the subnets that follow it after that. An
-    edit that changes nothing answers the stored intent as both before and after. On any error the draft is as before.
+    The first answer is the intent asked for. After it come others that follow: subnets whose MTU a network below
+    limits, VPCs whose gateway was the host that goes. An edit that changes nothing answers the stored intent as both
+    before and after. On any error the draft is as before.
     """
     mark = draft.mark()
     admitted: tuple[Admitted, ...] = ()
@@ -69,7 +63,7 @@ def _store(edit: Create | Replace, draft: Draft, context: Context) -> tuple[Admi
             return (Admitted(key=key, before=before, after=before),)
         after = updated(after, context)
     draft.put(after)
-    return _with_refit(Admitted(key=key, before=before, after=after), draft, context)
+    return _with_followers(Admitted(key=key, before=before, after=after), draft, context)
 
 
 def _remove(edit: Remove, draft: Draft, context: Context) -> tuple[Admitted, ...]:
@@ -77,18 +71,19 @@ def _remove(edit: Remove, draft: Draft, context: Context) -> tuple[Admitted, ...
     if before is None:
         raise NotFound(f"{resource_name(edit.key)[:100]} does not exist", field="name")
     _check_revision(edit.if_revision, edit.key, before)
-    dependents = [(kind, draft.related(relation, edit.key[1])) for relation, kind in _DEPENDENTS[edit.key[0]]]
-    if any(ids for _, ids in dependents):
-        keys = chain.from_iterable(((kind, id) for id in ids) for kind, ids in dependents)
-        raise in_use(f"{resource_name(edit.key)} is in use", keys, field="name")
+    dependents = dependents_of(before, draft)
+    if dependents:
+        raise in_use(f"{resource_name(edit.key)} is in use", dependents, field="name")
     draft.remove(edit.key)
-    return _with_refit(Admitted(key=edit.key, before=before, after=None), draft, context)
+    return _with_followers(Admitted(key=edit.key, before=before, after=None), draft, context)
 
 
-def _with_refit(first: Admitted, draft: Draft, context: Context) -> tuple[Admitted, ...]:
+def _with_followers(first: Admitted, draft: Draft, context: Context) -> tuple[Admitted, ...]:
+    """Return a change with those that it brings: MTUs that follow, gateways that move."""
+    moved = gateways.follow(draft, first.before, first.after, context)
     if mtu.needs_refit(draft, first.before, first.after):
-        return (first, *mtu.refit(draft, first.before, first.after, context))
-    return (first,)
+        return (first, *moved, *mtu.refit(draft, first.before, first.after, context))
+    return (first, *moved)
 
 
 def _check_present(edit: Create | Replace, key: Key, before: Intent | None) -> None:
@@ -121,5 +116,20 @@ def _decide(asked: Intent, before: Intent | None, draft: Draft, context: Context
         case VirtualSwitch(), VirtualSwitch() | None:
             return admit_virtual_switch(asked, before, draft, context)
         case Cluster(), Cluster() | None:
-            return admit_cluster(asked, before, context)
+            return admit_cluster(asked, before, draft, context)
+    return _decide_routing(asked, before, draft, context)
+
+
+def _decide_routing(asked: Intent, before: Intent | None, draft: Draft, context: Context) -> Intent:
+    match asked, before:
+        case FloatingIp(), FloatingIp() | None:
+            return admit_floating_ip(asked, before, draft, context)
+        case Vpc(), Vpc() | None:
+            return admit_vpc(asked, before, draft, context)
+        case Route(), Route() | None:
+            return admit_route(asked, before, draft, context)
+        case RoutingPolicy(), RoutingPolicy() | None:
+            return admit_routing_policy(asked, before, draft, context)
+        case AddressReservation(), AddressReservation() | None:
+            return admit_reservation(asked, before, draft, context)
     raise TypeError(f"{type(asked).__name__} under the key of {type(before).__name__}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from netctl.errors import AlreadyExists, InvalidIntent
+from netctl.model import mtu
 from netctl.model.indexes import Space
 from netctl.model.infra import Cluster, Host, VirtualSwitch
 from netctl.model.ipam import lowest_bridge
@@ -13,8 +14,11 @@ from netctl.model.snapshot import Draft
 from netctl.model.stamp import Context, absent, check_kept, in_use, stamp
 
 
-def admit_cluster(asked: Cluster, before: Cluster | None, context: Context) -> Cluster:
+def admit_cluster(asked: Cluster, before: Cluster | None, draft: Draft, context: Context) -> Cluster:
     """Return the cluster to store. A new MAC prefix serves new NICs; those that have an address keep it."""
+    if before is not None and asked.underlay_mtu_bytes > before.underlay_mtu_bytes:
+        for switch in draft.virtual_switches_of_cluster(asked.id):
+            mtu.check_tunnels_fit(draft, switch, asked, "underlay_mtu_bytes")
     return replace(asked, meta=stamp(asked.meta, before, context))
 
 
@@ -27,6 +31,9 @@ def admit_virtual_switch(
         if asked.bridge:
             check_kept("bridge", before.bridge, asked.bridge)
         bridge = before.bridge
+        cluster = draft.cluster(asked.cluster)
+        if cluster is not None and asked.mtu_bytes < before.mtu_bytes:
+            mtu.check_tunnels_fit(draft, asked, cluster, "mtu_bytes")
     else:
         if draft.cluster(asked.cluster) is None:
             raise absent((Kind.CLUSTER, asked.cluster), "cluster")
@@ -44,7 +51,8 @@ def admit_host(asked: Host, before: Host | None, draft: Draft, context: Context)
     """Return the host to store; its tunnels use the first uplink where no virtual switch was asked for."""
     if before is not None:
         check_kept("cluster", before.cluster, asked.cluster)
-    if draft.cluster(asked.cluster) is None:
+    cluster = draft.cluster(asked.cluster)
+    if cluster is None:
         raise absent((Kind.CLUSTER, asked.cluster), "cluster")
     _check_uplinks(asked, draft)
     owner = draft.owner(((Space.TUNNEL, asked.cluster), asked.tunnel_ip))
@@ -56,11 +64,11 @@ def admit_host(asked: Host, before: Host | None, draft: Draft, context: Context)
     if before is not None:
         _check_uplinks_unused(asked, before, draft)
     first = asked.uplinks[0].virtual_switch if asked.uplinks else VirtualSwitchId("")
-    return replace(
-        asked,
-        meta=stamp(asked.meta, before, context),
-        tunnel_virtual_switch=asked.tunnel_virtual_switch or first,
-    )
+    tunnels = asked.tunnel_virtual_switch or first
+    switch = draft.virtual_switch(tunnels)
+    if switch is not None and (before is None or before.tunnel_virtual_switch != tunnels):
+        mtu.check_tunnel_fits(switch, cluster, "tunnel_virtual_switch")
+    return replace(asked, meta=stamp(asked.meta, before, context), tunnel_virtual_switch=tunnels)
 
 
 def _check_uplinks(host: Host, draft: Draft) -> None:
@@ -83,7 +91,14 @@ def _check_uplinks_unused(asked: Host, before: Host, draft: Draft) -> None:
     gone = {uplink.virtual_switch for uplink in before.uplinks} - kept
     if not gone:
         return
-    users = [nic for nic in draft.nics_of_host(asked.id) if _virtual_switch_of(nic.subnet, draft) in gone]
+    users = [
+        nic
+        for nic in draft.nics_of_host(asked.id)
+        if any(
+            not gone.isdisjoint(_virtual_switches_of(subnet, draft))
+            for subnet in (nic.subnet, *(vlan.subnet for vlan in nic.trunk_vlans))
+        )
+    ]
     if users:
         names = ", ".join(f"virtualSwitches/{id}" for id in sorted(gone))
         raise in_use(
@@ -93,6 +108,6 @@ def _check_uplinks_unused(asked: Host, before: Host, draft: Draft) -> None:
         )
 
 
-def _virtual_switch_of(subnet: SubnetId, draft: Draft) -> VirtualSwitchId:
+def _virtual_switches_of(subnet: SubnetId, draft: Draft) -> tuple[VirtualSwitchId, ...]:
     found = draft.subnet(subnet)
-    return found.virtual_switch if found is not None else VirtualSwitchId("")
+    return found.virtual_switches if found is not None else ()

@@ -1,16 +1,17 @@
-"""Admission of Nic: its subnet and host, its addresses and the name of its tap."""
+"""Admission of Nic: its subnet and host, its addresses and the name of its tap; its VLANs are in admit_trunk.py."""
 
 from __future__ import annotations
 
-from netctl.errors import AlreadyExists, Exhausted, InvalidIntent
+from netctl.errors import Exhausted, InvalidIntent
+from netctl.model.addresses import Wish, check_mac, decide_address, new_mac
+from netctl.model.admit_trunk import admit_trunk
 from netctl.model.indexes import Space
-from netctl.model.ipam import Plan, allocate_address, allocate_mac, plan_of
-from netctl.model.keys import Kind, Uid, resource_name
-from netctl.model.nic import Nic
-from netctl.model.numbers import address_number, mac_number
+from netctl.model.keys import Kind, Uid
+from netctl.model.nic import Nic, NicMode
+from netctl.model.nic_users import check_addresses_unused
 from netctl.model.snapshot import Draft
 from netctl.model.stamp import Context, absent, check_kept, replace_unchecked, stamp
-from netctl.model.subnet import Subnet
+from netctl.model.subnet import Subnet, SubnetKind
 
 # Linux: an interface name has at most 15 bytes (IFNAMSIZ less the NUL); "tap" and 11 digits are 14, as in Neutron.
 _TAP_DIGITS = 11
@@ -24,20 +25,32 @@ def admit_nic(asked: Nic, before: Nic | None, draft: Draft, context: Context) ->
     """
     if before is not None:
         check_kept("subnet", before.subnet, asked.subnet)
+        check_kept("mode", before.mode.value, asked.mode.value)
     subnet = draft.subnet(asked.subnet)
     if subnet is None:
         raise absent((Kind.SUBNET, asked.subnet), "subnet")
+    if subnet.kind is SubnetKind.EXTERNAL:
+        raise InvalidIntent(
+            "subnet",
+            f"subnets/{subnet.id} is EXTERNAL, for routers and floating IPs: use a VLAN or OVERLAY subnet",
+        )
     if asked.host and (before is None or asked.host != before.host):
         _check_host(asked, subnet, draft)
     meta = stamp(asked.meta, before, context)
-    return replace_unchecked(
+    mac = _mac(asked, before, subnet, draft)
+    nic = replace_unchecked(
         asked,
         meta=meta,
-        mac_address=_mac(asked, before, subnet, draft),
-        ipv4_address=_ipv4(asked, before, subnet, draft),
-        ipv6_address=_ipv6(asked, before, subnet, draft),
+        mac_address=mac,
+        ipv4_address=decide_address(draft, subnet, 4, _wish(asked, before, mac, 4)),
+        ipv6_address=decide_address(draft, subnet, 6, _wish(asked, before, mac, 6)),
         tap_name=before.tap_name if before is not None else _tap(meta.uid, draft),
     )
+    if nic.mode is NicMode.TRUNK:
+        nic = admit_trunk(nic, before, subnet, draft)
+    if before is not None:
+        check_addresses_unused(before, nic, draft)
+    return nic
 
 
 def _check_host(nic: Nic, subnet: Subnet, draft: Draft) -> None:
@@ -55,73 +68,16 @@ def _check_host(nic: Nic, subnet: Subnet, draft: Draft) -> None:
 
 def _mac(asked: Nic, before: Nic | None, subnet: Subnet, draft: Draft) -> str:
     if not asked.mac_address:
-        if before is not None:
-            return before.mac_address
-        cluster = draft.cluster(subnet.clusters[0])
-        if cluster is None:
-            raise absent((Kind.CLUSTER, subnet.clusters[0]), "subnet")
-        return allocate_mac(draft, cluster.id, cluster.mac_prefix)
+        return before.mac_address if before is not None else new_mac(draft, subnet)
     if before is None or asked.mac_address != before.mac_address:
-        owner = draft.owner(((Space.MAC, ""), mac_number(asked.mac_address)))
-        if owner not in (None, (Kind.NIC, asked.id)):
-            whose = "the DHCP server of " if owner[0] is Kind.SUBNET else ""
-            raise AlreadyExists(
-                f"{asked.mac_address} is the address of {whose}{resource_name(owner)}: MAC addresses are unique:"
-                " use another one",
-                field="mac_address",
-            )
+        check_mac(draft, asked.mac_address, (Kind.NIC, asked.id))
     return asked.mac_address
 
 
-def _ipv4(asked: Nic, before: Nic | None, subnet: Subnet, draft: Draft) -> str:
-    if before is not None and asked.ipv4_address in ("", before.ipv4_address):
-        return before.ipv4_address
-    if asked.ipv4_address:
-        _check_address(asked, subnet, draft, 4)
-    elif subnet.ipv4 is not None:
-        return allocate_address(draft, subnet, subnet.ipv4)
-    return asked.ipv4_address
-
-
-def _ipv6(asked: Nic, before: Nic | None, subnet: Subnet, draft: Draft) -> str:
-    if before is not None and asked.ipv6_address in ("", before.ipv6_address):
-        return before.ipv6_address
-    if asked.ipv6_address:
-        _check_address(asked, subnet, draft, 6)
-    elif subnet.ipv6 is not None:
-        return allocate_address(draft, subnet, subnet.ipv6)
-    return asked.ipv6_address
-
-
-def _check_address(nic: Nic, subnet: Subnet, draft: Draft, version: int) -> None:
-    """Refuse an address asked for that cannot be the NIC's. Pools and exclusions bind automatic addresses only.
-
-    A subnet without addresses of its own manages none: there the address serves port security, and must be unique.
-    """
-    text, config = (nic.ipv4_address, subnet.ipv4) if version == 4 else (nic.ipv6_address, subnet.ipv6)
-    field = f"ipv{version}_address"
-    number = address_number(version, text)
-    if config is not None:
-        _check_inside(number, text, plan_of(draft, subnet, config))
-    owner = draft.owner(((f"ipv{version}", subnet.id), number))
-    if owner is None or owner == (Kind.NIC, nic.id):
-        return
-    if owner[0] is Kind.SUBNET:
-        role = "gateway" if config is not None and text == config.gateway else "DHCP server"
-        raise InvalidIntent(field, f"{text} is the {role} of subnets/{subnet.id}: use another address")
-    raise AlreadyExists(f"{text} is held by {resource_name(owner)}: use another address", field=field)
-
-
-def _check_inside(number: int, text: str, plan: Plan) -> None:
-    version, cidr = plan.config.version, plan.config.cidr
-    field = f"ipv{version}_address"
-    if not plan.low <= number <= plan.high:
-        raise InvalidIntent(field, f"{text} is not in {cidr}: use an address of the subnet")
-    if number == plan.low:
-        what = "network address" if version == 4 else "subnet-router anycast address"
-        raise InvalidIntent(field, f"{text} is the {what} of {cidr}: use another address")
-    if version == 4 and number == plan.high:
-        raise InvalidIntent(field, f"{text} is the broadcast address of {cidr}: use another address")
+def _wish(asked: Nic, before: Nic | None, mac: str, version: int) -> Wish:
+    stored = None if before is None else before.ipv4_address if version == 4 else before.ipv6_address
+    text = asked.ipv4_address if version == 4 else asked.ipv6_address
+    return Wish(text, stored, mac, f"ipv{version}_address", (Kind.NIC, asked.id))
 
 
 def _tap(uid: Uid, draft: Draft) -> str:

@@ -1,27 +1,37 @@
-"""Admission of Subnet: references, overlaps, VNI, MTU, the DHCP server, and the addresses that NICs already have."""
+"""Admission of Subnet: references, overlaps, VNI, MTU, router, IPv6 mode and DHCP server.
+
+What others already have in a changed subnet is looked after in subnet_users.py.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from netctl.errors import AlreadyExists, InvalidIntent
+from netctl.errors import AlreadyExists, InvalidIntent, Unsupported
 from netctl.model import mtu
-from netctl.model.indexes import Relation, Space, spans_of
+from netctl.model.addresses import new_mac
+from netctl.model.indexes import Space
 from netctl.model.infra import Cluster
-from netctl.model.ipam import allocate_mac, allocate_vni, make_plan
-from netctl.model.keys import Key, Kind, SubnetId, resource_name
-from netctl.model.numbers import address_number, address_text
+from netctl.model.ipam import allocate_vni, make_plan
+from netctl.model.keys import Kind, resource_name
+from netctl.model.networks import check_apart
+from netctl.model.numbers import address_text
 from netctl.model.snapshot import Draft
-from netctl.model.stamp import Context, absent, check_kept, in_use, is_nic, stamp
-from netctl.model.subnet import DhcpOptions, IpConfig, Subnet
+from netctl.model.stamp import Context, absent, check_kept, stamp
+from netctl.model.subnet import DhcpOptions, IpConfig, Ipv6Mode, Subnet, SubnetKind
+from netctl.model.subnet_users import check_users
+from netctl.model.vpc import VpcKind
+
+# The advisory of 2026-04-20: a DHCPv6 client id with a false length reads ovn-controller's heap.
+_DHCPV6_FIXED = "OVN 24.03.8, 25.03.3, 25.09.3 or 26.03.1"
 
 
 def admit_subnet(asked: Subnet, before: Subnet | None, draft: Draft, context: Context) -> Subnet:
-    """Return the subnet to store; `cluster`, `vni`, `mtu_bytes` and the DHCP server are decided here."""
+    """Return the subnet to store; clusters, `vni`, `mtu_bytes`, the router and the DHCP server are decided here."""
     if before is not None:
         _check_unchanged(asked, before)
     clusters, limit = _below(asked, draft)
-    _check_overlap(asked, draft)
+    _check_vpc(asked, draft)
     mtu_bytes, auto_mtu = mtu.fit(asked, before, limit)
     subnet = replace(
         asked,
@@ -30,20 +40,25 @@ def admit_subnet(asked: Subnet, before: Subnet | None, draft: Draft, context: Co
         vni=before.vni if before is not None else allocate_vni(draft),
         mtu_bytes=mtu_bytes,
         auto_mtu=auto_mtu,
-        dhcp=_dhcp(asked, before, draft, clusters[0]),
+        ipv4=_routed(4, asked, before),
+        ipv6=_routed(6, asked, before),
+        ipv6_mode=_ipv6_mode(asked, before, context),
+        gateway_mac_address="",
     )
-    if before is not None and draft.related(Relation.NICS_OF_SUBNET, asked.id):
-        for version in (4, 6):
-            _check_addresses_kept(subnet, before, draft, version)
+    if subnet.vpc:
+        kept = before.gateway_mac_address if before is not None else ""
+        subnet = replace(subnet, gateway_mac_address=kept or new_mac(draft, subnet))
+    subnet = replace(subnet, dhcp=_dhcp(subnet, before, draft))
+    _check_overlap(subnet, before, draft)
+    if before is not None:
+        check_users(subnet, before, draft)
     return subnet
 
 
 def _check_unchanged(asked: Subnet, before: Subnet) -> None:
     check_kept("kind", before.kind.value, asked.kind.value)
-    check_kept("virtual_switches", " ".join(before.virtual_switches), " ".join(asked.virtual_switches))
-    if not asked.has_vlan:
-        check_kept("clusters", " ".join(before.clusters), " ".join(asked.clusters))
     check_kept("vpc", before.vpc, asked.vpc)
+    check_kept("nat", str(before.nat).lower(), str(asked.nat).lower())
     for field, old, new in (("ipv4", before.ipv4, asked.ipv4), ("ipv6", before.ipv6, asked.ipv6)):
         if old is not None and new is not None:
             check_kept(f"{field}.cidr", old.cidr, new.cidr)
@@ -79,82 +94,91 @@ def _below(asked: Subnet, draft: Draft) -> tuple[list[Cluster], mtu.Limit]:
     return clusters, mtu.limit_of(asked, draft)
 
 
-def _check_overlap(asked: Subnet, draft: Draft) -> None:
-    """Refuse a CIDR that overlaps with another of the same VPC.
+def _check_vpc(asked: Subnet, draft: Draft) -> None:
+    if not asked.vpc:
+        return
+    vpc = draft.vpc(asked.vpc)
+    if vpc is None:
+        raise absent((Kind.VPC, asked.vpc), "vpc")
+    if asked.kind is SubnetKind.EXTERNAL and vpc.kind is not VpcKind.TRANSIT:
+        raise InvalidIntent(
+            "vpc",
+            f"vpcs/{vpc.id} is not a transit VPC: an EXTERNAL subnet is inside one of kind TRANSIT or on"
+            " virtual switches",
+        )
+
+
+def _check_overlap(subnet: Subnet, before: Subnet | None, draft: Draft) -> None:
+    """Refuse a CIDR that overlaps with what the routers that will be in it are connected to.
 
     Two subnets on one VLAN of one virtual switch could overlap too, but `_below` refuses the second outright.
     """
-    for (vpc, version), (low, high, _) in spans_of(asked):
-        spans = draft.spans((vpc, version))
-        # Spans do not overlap with each other, so that only the last one to begin at or before our end can reach us.
-        # When that is our own, from before, no other does.
-        found = spans.floor((high, high, "~"))
-        if found is not None and found[2] != asked.id and found[1] >= low:
-            other = draft.subnet(SubnetId(found[2]))
-            config = other and (other.ipv4 if version == 4 else other.ipv6)
-            mine = asked.ipv4 if version == 4 else asked.ipv6
-            raise InvalidIntent(
-                f"ipv{version}.cidr",
-                f"{mine.cidr if mine else ''} overlaps with {config.cidr if config else ''} of"
-                f" subnets/{found[2]} in vpcs/{vpc}: use another network",
-            )
+    mine = (Kind.SUBNET, subnet.id)
+    own = draft.vpc(subnet.vpc) if subnet.vpc else None
+    for version in (4, 6):
+        config = subnet.config(version)
+        if config is None or (before is not None and before.config(version) is not None):
+            continue
+        if own is not None:
+            check_apart(draft, own, config.cidr, f"ipv{version}.cidr", mine)
+        if before is not None:
+            for vpc in draft.vpcs_of_subnet(subnet.id):
+                check_apart(draft, vpc, config.cidr, f"ipv{version}.cidr", mine)
 
 
-def _dhcp(asked: Subnet, before: Subnet | None, draft: Draft, cluster: Cluster) -> DhcpOptions | None:
+def _routed(version: int, asked: Subnet, before: Subnet | None) -> IpConfig | None:
+    """Return the addresses of a subnet with the router's: in a VPC the first one by default."""
+    config = asked.config(version)
+    if config is None or config.gateway or not asked.vpc:
+        return config
+    stored = before.config(version) if before is not None else None
+    if stored is not None and stored.gateway:
+        return replace(config, gateway=stored.gateway)
+    return replace(config, gateway=address_text(config.version, make_plan(config).low + 1))
+
+
+def _ipv6_mode(asked: Subnet, before: Subnet | None, context: Context) -> Ipv6Mode:
+    if asked.ipv6 is None or asked.kind is SubnetKind.EXTERNAL:
+        return Ipv6Mode.AUTO
+    stored = before.ipv6_mode if before is not None else Ipv6Mode.AUTO
+    mode = asked.ipv6_mode
+    if mode is Ipv6Mode.AUTO:
+        mode = stored if stored is not Ipv6Mode.AUTO else _default_ipv6_mode(asked, context)
+    if mode.by_dhcp and mode is not stored and not context.dhcpv6:
+        raise Unsupported(
+            f"{mode.value} is not safe with this OVN: a guest can read its memory by DHCPv6 (CVE-2026-5367);"
+            f" {_DHCPV6_FIXED} and later could; use static, or slaac with a /64",
+            field="ipv6_mode",
+        )
+    return mode
+
+
+def _default_ipv6_mode(asked: Subnet, context: Context) -> Ipv6Mode:
+    if not asked.vpc or asked.ipv6 is None:
+        return Ipv6Mode.STATIC
+    if asked.ipv6.cidr.endswith("/64"):
+        return Ipv6Mode.SLAAC
+    answers = context.dhcpv6 and not (asked.dhcp is not None and asked.dhcp.disabled)
+    return Ipv6Mode.DHCPV6_STATEFUL if answers else Ipv6Mode.STATIC
+
+
+def _dhcp(subnet: Subnet, before: Subnet | None, draft: Draft) -> DhcpOptions | None:
     """Return the DHCP options with the server's addresses; without DHCP no address is reserved for one."""
-    options = asked.dhcp
-    if asked.ipv4 is None or (options is not None and options.disabled):
+    options = subnet.dhcp
+    silent = subnet.kind is SubnetKind.EXTERNAL or (options is not None and options.disabled)
+    if silent or (subnet.ipv4 is None and not subnet.ipv6_mode.by_dhcp):
         return options and replace(options, server_address="", server_mac_address="")
     options = options or DhcpOptions()
     stored = before.dhcp if before is not None else None
-    address, mac = options.server_address, ""
-    if stored is not None and not stored.disabled:
-        mac = stored.server_mac_address
-        if stored.server_address != asked.ipv4.gateway:
-            address = address or stored.server_address
-    return replace(
-        options,
-        server_address=address or _last_address(asked.ipv4),
-        server_mac_address=mac or allocate_mac(draft, cluster.id, cluster.mac_prefix),
-    )
+    address, mac = options.server_address, stored.server_mac_address if stored is not None else ""
+    if subnet.ipv4 is not None and not address:
+        if stored is not None and stored.server_address != subnet.ipv4.gateway:
+            address = stored.server_address
+        address = address or _last_address(subnet.ipv4)
+    return replace(options, server_address=address, server_mac_address=mac or new_mac(draft, subnet))
 
 
 def _last_address(config: IpConfig) -> str:
     """Return where AHV puts the DHCP server: the last host address, or the one before when that is the gateway."""
     last = address_text(4, make_plan(config).high - 1)
     return last if last != config.gateway else address_text(4, make_plan(config).high - 2)
-
-
-def _check_addresses_kept(subnet: Subnet, before: Subnet, draft: Draft, version: int) -> None:
-    """Refuse to strand NICs: their addresses stay inside the CIDR and apart from the gateway and the DHCP server."""
-    family = f"ipv{version}"
-    new, old = (subnet.ipv4, before.ipv4) if version == 4 else (subnet.ipv6, before.ipv6)
-    if new is None and old is not None:
-        holders = [key for key, number in _addresses(draft, subnet, version)]
-        if holders:
-            raise in_use(f"{family} addresses are held", holders, field=family)
-    if new is None:
-        return
-    reserved = [(f"{family}.gateway", "the gateway", new.gateway)]
-    if version == 4 and subnet.dhcp is not None:
-        reserved.append(("dhcp.server_address", "the DHCP server's address", subnet.dhcp.server_address))
-    for field, role, text in reserved:
-        owner = draft.owner(((family, subnet.id), address_number(version, text))) if text else None
-        if owner is not None and is_nic(owner):
-            raise in_use(f"{text}, {role}, is held", [owner], field=field)
-    if old is None:
-        plan = make_plan(new)
-        low, high = plan.low + 1, plan.high - (version == 4)
-        outside = [key for key, number in _addresses(draft, subnet, version) if not low <= number <= high]
-        if outside:
-            raise in_use(f"addresses outside {new.cidr} are held", outside, field=f"{family}.cidr")
-
-
-def _addresses(draft: Draft, subnet: Subnet, version: int) -> list[tuple[Key, int]]:
-    """Return the NICs of a subnet that have an address, with its number."""
-    found: list[tuple[Key, int]] = []
-    for nic in draft.nics_of_subnet(subnet.id):
-        text = nic.ipv4_address if version == 4 else nic.ipv6_address
-        if text:
-            found.append(((Kind.NIC, nic.id), address_number(version, text)))
-    return found

@@ -38,7 +38,9 @@ class FloatingIp:
                 field = "private_address" if self.private_address else "vpc"
                 raise InvalidIntent(field, "goes without nic: associate with one of the two")
         if bool(self.vpc) != bool(self.private_address):
-            missing, given = ("vpc", "private_address") if self.private_address else ("private_address", "vpc")
+            missing, given = (
+                ("vpc", "private_address") if self.private_address else ("private_address", "vpc")
+            )
             raise InvalidIntent(missing, f"is needed together with {given}")
         if self.vpc:
             check_id("vpc", self.vpc)

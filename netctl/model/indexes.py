@@ -31,6 +31,7 @@ class Relation(enum.StrEnum):
     SUBNETS_OF_CLUSTER = "subnets of cluster"
     OVERLAYS_OF_CLUSTER = "overlay subnets of cluster"
     HOSTS_OF_VIRTUAL_SWITCH = "hosts of virtual switch"
+    TUNNELS_OF_VIRTUAL_SWITCH = "hosts whose tunnels go through virtual switch"
     SUBNETS_OF_VIRTUAL_SWITCH = "subnets of virtual switch"
     NICS_OF_HOST = "NICs of host"
     NICS_OF_SUBNET = "NICs of subnet"
@@ -71,9 +72,11 @@ class Space:
 Scope = tuple[str, str]
 # Numbers can be allocated, see ipam.py; text cannot.
 Claim = tuple[Scope, int | str]
-# (within which ranges may not overlap, IP version) and (first address, last address, whose). Within a VPC those are the
-# networks of its subnets; within `reserved/{subnet}` the reservations; within `prefixes/{external subnet}` the
-# externally routable prefixes of the VPCs that are connected to it.
+# (of what, IP version) and (first address, last address, whose). Of a VPC: the networks of its subnets; of
+# `reserved/{subnet}`: the reservations; of `prefixes/{external subnet}`: the externally routable prefixes of the VPCs
+# that are connected to it. These do not overlap. The others may: of `destinations/{vpc}` and `hops/{vpc}` where routes
+# lead and the addresses of their next hops, of `services/{vpc}` where policies reroute to, of `private/{vpc}` the
+# private addresses that have floating IPs.
 SpanKey = tuple[str, int]
 Span = tuple[int, int, str]
 
@@ -90,6 +93,8 @@ def relations_of(intent: Intent) -> tuple[tuple[Relation, str], ...]:
             if ":" in intent.tunnel_address:
                 found.append((Relation.IPV6_HOSTS_OF_CLUSTER, intent.cluster))
             found += ((Relation.HOSTS_OF_VIRTUAL_SWITCH, uplink.virtual_switch) for uplink in intent.uplinks)
+            if intent.tunnel_virtual_switch:
+                found.append((Relation.TUNNELS_OF_VIRTUAL_SWITCH, intent.tunnel_virtual_switch))
             return tuple(found)
         case VirtualSwitch():
             return ((Relation.VIRTUAL_SWITCHES_OF_CLUSTER, intent.cluster),)
@@ -181,7 +186,7 @@ def claims_of(intent: Intent) -> tuple[Claim, ...]:
 
 
 def spans_of(intent: Intent) -> tuple[tuple[SpanKey, Span], ...]:
-    """Return the address ranges that may not overlap with others of the same key."""
+    """Return the address ranges that an intent is found by, or that may not overlap with others of the same key."""
     match intent:
         case Subnet() if intent.vpc:
             configs = (config for config in (intent.ipv4, intent.ipv6) if config is not None)
@@ -201,6 +206,17 @@ def spans_of(intent: Intent) -> tuple[tuple[SpanKey, Span], ...]:
                 )
                 for r in intent.reserved
             )
+        case Route():
+            hops = (hop.ip_address for hop in intent.next_hops if hop.ip_address)
+            return (
+                _span(f"destinations/{intent.vpc}", intent.destination, intent.id),
+                *(_span(f"hops/{intent.vpc}", hop, intent.id) for hop in hops),
+            )
+        case RoutingPolicy():
+            services = dict.fromkeys(intent.service_ips)
+            return tuple(_span(f"services/{intent.vpc}", address, intent.id) for address in services)
+        case FloatingIp() if intent.vpc:
+            return (_span(f"private/{intent.vpc}", intent.private_address, intent.id),)
     return ()
 
 

@@ -8,70 +8,121 @@ the search is a few integer operations at any fill level: to find that a /24 is 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from netctl.errors import Exhausted
-from netctl.model.indexes import Scope, Space
+from netctl.model.indexes import Scope, Space, Span
+from netctl.model.lookups import Lookups
 from netctl.model.numbers import address_number, address_text, mac_text
 from netctl.model.snapshot import BLOCK_BITS, Draft
-from netctl.model.subnet import AddressRange, IpConfig, Subnet
+from netctl.model.sorted_set import SortedSet
+from netctl.model.subnet import AddressRange, IpConfig, Subnet, SubnetKind
 
 VNI_MAX = 2**24 - 1  # RFC 8926: Geneve has 24 bits; 0 is none
 BRIDGE_MAX = 99
 # Automatic IPv6 addresses start at ::1000 of the CIDR: people give the low ones to routers and servers by hand.
 IPV6_FIRST = 0x1000
 _BLOCK_SIZE = 1 << BLOCK_BITS
+_NOTHING: SortedSet[Span] = SortedSet()
 
 Range = tuple[int, int]  # both included
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """An IpConfig in numbers: `low` to `high` is the CIDR, `ranges` are allocated from, at first from `start`."""
+    """An IpConfig in numbers: `low` to `high` is the CIDR, `pools` less the exclusions and what is `reserved` are
+    `ranges`; they are allocated from, at first from `start`."""
 
     config: IpConfig
+    reserved: SortedSet[Span]
     low: int
     high: int
+    pools: tuple[Range, ...]
     ranges: tuple[Range, ...]
     start: int
 
 
 def plan_of(draft: Draft, subnet: Subnet, config: IpConfig) -> Plan:
-    """Return the plan of a subnet's family; it is made once."""
+    """Return the plan of a subnet's family; it is made once for a configuration and its reservations."""
     key = (subnet.id, config.version)
     plan: Plan | None = draft.plans.get(key)
-    if plan is None or plan.config is not config:
-        plan = draft.plans[key] = make_plan(config)
+    reserved = reserved_in(draft, subnet, config.version)
+    if plan is None or plan.config is not config or plan.reserved is not reserved:
+        plan = draft.plans[key] = make_plan(config, reserved)
     return plan
 
 
-def make_plan(config: IpConfig) -> Plan:
-    """Turn pools minus exclusions into numbers."""
+def reserved_in(lookups: Lookups, subnet: Subnet, version: int) -> SortedSet[Span]:
+    """Return what the reservations of a subnet keep; the same object until one of them changes."""
+    return lookups.spans((f"reserved/{subnet.id}", version))
+
+
+def make_plan(config: IpConfig, reserved: SortedSet[Span] = _NOTHING) -> Plan:
+    """Turn pools minus exclusions and reservations into numbers."""
     network = ipaddress.ip_network(config.cidr)
     low, high = int(network.network_address), int(network.broadcast_address)
     # The first address is the network's (IPv4) or the subnet-router anycast address (RFC 4291, 2.6.1); IPv6 has
     # no broadcast address.
     usable = (low + 1, high - 1 if config.version == 4 else high)
     pools = _numbers(config, config.pools) or [usable]
-    ranges = _subtract(pools, _numbers(config, config.exclusions))
+    ranges = subtract(pools, _numbers(config, config.exclusions))
+    free = subtract(ranges, [(first, last) for first, last, _ in reserved]) if reserved else ranges
     start = low + IPV6_FIRST if config.version == 6 and not config.pools and high - low >= IPV6_FIRST else 0
-    return Plan(config=config, low=low, high=high, ranges=tuple(ranges), start=start)
+    return Plan(
+        config=config,
+        reserved=reserved,
+        low=low,
+        high=high,
+        pools=tuple(pools),
+        ranges=tuple(free),
+        start=start,
+    )
 
 
-def allocate_address(draft: Draft, subnet: Subnet, config: IpConfig) -> str:
-    """Return a free address of a subnet; Exhausted when there is none."""
+def allocate_address(draft: Draft, subnet: Subnet, config: IpConfig, *, field: str = "") -> str:
+    """Return a free address of a subnet; Exhausted, of `field`, when there is none."""
     plan = plan_of(draft, subnet, config)
     scope = (Space.IPV4 if config.version == 4 else Space.IPV6, subnet.id)
     number = _allocate(draft, scope, plan.ranges, plan.start)
     if number is None:
         family = f"ipv{config.version}"
+        users = "floating IPs" if subnet.kind is SubnetKind.EXTERNAL else "NICs"
         raise Exhausted(
             f"subnets/{subnet.id} has no free {family} address, all {_capacity(subnet, plan)} addresses of its"
-            f" pools are taken: enlarge {family}.pools or remove NICs",
-            field=f"{family}_address",
+            f" pools are taken: enlarge {family}.pools or remove {users} or reservations",
+            field=field or f"{family}_address",
         )
     return address_text(config.version, number)
+
+
+def free_addresses(draft: Draft, subnet: Subnet, config: IpConfig, count: int) -> list[Range]:
+    """Return `count` free addresses of a subnet as ranges; fewer when there are no more."""
+    plan = plan_of(draft, subnet, config)
+    scope = (Space.IPV4 if config.version == 4 else Space.IPV6, subnet.id)
+    cursor = draft.cursors[scope] or plan.start
+    above = [(max(low, cursor), high) for low, high in plan.ranges if high >= cursor]
+    below = [(low, min(high, cursor - 1)) for low, high in plan.ranges if low < cursor]
+    found: list[Range] = []
+    for low, high in (*above, *below):
+        number = low
+        while len(found) < count and (free := first_free(draft, scope, (number, high))) is not None:
+            found.append((free, free))
+            number = free + 1
+    if found:
+        draft.set_cursor(scope, found[-1][1] + 1)
+    return merged(found)
+
+
+def merged(ranges: Iterable[Range]) -> list[Range]:
+    """Return ranges without overlaps in order, those that follow on each other as one."""
+    result: list[Range] = []
+    for low, high in sorted(ranges):
+        if result and result[-1][1] == low - 1:
+            result[-1] = (result[-1][0], high)
+        else:
+            result.append((low, high))
+    return result
 
 
 def allocate_mac(draft: Draft, cluster: str, prefix: str) -> str:
@@ -151,13 +202,15 @@ def _numbers(config: IpConfig, ranges: Sequence[AddressRange]) -> list[Range]:
     return sorted((address_number(version, r.start), address_number(version, r.end)) for r in ranges)
 
 
-def _subtract(pools: Sequence[Range], exclusions: Sequence[Range]) -> list[Range]:
+def subtract(pools: Sequence[Range], exclusions: Sequence[Range]) -> list[Range]:
     """Return what of `pools` is not in `exclusions`; both are sorted and without overlaps."""
     left: list[Range] = []
     for low, high in pools:
         for out_low, out_high in exclusions:
-            if out_high < low or out_low > high:
+            if out_high < low:
                 continue
+            if out_low > high:
+                break
             if low < out_low:
                 left.append((low, out_low - 1))
             low = out_high + 1

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from immutables import Map, MapMutation
 
 from netctl.model.floating_ip import FloatingIp
-from netctl.model.indexes import Claim, Relation, Span, SpanKey, route_set
+from netctl.model.indexes import Claim, Relation, Scope, Span, SpanKey, route_set
 from netctl.model.infra import Cluster, Host, VirtualSwitch
 from netctl.model.intent import Intent
 from netctl.model.keys import ClusterId, HostId, Key, Kind, NicId, SubnetId, VirtualSwitchId, VpcId
@@ -111,6 +111,10 @@ class Lookups(ABC):
         """Yield the subnets of a cluster, of every kind."""
         return self._related(Relation.SUBNETS_OF_CLUSTER, id, Kind.SUBNET)
 
+    def tunnels_of_virtual_switch(self, id: VirtualSwitchId) -> Iterator[Host]:
+        """Yield the hosts whose tunnels go through a virtual switch."""
+        return self._related(Relation.TUNNELS_OF_VIRTUAL_SWITCH, id, Kind.HOST)
+
     def overlays_of_cluster(self, id: ClusterId) -> Iterator[Subnet]:
         """Yield the subnets of a cluster that go through tunnels."""
         return self._related(Relation.OVERLAYS_OF_CLUSTER, id, Kind.SUBNET)
@@ -182,6 +186,10 @@ class Lookups(ABC):
     @abstractmethod
     def owner(self, claim: Claim) -> Key | None:
         """Return whose a unique value is, None when it is free."""
+
+    @abstractmethod
+    def claimed(self, scope: Scope) -> Collection[int | str]:
+        """Return all values of one space that have an owner, e.g. the addresses taken in a subnet."""
 
     def spans(self, key: SpanKey) -> SortedSet[Span]:
         """Return the address ranges of one key, which do not overlap."""

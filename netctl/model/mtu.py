@@ -73,6 +73,23 @@ def fit(asked: Subnet, before: Subnet | None, limit: Limit) -> tuple[int, bool]:
     return limit.mtu_bytes, True
 
 
+def check_tunnels_fit(draft: Draft, switch: VirtualSwitch, cluster: Cluster, field: str) -> None:
+    """Refuse a virtual switch that carries less than its cluster's underlay while tunnels go through it."""
+    if draft.related(Relation.TUNNELS_OF_VIRTUAL_SWITCH, switch.id):
+        check_tunnel_fits(switch, cluster, field)
+
+
+def check_tunnel_fits(switch: VirtualSwitch, cluster: Cluster, field: str) -> None:
+    """Refuse a virtual switch as the way of tunnels when it carries less than its cluster's underlay."""
+    if switch.mtu_bytes < cluster.underlay_mtu_bytes:
+        raise InvalidIntent(
+            field,
+            f"virtualSwitches/{switch.id}, the way of tunnels, would carry {switch.mtu_bytes} bytes, less than the"
+            f" underlay_mtu_bytes {cluster.underlay_mtu_bytes} of clusters/{cluster.id}: raise the one or lower the"
+            " other first",
+        )
+
+
 def refit(
     draft: Draft, before: Intent | None, after: Intent | None, context: Context
 ) -> tuple[Admitted, ...]:

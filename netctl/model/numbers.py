@@ -24,6 +24,24 @@ def address_text(version: int, number: int) -> str:
     return str(ipaddress.IPv6Address(number))
 
 
+def version_of(text: str) -> int:
+    """Return the IP version of an address or network, 4 or 6."""
+    return 6 if ":" in text else 4
+
+
+def eui64_number(low: int, mac: str) -> int:
+    """Return the address of a guest with this MAC in the /64 that begins at `low` (RFC 4291, appendix A)."""
+    number = mac_number(mac)
+    # The universal/local bit is turned, ff:fe goes between the two halves.
+    return low | (number >> 24 ^ 0x020000) << 40 | 0xFFFE << 24 | number & 0xFFFFFF
+
+
+def network_numbers(cidr: str) -> tuple[int, int, int]:
+    """Return (IP version, first address, last address) of a network, or of an address alone."""
+    network = ipaddress.ip_network(cidr)
+    return network.version, int(network.network_address), int(network.broadcast_address)
+
+
 def mac_number(text: str) -> int:
     """Return the 48 bits of a canonical MAC address."""
     return int(text.replace(":", ""), 16)

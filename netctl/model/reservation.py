@@ -36,9 +36,7 @@ class AddressReservation:
         if self.count:
             shape.check_range("count", self.count, low=1, high=COUNT_MAX)
         if len(self.ranges) > RANGES_MAX:
-            raise InvalidIntent(
-                "ranges", f"has {len(self.ranges)} ranges; at most {RANGES_MAX} are allowed"
-            )
+            raise InvalidIntent("ranges", f"has {len(self.ranges)} ranges; at most {RANGES_MAX} are allowed")
         shape.check_text("client_context", self.client_context, shape.DISPLAY_NAME_MAX)
         ranges = tuple(
             AddressRange(

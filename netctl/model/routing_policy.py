@@ -112,9 +112,7 @@ class RoutingPolicy:
             if ports and self.protocol not in (Protocol.TCP, Protocol.UDP):
                 raise InvalidIntent(name, "needs protocol TCP or UDP")
             if len(ports) > PORT_RANGES_MAX:
-                raise InvalidIntent(
-                    name, f"has {len(ports)} ranges; at most {PORT_RANGES_MAX} are allowed"
-                )
+                raise InvalidIntent(name, f"has {len(ports)} ranges; at most {PORT_RANGES_MAX} are allowed")
             for i, item in enumerate(ports):
                 shape.check_range(f"{name}[{i}].first", item.first, low=0, high=65_535)
                 shape.check_range(f"{name}[{i}].last", item.last, low=item.first, high=65_535)

@@ -12,6 +12,7 @@ from typing import Any, NewType, cast
 
 from immutables import Map, MapMutation
 
+from netctl.errors import NotFound
 from netctl.model.indexes import (
     Claim,
     Relation,
@@ -38,7 +39,16 @@ BLOCK_BITS = 10
 Block = tuple[str, str, int]
 _BLOCK_MASK = (1 << BLOCK_BITS) - 1
 _POOLED = {Kind.CLUSTER: (Space.MAC,), Kind.SUBNET: (Space.IPV4, Space.IPV6)}
-_SPANNED = frozenset({Kind.SUBNET, Kind.VPC, Kind.ADDRESS_RESERVATION})
+_SPANNED = frozenset(
+    {
+        Kind.SUBNET,
+        Kind.VPC,
+        Kind.ADDRESS_RESERVATION,
+        Kind.ROUTE,
+        Kind.ROUTING_POLICY,
+        Kind.FLOATING_IP,
+    }
+)
 _Members = Map[str, None]
 _NOBODY: _Members = Map()
 _NO_OWNERS: Map[int | str, Key] = Map()
@@ -100,6 +110,10 @@ class Snapshot(Lookups):
     def owner(self, claim: Claim) -> Key | None:
         """Return whose a unique value is, None when it is free."""
         return self._claims.get(claim[0], _NO_OWNERS).get(claim[1])
+
+    def claimed(self, scope: Scope) -> Collection[int | str]:
+        """Return all values that have an owner."""
+        return self._claims.get(scope, _NO_OWNERS)
 
 
 class Draft(Lookups):
@@ -198,6 +212,10 @@ class Draft(Lookups):
     def owner(self, claim: Claim) -> Key | None:
         """Return whose a unique value is now, None when it is free."""
         return self._claims[claim[0]].get(claim[1])
+
+    def claimed(self, scope: Scope) -> Collection[int | str]:
+        """Return all values that have an owner now."""
+        return self._claims.read(scope)
 
     def set_cursor(self, scope: Scope, number: int) -> None:
         """Say where to look for the next number."""

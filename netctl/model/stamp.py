@@ -10,7 +10,7 @@ from typing import TypeVar
 from netctl.errors import InUse, InvalidIntent, NotFound
 from netctl.model.infra import Meta
 from netctl.model.intent import KIND_OF, Intent
-from netctl.model.keys import Key, Kind, Uid, resource_name
+from netctl.model.keys import Key, Uid, resource_name
 
 DEPENDENTS_MAX = 100  # named in an answer; the total is given as well
 _EXAMPLES = 3  # named in a message
@@ -18,11 +18,13 @@ _EXAMPLES = 3  # named in a message
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What the core may not know by itself: the revision being made, the time and fresh uids."""
+    """What the core may not know by itself: the revision being made, the time, fresh uids, what OVN can."""
 
     revision: int
     time_s: float
     new_uid: Callable[[], Uid]
+    # Whether this OVN may be asked to answer DHCPv6 (CVE-2026-5367).
+    dhcpv6: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,8 +103,3 @@ def in_use(message: str, dependents: Iterable[Key], *, field: str = "") -> InUse
     error = InUse(text, dependents=tuple(first), total=len(names))
     error.field = field
     return error
-
-
-def is_nic(key: Key | None) -> bool:
-    """Tell whether a unique value is a NIC's."""
-    return key is not None and key[0] is Kind.NIC

@@ -35,6 +35,16 @@ class Ipv6Mode(enum.StrEnum):
     DHCPV6_STATELESS = "dhcpv6-stateless"
     DHCPV6_STATEFUL = "dhcpv6-stateful"
 
+    @property
+    def from_mac(self) -> bool:
+        """Do guests make their addresses from their MAC addresses (EUI-64)?"""
+        return self in (Ipv6Mode.SLAAC, Ipv6Mode.DHCPV6_STATELESS)
+
+    @property
+    def by_dhcp(self) -> bool:
+        """Does OVN answer DHCPv6?"""
+        return self in (Ipv6Mode.DHCPV6_STATELESS, Ipv6Mode.DHCPV6_STATEFUL)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddressRange:
@@ -139,7 +149,13 @@ class DhcpOptions:
             values = getattr(self, name)
             if len(values) > 16:
                 raise InvalidIntent(f"dhcp.{name}", f"has {len(values)} servers; at most 16 are allowed")
-            checked = tuple(shape.canonical_address(f"dhcp.{name}[{i}]", v, 4) for i, v in enumerate(values))
+            fields = ((f"dhcp.{name}[{i}]", v) for i, v in enumerate(values))
+            # DHCPv6 and router advertisements tell of DNS servers, OVN's DHCPv6 not of NTP servers.
+            both = name == "dns_servers"
+            checked = tuple(
+                shape.canonical_any_address(f, v) if both else shape.canonical_address(f, v, 4)
+                for f, v in fields
+            )
             object.__setattr__(self, name, checked)
         for name in ("domain_name", "tftp_server", "bootfile_name"):
             shape.check_dhcp_text(f"dhcp.{name}", getattr(self, name))
@@ -211,10 +227,44 @@ class Subnet:
                 raise InvalidIntent(
                     "mtu_bytes", f"{self.mtu_bytes} is below 1280 bytes, the least that IPv6 works with"
                 )
-        if self.dhcp is not None and not self.dhcp.disabled and self.ipv4 is None:
-            raise InvalidIntent("dhcp", "DHCP needs ipv4; set ipv4.cidr or remove dhcp")
-        if self.dhcp is not None and self.dhcp.server_address and self.ipv4 is not None:
+        self._check_dhcp()
+        self._check_ipv6_mode()
+
+    def config(self, version: int) -> IpConfig | None:
+        """Return the addresses of IP version 4 or 6, None when it manages none."""
+        return self.ipv4 if version == 4 else self.ipv6
+
+    def _check_dhcp(self) -> None:
+        if self.dhcp is None:
+            return
+        if self.kind is SubnetKind.EXTERNAL:
+            raise InvalidIntent("dhcp", "an EXTERNAL subnet has no guests to tell; remove it")
+        if not self.dhcp.disabled and self.ipv4 is None and self.ipv6 is None:
+            raise InvalidIntent("dhcp", "DHCP needs addresses; set ipv4.cidr or ipv6.cidr, or remove dhcp")
+        if self.dhcp.server_address:
+            if self.ipv4 is None:
+                raise InvalidIntent(
+                    "dhcp.server_address", "goes with ipv4 only; set ipv4.cidr or remove the address"
+                )
             self.ipv4.check_inside("dhcp.server_address", self.dhcp.server_address)
+
+    def _check_ipv6_mode(self) -> None:
+        mode = self.ipv6_mode
+        if mode is Ipv6Mode.AUTO:
+            return
+        if self.ipv6 is None or self.kind is SubnetKind.EXTERNAL:
+            raise InvalidIntent(
+                "ipv6_mode", "goes with the ipv6 addresses of a VLAN or OVERLAY subnet only; leave it unset"
+            )
+        # RFC 4862, 5.5.3 with RFC 4291, 2.5.1: an interface identifier has 64 bits.
+        if mode.from_mac and not self.ipv6.cidr.endswith("/64"):
+            raise InvalidIntent(
+                "ipv6_mode",
+                f"{mode.value} needs a /64 and {self.ipv6.cidr} is none: guests make the other 64 bits themselves;"
+                " use another CIDR or mode",
+            )
+        if mode.by_dhcp and self.dhcp is not None and self.dhcp.disabled:
+            raise InvalidIntent("ipv6_mode", f"{mode.value} needs DHCP, and dhcp.disabled is set; choose one")
 
     def _check_kind(self) -> None:
         external = self.kind is SubnetKind.EXTERNAL
@@ -234,12 +284,19 @@ class Subnet:
                 raise InvalidIntent(field, f"{what} has no virtual switch or VLAN")
         if external and self.ipv4 is None and self.ipv6 is None:
             raise InvalidIntent("ipv4", "an EXTERNAL subnet needs addresses: set ipv4, ipv6 or both")
-        if external and self.dhcp is not None:
-            raise InvalidIntent("dhcp", "an EXTERNAL subnet has no guests to tell; remove it")
+        if self.vpc and self.ipv4 is None and self.ipv6 is None:
+            raise InvalidIntent(
+                "ipv4", "a subnet in a VPC is routed and needs addresses: set ipv4, ipv6 or both"
+            )
+        if external and not self.vpc:
+            for config in (self.ipv4, self.ipv6):
+                if config is not None and not config.gateway:
+                    raise InvalidIntent(
+                        f"ipv{config.version}.gateway",
+                        "an EXTERNAL subnet on virtual switches needs one: the address of the physical router",
+                    )
         if self.nat and not external:
             raise InvalidIntent("nat", "goes with kind EXTERNAL only")
-        if self.ipv6_mode is not Ipv6Mode.AUTO and (self.ipv6 is None or external):
-            raise InvalidIntent("ipv6_mode", "goes with the ipv6 addresses of a VLAN or OVERLAY subnet only")
 
 
 def _check_ids(field: str, ids: tuple[str, ...]) -> None:

@@ -97,13 +97,6 @@ def test_indexes_after_changes_are_those_of_what_is_stored(world: World) -> None
     assert contents(Snapshot.load(9, stored).draft(), cursors=False) == contents(world.draft, cursors=False)
 
 
-def test_a_nic_before_its_subnet_is_refused() -> None:
-    draft = Snapshot.empty().draft()
-    with pytest.raises(NotFound, match="subnets/app does not exist: put it before its NICs"):
-        draft.put(nic("n1", "app"))
-    assert contents(draft) == contents(Snapshot.empty().draft())
-
-
 def test_removing_nothing_is_refused() -> None:
     with pytest.raises(NotFound):
         Snapshot.empty().draft().remove((Kind.NIC, "n1"))

@@ -10,12 +10,30 @@ import pytest
 
 from netctl.errors import InUse, NetctlError
 from netctl.model.admit import Admitted, Context, admit
+from netctl.model.floating_ip import FloatingIp
 from netctl.model.infra import Cluster, Host, Uplink, VirtualSwitch
 from netctl.model.intent import Create, Edit, Intent, Remove, Replace
-from netctl.model.keys import ClusterId, HostId, Kind, NicId, SubnetId, Uid, VirtualSwitchId
+from netctl.model.keys import (
+    AddressReservationId,
+    ClusterId,
+    FloatingIpId,
+    HostId,
+    Kind,
+    NicId,
+    RouteId,
+    RoutingPolicyId,
+    SubnetId,
+    Uid,
+    VirtualSwitchId,
+    VpcId,
+)
 from netctl.model.nic import Nic
+from netctl.model.reservation import AddressReservation
+from netctl.model.route import NextHop, Route
+from netctl.model.routing_policy import PolicyAction, RoutingPolicy
 from netctl.model.snapshot import Draft, Snapshot
 from netctl.model.subnet import AddressRange, IpConfig, Subnet, SubnetKind
+from netctl.model.vpc import ExternalConnection, Vpc
 
 
 class World:
@@ -128,6 +146,61 @@ def ipv4(cidr: str = "10.0.0.0/24", gateway: str = "", **ranges: str) -> IpConfi
 
 def ipv6(cidr: str = "fd00::/64", gateway: str = "", **ranges: str) -> IpConfig:
     return IpConfig(version=6, cidr=cidr, gateway=gateway, **_ranges(ranges))
+
+
+def vpc(id: str = "v1", *externals: str, **fields: Any) -> Vpc:
+    connections = tuple(ExternalConnection(subnet=SubnetId(external)) for external in externals)
+    return Vpc(id=VpcId(id), **({"external_connections": connections} | fields))
+
+
+def external(id: str = "ext", vlan_id: int = 100, *switches: str, **fields: Any) -> Subnet:
+    """Make a network on virtual switches; with `vpc` one inside it, in c1."""
+    where: dict[str, Any] = {
+        "virtual_switches": tuple(VirtualSwitchId(switch) for switch in switches or ("vs0",)),
+        "vlan_id": vlan_id,
+    }
+    if "vpc" in fields:
+        where = {"clusters": (ClusterId("c1"),)}
+    if "ipv6" not in fields:
+        fields.setdefault("ipv4", ipv4("203.0.113.0/24", "203.0.113.1"))
+    return Subnet(id=SubnetId(id), kind=SubnetKind.EXTERNAL, **({"nat": True} | where | fields))
+
+
+def floating(id: str = "f1", external: str = "ext", **fields: Any) -> FloatingIp:
+    return FloatingIp(id=FloatingIpId(id), external_subnet=SubnetId(external), **fields)
+
+
+def route(
+    id: str = "r1", vpc: str = "v1", destination: str = "0.0.0.0/0", *hops: str, **fields: Any
+) -> Route:
+    """Make a route; a next hop that is no address names an external subnet."""
+    next_hops = tuple(
+        NextHop(ip_address=hop) if hop[0].isdigit() or ":" in hop else NextHop(external_subnet=SubnetId(hop))
+        for hop in hops or ("ext",)
+    )
+    return Route(id=RouteId(id), vpc=VpcId(vpc), destination=destination, next_hops=next_hops, **fields)
+
+
+def policy(
+    id: str = "p1", vpc: str = "v1", priority: int = 100, *services: str, **fields: Any
+) -> RoutingPolicy:
+    action = PolicyAction.REROUTE if services else PolicyAction.PERMIT
+    defaults: dict[str, Any] = {
+        "action": action,
+        "service_ips": services,
+        "bidirectional": len(services) == 2,
+    }
+    return RoutingPolicy(id=RoutingPolicyId(id), vpc=VpcId(vpc), priority=priority, **(defaults | fields))
+
+
+def reservation(id: str = "k1", subnet: str = "app", **fields: Any) -> AddressReservation:
+    return AddressReservation(
+        id=AddressReservationId(id), subnet=SubnetId(subnet), **(fields | _ranges(_texts(fields)))
+    )
+
+
+def _texts(fields: dict[str, Any]) -> dict[str, str]:
+    return {"ranges": fields["ranges"]} if "ranges" in fields else {}
 
 
 def _ranges(texts: dict[str, str]) -> dict[str, tuple[AddressRange, ...]]:

@@ -2,11 +2,43 @@
 
 from __future__ import annotations
 
+from netctl.model.floating_ip import FloatingIp
 from netctl.model.infra import BondMode, Cluster, Host, Meta, Uplink, VirtualSwitch
 from netctl.model.intent import Change, Intent, key_of
-from netctl.model.keys import ClusterId, HostId, NicId, SubnetId, Uid, VirtualSwitchId
-from netctl.model.nic import Nic
-from netctl.model.subnet import AddressRange, DhcpOptions, IpConfig, StaticRoute, Subnet, SubnetKind
+from netctl.model.keys import (
+    AddressReservationId,
+    ClusterId,
+    FloatingIpId,
+    HostId,
+    NicId,
+    RouteId,
+    RoutingPolicyId,
+    SubnetId,
+    Uid,
+    VirtualSwitchId,
+    VpcId,
+)
+from netctl.model.nic import Nic, NicMode, TrunkVlan
+from netctl.model.reservation import AddressReservation
+from netctl.model.route import Bfd, NextHop, Route
+from netctl.model.routing_policy import (
+    Endpoint,
+    Fallback,
+    PolicyAction,
+    PortRange,
+    Protocol,
+    RoutingPolicy,
+)
+from netctl.model.subnet import (
+    AddressRange,
+    DhcpOptions,
+    IpConfig,
+    Ipv6Mode,
+    StaticRoute,
+    Subnet,
+    SubnetKind,
+)
+from netctl.model.vpc import ExternalConnection, Vpc, VpcKind
 
 C1, VS0, H1 = ClusterId("c1"), VirtualSwitchId("vs0"), HostId("h1")
 META = Meta(
@@ -36,6 +68,7 @@ SUBNET = Subnet(
     virtual_switches=(VS0,),
     vlan_id=12,
     clusters=(C1,),
+    vni=17,
     mtu_bytes=1500,
     auto_mtu=True,
     ipv4=IpConfig(
@@ -71,14 +104,141 @@ NIC = Nic(
     port_security=False,
     allow_unknown_macs=True,
     tap_name="tap0",
+    mode=NicMode.TRUNK,
+    trunk_vlans=(
+        TrunkVlan(vlan_id=30, subnet=SubnetId("db"), ipv4_address="10.30.0.9", ipv6_address="fd00:30::9"),
+    ),
 )
-ONE_OF_EACH: tuple[Intent, ...] = (CLUSTER, VIRTUAL_SWITCH, HOST, SUBNET, NIC)
+V1 = VpcId("v1")
+EXTERNAL = Subnet(
+    id=SubnetId("internet"),
+    meta=META,
+    kind=SubnetKind.EXTERNAL,
+    clusters=(C1,),
+    vni=18,
+    vpc=VpcId("hub"),
+    mtu_bytes=8942,
+    auto_mtu=True,
+    ipv4=IpConfig(version=4, cidr="203.0.113.0/24", gateway="203.0.113.1"),
+    nat=True,
+    gateway_mac_address="52:54:00:00:00:03",
+)
+ROUTED = Subnet(
+    id=SubnetId("app"),
+    kind=SubnetKind.OVERLAY,
+    clusters=(C1, ClusterId("c2")),
+    vpc=V1,
+    ipv6=IpConfig(version=6, cidr="fd00:1::/64", gateway="fd00:1::1"),
+    ipv6_mode=Ipv6Mode.SLAAC,
+)
+VPC = Vpc(
+    id=V1,
+    meta=META,
+    kind=VpcKind.TRANSIT,
+    dns_servers=("192.0.2.53", "2001:db8::53"),
+    external_connections=(
+        ExternalConnection(
+            subnet=EXTERNAL.id,
+            ipv4_address="203.0.113.2",
+            ipv6_address="2001:db8::2",
+            gateway_hosts=(H1,),
+            gateway_host_count=3,
+            gateways=(H1,),
+            mac_address="52:54:00:00:00:04",
+        ),
+    ),
+    externally_routable_prefixes=("198.51.100.0/24", "2001:db8:1::/64"),
+    vni=19,
+)
+FLOATING_IP = FloatingIp(
+    id=FloatingIpId("www"),
+    meta=META,
+    external_subnet=EXTERNAL.id,
+    address="203.0.113.7",
+    nic=NIC.id,
+    mac_address="52:54:00:00:00:05",
+)
+PRIVATE_FLOATING_IP = FloatingIp(
+    id=FloatingIpId("vip"),
+    external_subnet=EXTERNAL.id,
+    address="203.0.113.8",
+    vpc=V1,
+    private_address="10.0.0.77",
+)
+ROUTE = Route(
+    id=RouteId("default"),
+    meta=META,
+    vpc=V1,
+    destination="0.0.0.0/0",
+    next_hops=(NextHop(ip_address="203.0.113.9"), NextHop(external_subnet=EXTERNAL.id)),
+    priority=200,
+    bfd=Bfd(min_rx_ms=300, min_tx_ms=400, multiplier=5),
+)
+ROUTING_POLICY = RoutingPolicy(
+    id=RoutingPolicyId("inspect"),
+    meta=META,
+    vpc=V1,
+    priority=500,
+    source=Endpoint(cidr="10.0.0.0/24"),
+    destination=Endpoint(external=True),
+    protocol=Protocol.TCP,
+    source_ports=(PortRange(first=1024, last=65535),),
+    destination_ports=(PortRange(first=80, last=80), PortRange(first=443, last=443)),
+    action=PolicyAction.REROUTE,
+    service_ips=("10.0.0.9", "10.0.0.10"),
+    fallback=Fallback.DROP,
+    bidirectional=True,
+)
+NUMBERED_POLICY = RoutingPolicy(
+    id=RoutingPolicyId("no-gre"),
+    vpc=V1,
+    priority=10,
+    protocol=Protocol.NUMBER,
+    protocol_number=47,
+    action=PolicyAction.DENY,
+)
+RESERVATION = AddressReservation(
+    id=AddressReservationId("printers"),
+    meta=META,
+    subnet=SUBNET.id,
+    ip_version=6,
+    count=3,
+    reserved=(AddressRange(start="fd00::5", end="fd00::7"),),
+    client_context="floor 3",
+)
+NAMED_RESERVATION = AddressReservation(
+    id=AddressReservationId("old"),
+    subnet=SUBNET.id,
+    ranges=(AddressRange(start="10.0.0.5", end="10.0.0.7"),),
+)
+ONE_OF_EACH: tuple[Intent, ...] = (
+    CLUSTER,
+    VIRTUAL_SWITCH,
+    HOST,
+    SUBNET,
+    EXTERNAL,
+    ROUTED,
+    NIC,
+    VPC,
+    FLOATING_IP,
+    PRIVATE_FLOATING_IP,
+    ROUTE,
+    ROUTING_POLICY,
+    NUMBERED_POLICY,
+    RESERVATION,
+    NAMED_RESERVATION,
+)
 BARE: tuple[Intent, ...] = (
     Cluster(id=C1),
     VirtualSwitch(id=VS0, cluster=C1),
     Host(id=H1, cluster=C1, tunnel_address="192.0.2.11/24"),
     Subnet(id=SubnetId("blue"), kind=SubnetKind.OVERLAY, clusters=(C1,)),
     Nic(id=NicId("blue-1"), subnet=SubnetId("blue")),
+    Vpc(id=V1),
+    FloatingIp(id=FloatingIpId("www"), external_subnet=EXTERNAL.id),
+    Route(id=RouteId("r1"), vpc=V1, destination="::/0", next_hops=(NextHop(ip_address="2001:db8::1"),)),
+    RoutingPolicy(id=RoutingPolicyId("p1"), vpc=V1, priority=10, action=PolicyAction.PERMIT),
+    AddressReservation(id=AddressReservationId("a1"), subnet=SUBNET.id, count=1),
 )
 
 
