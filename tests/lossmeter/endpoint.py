@@ -5,6 +5,7 @@
 Sends: an allowed datagram through the kernel's own stack and a forged frame, `pps` times a second each. Counts, by
 sequence number: datagrams that its socket got, and forged frames that reached its interface at all. Standard input
 takes one word a line, each answered with one line of JSON: `go`, `count`, `stop`, `report`; its end ends the process.
+An end whose peer is behind NAT sends once it has heard the peer, to where that came from last.
 Never sends two at once to catch up: a starved sender sends less, so that its burst is not called a drop of the network.
 """
 
@@ -67,6 +68,8 @@ class Endpoint:
         self._run = bytes.fromhex(plan["run"])
         self._side = plan["side"].encode()
         self._peer = Address(*plan["peer"])
+        self._learns = bool(plan["learn"])
+        self._target = None if self._learns else (self._peer.ip, ALLOWED_PORT)
         self._sources = [Address(*source) for source in plan["spoofed"]]
         self._interface = plan["interface"]
         self._period_ns = 1_000_000_000 // plan["pps"]
@@ -101,9 +104,11 @@ class Endpoint:
                 _say(self._report())
 
     def _send(self, now_ns: int) -> None:
+        if self._target is None:  # the other end is behind NAT and has not been heard yet
+            return
         allowed = Mark(self._run, self._side, 0, self._sent, now_ns)
         try:
-            self._udp.sendto(allowed.render(), (self._peer.ip, ALLOWED_PORT))
+            self._udp.sendto(allowed.render(), self._target)
         except OSError:
             self._errors += 1  # sent all the same: the guest wanted it to arrive
         self._sent += 1
@@ -119,8 +124,11 @@ class Endpoint:
             self._denied_sent += 1
 
     def _receive_allowed(self) -> None:
-        mark = parse_mark(self._udp.recv(2048))
+        payload, source = self._udp.recvfrom(2048)
+        mark = parse_mark(payload)
         if mark is not None and mark.run == self._run and mark.sender != self._side:
+            if self._learns:
+                self._target = source
             self._arrivals.add(mark.sequence, time.monotonic_ns())
             self._postpone()
 

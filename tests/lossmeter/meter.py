@@ -32,12 +32,18 @@ FOREIGN_MAC = "50:6b:8d:66:66:66"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guest:
-    """A guest as the meter sees it: its network namespace, its interface, its own addresses."""
+    """A guest as the meter sees it: its network namespace, its interface, its own addresses.
+
+    Where NAT stands between (measure with `forge` off): `seen_as` is the address under which the other end finds it;
+    when it is `translated`, ports included, the other end answers to where its datagrams come from.
+    """
 
     namespace: str
     interface: str
     mac: str
     ip: str
+    seen_as: str = ""
+    translated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,7 +207,8 @@ class _End:
     def __init__(self, own: Guest, peer: Guest, plan: dict[str, Any], spoofed: Sequence[Address]) -> None:
         plan = plan | {
             "own": (own.mac, own.ip),
-            "peer": (peer.mac, peer.ip),
+            "peer": (peer.mac, peer.seen_as or peer.ip),
+            "learn": peer.translated,
             "interface": own.interface,
             "spoofed": [(source.mac, source.ip) for source in spoofed],
         }
