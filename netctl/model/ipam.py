@@ -66,7 +66,7 @@ def make_plan(config: IpConfig, reserved: SortedSet[Span] = _NOTHING) -> Plan:
     # no broadcast address.
     usable = (low + 1, high - 1 if config.version == 4 else high)
     pools = _numbers(config, config.pools) or [usable]
-    ranges = subtract(pools, _numbers(config, config.exclusions))
+    ranges = subtract(pools, exclusions_of(config))
     free = subtract(ranges, [(first, last) for first, last, _ in reserved]) if reserved else ranges
     start = low + IPV6_FIRST if config.version == 6 and not config.pools and high - low >= IPV6_FIRST else 0
     return Plan(
@@ -78,6 +78,11 @@ def make_plan(config: IpConfig, reserved: SortedSet[Span] = _NOTHING) -> Plan:
         ranges=tuple(free),
         start=start,
     )
+
+
+def exclusions_of(config: IpConfig) -> list[Range]:
+    """Return what is never allocated automatically, in order."""
+    return _numbers(config, config.exclusions)
 
 
 def allocate_address(draft: Draft, subnet: Subnet, config: IpConfig, *, field: str = "") -> str:

@@ -8,7 +8,7 @@ import pytest
 from netctl.errors import AlreadyExists, InvalidIntent, NotFound
 from netctl.model import ipam
 from netctl.model.intent import Create, Replace
-from netctl.model.keys import ClusterId, Kind, VirtualSwitchId
+from netctl.model.keys import ClusterId, Kind, VirtualSwitchId, VpcId
 from netctl.model.subnet import DhcpOptions, Subnet, SubnetKind
 from tests.unit.model.world import World, cluster, ipv4, ipv6, nic, overlay, switch, vlan, vpc
 
@@ -109,7 +109,7 @@ def test_subnets_of_a_vpc_do_not_overlap(world: World, cidr: str, overlaps: str)
         f"{cidr} overlaps with {overlaps} of subnets/",
         "vpcs/v1",
     )
-    world.create(replace(asked, vpc="v2"))
+    world.create(replace(asked, vpc=VpcId("v2")))
     world.create(overlay("alone", ipv4=ipv4(cidr)))
 
 
