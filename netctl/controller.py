@@ -7,6 +7,7 @@ the gRPC server. Stop (SIGTERM, SIGINT): the server drains, then the loop, then 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import signal
 import sys
@@ -22,6 +23,7 @@ from netctl.compiler.assignment import AssignmentSettings
 from netctl.config import ControllerConfig, parse_arguments
 from netctl.errors import NetctlError
 from netctl.loop import Loop, Pace, Wake
+from netctl.nb.features import dhcpv6_safe
 from netctl.ovsdb.northbound import OvsdbNorthbound
 from netctl.reconciler.assignments import AssignmentBook
 from netctl.reconciler.board import START_GRACE_S, StatusBoard
@@ -34,6 +36,7 @@ from netctl.store.sqlite import SqliteStore
 
 log = structlog.get_logger()
 NORTHD_STUCK_S = 10.0
+FEATURES_KEPT_S = 5.0
 
 
 class Controller:
@@ -47,7 +50,8 @@ class Controller:
         self.wake = Wake()
         self.northbound = OvsdbNorthbound(config.northbound, owner=self.store.owner, wake=self.wake)
         self.northbound.start()  # a large database takes the server seconds to send; the store is read meanwhile
-        self.admission = Admission(self.store)
+        self._dhcpv6, self._dhcpv6_until = False, 0.0
+        self.admission = Admission(self.store, dhcpv6=self._may_answer_dhcpv6)
         self.metrics = Metrics()
         self.board = StatusBoard(self.admission.snapshot)
         self.assignments = AssignmentBook(
@@ -114,6 +118,15 @@ class Controller:
             passes=self.reconciler.passes,
             rows_owned=rows,
         )
+
+    def _may_answer_dhcpv6(self) -> bool:
+        """May this OVN be asked to answer DHCPv6? As it said last; no while it has said nothing yet."""
+        now = time.monotonic()
+        if now >= self._dhcpv6_until:  # asked for each group of requests, and OVN changes with its upgrades only
+            with contextlib.suppress(NetctlError):
+                self._dhcpv6 = dhcpv6_safe(self.northbound.features())
+                self._dhcpv6_until = now + FEATURES_KEPT_S
+        return self._dhcpv6
 
     def _is_northd_stuck(self) -> bool:
         """Is northd behind, and has been for long? A busy one is behind for a moment after every change."""

@@ -36,12 +36,13 @@ class Group:
         *,
         time_s: float,
         new_uid: Callable[[], Uid],
+        dhcpv6: bool = True,
     ) -> None:
         self.changes: list[Change] = []
         self.answers: list[Remembered] = []
         self._base, self._draft, self._revision = base, base.draft(), base.revision
         self._remembered = dict(remembered)
-        self._time_s, self._new_uid = time_s, new_uid
+        self._time_s, self._new_uid, self._dhcpv6 = time_s, new_uid, dhcpv6
 
     def judge(self, request: Request) -> Verdict:
         """Admit all edits of a request, or none."""
@@ -74,7 +75,9 @@ class Group:
         return self._draft.freeze(self._revision) if self._revision != self._base.revision else self._base
 
     def _admit(self, request: Request) -> list[tuple[Admitted, ...]]:
-        context = Context(revision=self._revision + 1, time_s=self._time_s, new_uid=self._new_uid)
+        context = Context(
+            revision=self._revision + 1, time_s=self._time_s, new_uid=self._new_uid, dhcpv6=self._dhcpv6
+        )
         admitted: list[tuple[Admitted, ...]] = []
         try:
             for edit in request.edits:
