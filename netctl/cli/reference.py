@@ -28,12 +28,19 @@ _FILES = """\
 ## Files for `netctl apply`
 
 YAML documents, each one resource, a list of resources, or `set:` and `resources:`; see
-[examples/cluster.yaml](examples/cluster.yaml).
+[examples/cluster.yaml](examples/cluster.yaml), [examples/vpc.yaml](examples/vpc.yaml) and
+[examples/transit.yaml](examples/transit.yaml).
 
 - `kind: Subnet` and `name: web` say what it is; the other keys are the API's fields, in snake_case or camelCase.
-- A subnet's own kind is `subnet_kind: vlan` or `overlay`, because `kind` is taken.
+- A subnet's own kind is `subnet_kind: vlan`, `overlay` or `external`, a VPC's `vpc_kind: transit`, because `kind` is
+  taken.
+- Documents may stand in any order, of one file or of several: what is referred to is made first, what nobody refers
+  to any more is pruned after that, all in one atomic change.
 - References may be ids (`virtual_switches: [vs0]`); enum values may go without prefix (`bond_mode: active-backup`).
-- One-line forms: `10.0.0.10-10.0.0.99` for a range, `vs0=eth1,eth2` for an uplink, `10.9.0.0/16=10.0.0.1` for a route.
+- One-line forms: `10.0.0.10-10.0.0.99` for a range, `vs0=eth1,eth2` for an uplink, `10.9.0.0/16=10.0.0.1` for a route
+  told by DHCP; `internet` or `internet=h1,h2` for an external connection (and its gateway hosts), `10.0.0.1` or
+  `internet` for a next hop, `any`, `external` or `10.0.0.0/24` for the source or destination of a policy, `443` or
+  `8000-8010` for ports, `20` or `20=db` for a VLAN of a trunk NIC, `bfd: on` or `bfd: 300x3`.
 - Text needs no quotes: MAC addresses and label values are taken as written.
 - Output-only fields are ignored: what `netctl get -o yaml` prints can be applied.
 
