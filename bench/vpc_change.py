@@ -21,7 +21,7 @@ from bench.figures import Figure, Target, WrongCount, percentile
 from bench.loaded import loaded_vpcs
 from bench.ports import RawClient
 from bench.vpc_layout import HOPS, ground, nic_name, route_name
-from netctl.compiler.compile import dependents
+from netctl.compiler.dependents import dependents
 from netctl.model.keys import Key, Kind
 from netctl.model.snapshot import Snapshot
 from netctl.nb.rows import row_uuid
