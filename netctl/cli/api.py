@@ -9,6 +9,7 @@ from typing import Any
 from netctl.cli.client import Client, new_request_id
 from netctl.cli.kinds import Kind, kind_of_name
 from netctl.cli.messages import message_type
+from netctl.v1 import network_pb2 as network
 from netctl.v1 import operations_pb2 as operations
 
 PAGE_SIZE = 1000
@@ -56,6 +57,12 @@ def list_all(client: Client, kind: Kind, filter_: str = "") -> Iterator[Any]:
         token = answer.next_page_token
         if not token:
             return
+
+
+def subnet_usage(client: Client, name: str) -> network.GetSubnetUsageResponse:
+    """Read how many addresses a subnet has, and how many are taken."""
+    request = network.GetSubnetUsageRequest(name=name)
+    return client.call("SubnetService/GetSubnetUsage", request, network.GetSubnetUsageResponse)
 
 
 def create(client: Client, kind: Kind, resource: Any, ask: Ask) -> Any:

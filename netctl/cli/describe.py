@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from netctl.cli import api
+from netctl.cli.address_usage import describe_usage
 from netctl.cli.client import Client
 from netctl.cli.failures import Failure
 from netctl.cli.history import render_change
@@ -36,17 +38,27 @@ _USERS = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extra:
+    """What is told of one kind alone: a section of lines, or a key of the data."""
+
+    title: str
+    lines: list[tuple[str, str]]
+    key: str
+    data: dict[str, Any]
+
+
 def print_description(client: Client, name: str, output: str) -> None:
     """Read and print one resource with its neighbourhood."""
     resource = api.get(client, name)
     users = list({user.name: user for user in _read_users(client, resource)}.values())
     changes = api.list_changes(client, name, CHANGES)
-    heard = read_report(client, name) if kind_of_name(name).word == "host" else None
+    extra = _read_extra(client, name)
     if output in ("json", "yaml"):
         data: dict[str, Any] = {"resource": render_json(resource), "used_by": [user.name for user in users]}
         data["changes"] = [render_json(change) for change in changes]
-        if heard is not None:
-            data["heard"] = render_json(heard)
+        if extra is not None:
+            data[extra.key] = extra.data
         print_data(data, output)
         return
     if output == "name":
@@ -55,12 +67,25 @@ def print_description(client: Client, name: str, output: str) -> None:
     _print_section(kind_of_name(name).message + " " + name.partition("/")[2], _identity(resource))
     _print_section("Status", _status(resource))
     _print_section("Fields", [(path, text) for path, text in flatten(resource) if path != "name"])
-    if heard is not None:
-        _print_section("Heard from the host", describe_report(heard))
+    if extra is not None:
+        _print_section(extra.title, extra.lines)
     _print_section("Refers to", [("", reference) for reference in _references(resource)])
     more = [("", f"and {len(users) - SHOWN} more")] if len(users) > SHOWN else []
     _print_section(f"Used by ({len(users)})", [*(("", user.name) for user in users[:SHOWN]), *more])
     _print_section("Recent changes", [("", render_change(change)) for change in changes])
+
+
+def _read_extra(client: Client, name: str) -> Extra | None:
+    match kind_of_name(name).word:
+        case "host":
+            heard = read_report(client, name)
+            lines = describe_report(heard)
+            return Extra(title="Heard from the host", lines=lines, key="heard", data=render_json(heard))
+        case "subnet":
+            usage = api.subnet_usage(client, name)
+            data = render_json(usage, zeros=True)
+            return Extra(title="Addresses", lines=describe_usage(usage), key="usage", data=data)
+    return None
 
 
 def _identity(resource: Any) -> list[tuple[str, str]]:

@@ -44,9 +44,11 @@ def unwrap(resource: operations.Resource) -> Any:
     return getattr(resource, field) if field else None
 
 
-def render_json(message: Message) -> dict[str, Any]:
-    """Return the API's JSON with its own field names."""
-    return MessageToDict(message, preserving_proto_field_name=True)
+def render_json(message: Message, *, zeros: bool = False) -> dict[str, Any]:
+    """Return the API's JSON with its own field names; with `zeros` what is 0 or empty as well."""
+    return MessageToDict(
+        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=zeros
+    )
 
 
 def flatten(message: Message, prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -12,7 +12,7 @@ from netctl.cli.output import print_data
 
 # What the server chose and people want to see at once.
 _CHOSEN = (
-    *("ipv4_address", "ipv6_address", "address", "mac_address", "tap_name", "vni", "bridge"),
+    *("ipv4_address", "ipv6_address", "address", "mac_address", "tap_name", "trunk_vlans", "vni", "bridge"),
     "reserved",
 )
 _CHOSEN_OF_CONNECTIONS = re.compile(r"external_connections\[\d+\]\.(ipv[46]_address|gateways)")

@@ -232,9 +232,7 @@ class Admission:
         return verdicts
 
     def _group(self, remembered: Mapping[str, Remembered], time_s: float) -> Group:
-        return Group(
-            self._published, remembered, time_s=time_s, new_uid=self._new_uid, dhcpv6=self._dhcpv6()
-        )
+        return Group(self._published, remembered, time_s=time_s, new_uid=self._new_uid, dhcpv6=self._dhcpv6())
 
     def _commit(self, group: Group) -> None:
         if not (group.changes or group.answers):

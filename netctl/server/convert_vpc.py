@@ -82,11 +82,10 @@ def vpc_to_proto(vpc: Vpc, status: Status | None) -> vpc_pb2.Vpc:
 
 def floating_ip_from_proto(message: vpc_pb2.FloatingIp) -> FloatingIp:
     """Return the floating IP that a request asks for."""
-    subnet = parse_name("external_subnet", message.external_subnet, Kind.SUBNET)
     return FloatingIp(
         id=FloatingIpId(parse_name("name", message.name, Kind.FLOATING_IP)),
         meta=meta_from_proto(message),
-        external_subnet=SubnetId(subnet),
+        external_subnet=SubnetId(parse_name("external_subnet", message.external_subnet, Kind.SUBNET)),
         address=message.address,
         nic=NicId(parse_reference("nic", message.nic, Kind.NIC)),
         vpc=VpcId(parse_reference("vpc", message.vpc, Kind.VPC)),

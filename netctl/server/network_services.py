@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from netctl.model.usage import AddressUsage, usage
 from netctl.server.edge import Context
 from netctl.server.nouns import NIC, SUBNET
 from netctl.server.ports import Ports
@@ -14,7 +15,7 @@ class SubnetService(network_pb2_grpc.SubnetServiceServicer):
     """Subnets."""
 
     def __init__(self, ports: Ports) -> None:
-        self._subnets = Resources(SUBNET, ports)
+        self._subnets, self._intents = Resources(SUBNET, ports), ports.intents
 
     async def GetSubnet(self, request: pb.GetSubnetRequest, context: Context) -> pb.GetSubnetResponse:
         """Return one."""
@@ -48,6 +49,20 @@ class SubnetService(network_pb2_grpc.SubnetServiceServicer):
         """Remove one."""
         revision = await self._subnets.delete(request.name, request.if_revision, (request, context))
         return pb.DeleteSubnetResponse(revision=revision)
+
+    async def GetSubnetUsage(
+        self, request: pb.GetSubnetUsageRequest, context: Context
+    ) -> pb.GetSubnetUsageResponse:
+        """Return how many addresses there are, and how many are taken."""
+        snapshot = self._intents.snapshot()
+        ipv4, ipv6 = usage(snapshot, self._subnets.stored(request.name, snapshot))
+        return pb.GetSubnetUsageResponse(ipv4=_usage_to_proto(ipv4), ipv6=_usage_to_proto(ipv6))
+
+
+def _usage_to_proto(usage: AddressUsage | None) -> pb.AddressUsage | None:
+    if usage is None:
+        return None
+    return pb.AddressUsage(total=usage.total, used=usage.used, reserved=usage.reserved, free=usage.free)
 
 
 class NicService(network_pb2_grpc.NicServiceServicer):

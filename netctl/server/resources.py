@@ -52,10 +52,18 @@ class Resources(Generic[P, N]):
 
     def get(self, name: str) -> P:
         """Return a resource; NotFound names it."""
+        snapshot = self._intents.snapshot()
+        intent = self.stored(name, snapshot)
+        return self._render(intent.id, intent, snapshot)
+
+    def stored(self, name: str, snapshot: Snapshot) -> N:
+        """Return the intent of a name; NotFound names it."""
         id_ = parse_name("name", name, self._noun.kind)
         check_id("name", id_)
-        snapshot = self._intents.snapshot()
-        return self._render(id_, self._stored(snapshot, id_), snapshot)
+        intent = snapshot.get((self._noun.kind, id_))
+        if intent is None:
+            raise self._missing(id_)
+        return cast(N, intent)
 
     async def list_page(self, page_size: int, page_token: str, filter_text: str) -> Page[P]:
         """Return the next page of the resources that match a filter, by id."""
@@ -138,12 +146,6 @@ class Resources(Generic[P, N]):
         result = answer.results[0]
         after = cast(N, result.after)
         return self._render(result.key[1], after, self._intents.snapshot())
-
-    def _stored(self, snapshot: Snapshot, id_: str) -> N:
-        intent = snapshot.get((self._noun.kind, id_))
-        if intent is None:
-            raise self._missing(id_)
-        return cast(N, intent)
 
     def _missing(self, id_: str) -> NotFound:
         return NotFound(f"{self._noun.kind.value}/{id_} does not exist", field="name")

@@ -142,7 +142,7 @@ class WatchHub:
 
 
 def ordered(keys: Iterable[Key]) -> list[Key]:
-    """Return keys so that what is referred to comes before what refers to it."""
+    """Return keys by kind: what is referred to mostly comes before what refers to it, external subnets after VPCs."""
     return sorted(keys, key=lambda key: (_PLACES[key[0]], key[1]))
 
 

@@ -13,6 +13,7 @@ from netctl.model.keys import Kind, SubnetId
 from netctl.v1 import infra_pb2 as infra
 from netctl.v1 import network_pb2 as network
 from netctl.v1 import status_pb2
+from netctl.v1 import vpc_pb2 as vpc
 from tests.functional.server.world import World, host, nic, refused, vlan_subnet
 
 
@@ -25,6 +26,11 @@ class Verbs:
     pb: Any
     another: Any
     plural: str
+    in_vpc: bool = False
+
+    async def furnish(self, world: World) -> None:
+        """Make what the resource needs."""
+        await (world.furnish_vpc() if self.in_vpc else world.furnish())
 
     def request(self, verb: str, **fields: Any) -> Any:
         title = "".join(part.title() for part in self.noun.split("_"))
@@ -74,12 +80,82 @@ NOUNS = (
         plural="nics",
         another=network.Nic(name="nics/a", subnet="subnets/web", host="hosts/h1"),
     ),
+    Verbs(
+        noun="vpc",
+        stub="vpcs",
+        pb=vpc,
+        plural="vpcs",
+        in_vpc=True,
+        another=vpc.Vpc(
+            name="vpcs/red",
+            dns_servers=["192.0.2.53", "2001:db8::53"],
+            external_connections=[
+                vpc.ExternalConnection(subnet="subnets/internet", gateway_hosts=["hosts/h2"])
+            ],
+            externally_routable_prefixes=["198.51.100.0/24"],
+        ),
+    ),
+    Verbs(
+        noun="floating_ip",
+        stub="floating_ips",
+        pb=vpc,
+        plural="floating_ips",
+        in_vpc=True,
+        another=vpc.FloatingIp(
+            name="floatingIps/a",
+            external_subnet="subnets/internet",
+            nic="nics/blue-1",
+            address="203.0.113.77",
+        ),
+    ),
+    Verbs(
+        noun="route",
+        stub="routes",
+        pb=vpc,
+        plural="routes",
+        in_vpc=True,
+        another=vpc.Route(
+            name="routes/default",
+            vpc="vpcs/blue",
+            destination="0.0.0.0/0",
+            next_hops=[
+                vpc.NextHop(external_subnet="subnets/internet"),
+                vpc.NextHop(ip_address="203.0.113.9"),
+            ],
+            bfd=vpc.Bfd(min_rx_ms=300, min_tx_ms=300),
+        ),
+    ),
+    Verbs(
+        noun="routing_policy",
+        stub="policies",
+        pb=vpc,
+        plural="routing_policies",
+        in_vpc=True,
+        another=vpc.RoutingPolicy(
+            name="routingPolicies/no-db",
+            vpc="vpcs/blue",
+            priority=200,
+            source=vpc.PolicyEndpoint(external=True),
+            destination=vpc.PolicyEndpoint(cidr="10.1.0.0/24"),
+            protocol=vpc.IP_PROTOCOL_TCP,
+            destination_ports=[vpc.PortRange(first=5432)],
+            action=vpc.ROUTING_POLICY_ACTION_DENY,
+        ),
+    ),
+    Verbs(
+        noun="address_reservation",
+        stub="reservations",
+        pb=vpc,
+        plural="address_reservations",
+        in_vpc=True,
+        another=vpc.AddressReservation(name="addressReservations/a", subnet="subnets/web", count=3),
+    ),
 )
 
 
 @pytest.mark.parametrize("verbs", NOUNS, ids=lambda verbs: verbs.noun)
 async def test_a_resource_lives_and_dies(world: World, verbs: Verbs) -> None:
-    await world.furnish()
+    await verbs.furnish(world)
     asked = verbs.another
     created = getattr(await verbs.call(world, "Create", **{verbs.noun: asked}), verbs.noun)
     assert created.name == asked.name
@@ -116,7 +192,7 @@ async def test_a_resource_lives_and_dies(world: World, verbs: Verbs) -> None:
 
 @pytest.mark.parametrize("verbs", NOUNS, ids=lambda verbs: verbs.noun)
 async def test_wrong_calls_say_what_is_wrong(world: World, verbs: Verbs) -> None:
-    await world.furnish()
+    await verbs.furnish(world)
     asked, invalid = verbs.another, grpc.StatusCode.INVALID_ARGUMENT
     async with refused(invalid, "name", text="write it like"):
         await verbs.call(world, "Get", name="web")
@@ -149,7 +225,7 @@ async def test_wrong_calls_say_what_is_wrong(world: World, verbs: Verbs) -> None
 
 @pytest.mark.parametrize("verbs", NOUNS, ids=lambda verbs: verbs.noun)
 async def test_what_is_only_validated_changes_nothing(world: World, verbs: Verbs) -> None:
-    await world.furnish()
+    await verbs.furnish(world)
     before = world.admission.snapshot()
     asked = verbs.another
     would = getattr(

@@ -18,8 +18,9 @@ from netctl.server.ports import Ports
 from netctl.server.serve import Server
 from netctl.store.sqlite import SqliteStore
 from netctl.v1 import infra_pb2 as infra
-from netctl.v1 import infra_pb2_grpc, network_pb2_grpc, operations_pb2_grpc
+from netctl.v1 import infra_pb2_grpc, network_pb2_grpc, operations_pb2_grpc, vpc_pb2_grpc
 from netctl.v1 import network_pb2 as network
+from netctl.v1 import vpc_pb2 as vpc
 from tests.fakes.controller import FakeController, FakeReports, FakeStatuses
 
 
@@ -46,6 +47,11 @@ class World:
         self.switches = infra_pb2_grpc.VirtualSwitchServiceStub(channel)
         self.subnets = network_pb2_grpc.SubnetServiceStub(channel)
         self.nics = network_pb2_grpc.NicServiceStub(channel)
+        self.vpcs = vpc_pb2_grpc.VpcServiceStub(channel)
+        self.floating_ips = vpc_pb2_grpc.FloatingIpServiceStub(channel)
+        self.routes = vpc_pb2_grpc.RouteServiceStub(channel)
+        self.policies = vpc_pb2_grpc.RoutingPolicyServiceStub(channel)
+        self.reservations = vpc_pb2_grpc.AddressReservationServiceStub(channel)
         self.batches = operations_pb2_grpc.BatchServiceStub(channel)
         self.changes = operations_pb2_grpc.ChangeServiceStub(channel)
         self.watches = operations_pb2_grpc.WatchServiceStub(channel)
@@ -64,6 +70,16 @@ class World:
         for number in (1, 2):
             await self.hosts.CreateHost(infra.CreateHostRequest(host=host(number)))
         await self.subnets.CreateSubnet(network.CreateSubnetRequest(subnet=vlan_subnet("web", 100, cidr)))
+
+    async def furnish_vpc(self) -> None:
+        """Make all that, the external subnet `internet`, the VPC `blue`, its subnet `blue-web` and NIC `blue-1`."""
+        await self.furnish()
+        await self.subnets.CreateSubnet(network.CreateSubnetRequest(subnet=external_subnet("internet", 30)))
+        connections = [vpc.ExternalConnection(subnet="subnets/internet")]
+        blue = vpc.Vpc(name="vpcs/blue", external_connections=connections)
+        await self.vpcs.CreateVpc(vpc.CreateVpcRequest(vpc=blue))
+        await self.subnets.CreateSubnet(network.CreateSubnetRequest(subnet=vpc_subnet("blue-web")))
+        await self.nics.CreateNic(nic("blue-1", subnet="subnets/blue-web", host="hosts/h1"))
 
 
 def host(number: int) -> infra.Host:
@@ -85,6 +101,23 @@ def vlan_subnet(id_: str, vlan_id: int, cidr: str = "") -> network.Subnet:
     if cidr:
         subnet.ipv4.cidr = cidr
     return subnet
+
+
+def external_subnet(id_: str, vlan_id: int) -> network.Subnet:
+    subnet = vlan_subnet(id_, vlan_id)
+    subnet.kind = network.SUBNET_KIND_EXTERNAL
+    subnet.ipv4.cidr, subnet.ipv4.gateway = "203.0.113.0/24", "203.0.113.1"
+    return subnet
+
+
+def vpc_subnet(id_: str, cidr: str = "10.1.0.0/24", vpc: str = "vpcs/blue") -> network.Subnet:
+    return network.Subnet(
+        name=f"subnets/{id_}",
+        kind=network.SUBNET_KIND_OVERLAY,
+        clusters=["clusters/c1"],
+        vpc=vpc,
+        ipv4=network.IpConfig(cidr=cidr),
+    )
 
 
 def nic(
