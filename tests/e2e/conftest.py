@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.figures import FIGURES
+from tests.e2e.site import Site, site
+from tests.e2e.vpcs import EXTERNALS
 from tests.labs import own_labs
 
 
@@ -14,6 +16,13 @@ from tests.labs import own_labs
 def _own_labs() -> Iterator[None]:
     with own_labs():
         yield
+
+
+@pytest.fixture(scope="session")
+def three_hosts() -> Iterator[Site]:
+    """The lab of the VPCs' tests: three hosts, two of them with the way out, and the external subnets."""
+    with site("vpc", "three-hosts", EXTERNALS) as running:
+        yield running
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -7,22 +7,34 @@ Nothing here knows how netctl works inside: only the API, the lab, and the tools
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import grpc
 
 from netctl.lab import namespaces
+from netctl.lab.guests import Lease
 from netctl.lab.lab import Lab
 from netctl.loop import wait_until
-from netctl.v1 import infra_pb2, network_pb2, operations_pb2, status_pb2
+from netctl.v1 import infra_pb2, network_pb2, operations_pb2, status_pb2, vpc_pb2
 from netctl.v1.infra_pb2_grpc import HostServiceStub
 from netctl.v1.network_pb2_grpc import NicServiceStub, SubnetServiceStub
 from netctl.v1.operations_pb2_grpc import BatchServiceStub, ControllerServiceStub
+from netctl.v1.vpc_pb2_grpc import FloatingIpServiceStub, VpcServiceStub
 from tests.lossmeter.meter import Guest, LossMeter, measure
 
-TOPOLOGY = Path(__file__).parents[2] / "containerlab" / "two-hosts.clab.yml"
+TOPOLOGIES = Path(__file__).parents[2] / "containerlab"
+Resource = (
+    infra_pb2.VirtualSwitch
+    | network_pb2.Subnet
+    | network_pb2.Nic
+    | vpc_pb2.Vpc
+    | vpc_pb2.FloatingIp
+    | vpc_pb2.Route
+    | vpc_pb2.RoutingPolicy
+    | vpc_pb2.AddressReservation
+)
 PROGRAMMED = status_pb2.PHASE_PROGRAMMED
 DEADLINE_S = 30.0
 SUBNETS = (
@@ -62,15 +74,18 @@ class Site:
         self.hosts = HostServiceStub(self.channel)
         self.subnets = SubnetServiceStub(self.channel)
         self.nics = NicServiceStub(self.channel)
+        self.vpcs = VpcServiceStub(self.channel)
+        self.floating_ips = FloatingIpServiceStub(self.channel)
         self.batches = BatchServiceStub(self.channel)
         self.controller = ControllerServiceStub(self.channel)
 
     # -- intents ---------------------------------------------------------------------------------------------------
 
-    def apply(self, *resources: infra_pb2.VirtualSwitch | network_pb2.Subnet) -> None:
-        """Create or update resources as one change."""
+    def apply(self, *resources: Resource) -> list[operations_pb2.Resource]:
+        """Create or update resources as one change; return them as admitted."""
         edits = [operations_pb2.Edit(apply=_resource(resource)) for resource in resources]
-        self.batches.Batch(operations_pb2.BatchRequest(edits=edits), timeout=DEADLINE_S, wait_for_ready=True)
+        request = operations_pb2.BatchRequest(edits=edits)
+        return list(self.batches.Batch(request, timeout=DEADLINE_S, wait_for_ready=True).resources)
 
     def remove(self, *names: str) -> None:
         """Remove resources as one change."""
@@ -97,6 +112,16 @@ class Site:
         """Return a subnet as admitted."""
         request = network_pb2.GetSubnetRequest(name=name)
         return self.subnets.GetSubnet(request, timeout=DEADLINE_S, wait_for_ready=True).subnet
+
+    def get_vpc(self, name: str) -> vpc_pb2.Vpc:
+        """Return a VPC as admitted."""
+        request = vpc_pb2.GetVpcRequest(name=name)
+        return self.vpcs.GetVpc(request, timeout=DEADLINE_S, wait_for_ready=True).vpc
+
+    def get_floating_ip(self, name: str) -> vpc_pb2.FloatingIp:
+        """Return a floating IP as admitted."""
+        request = vpc_pb2.GetFloatingIpRequest(name=name)
+        return self.floating_ips.GetFloatingIp(request, timeout=DEADLINE_S, wait_for_ready=True).floating_ip
 
     def list_nics(self) -> list[network_pb2.Nic]:
         """Return all NICs, page by page."""
@@ -154,6 +179,11 @@ class Site:
 
         wait_until(equal, timeout_s=10, what="OVN's database equals the store")
 
+    def settle(self) -> None:
+        """Return when every host has what was asked for so far; all must be alive."""
+        self.wait_written()
+        self.nbctl("--wait=hv", "sync")
+
     # -- guests ----------------------------------------------------------------------------------------------------
 
     def plug(self, nic: network_pb2.Nic, *, address: bool = True) -> None:
@@ -169,6 +199,18 @@ class Site:
         )
         self.plug(nic)
         return self.wait_status(nic.name, "")
+
+    def add_leased(self, nic: network_pb2.Nic) -> network_pb2.Nic:
+        """Create a NIC, plug a guest that asks for its address by DHCP; return the NIC, PROGRAMMED."""
+        made = self.create_nic(nic)
+        self.plug(made, address=False)
+        ready = self.wait_status(made.name, "")
+        self.lease(ready)
+        return ready
+
+    def lease(self, nic: network_pb2.Nic) -> Lease:
+        """Ask for an address by DHCP."""
+        return self.lab.lease(_id(nic.name))
 
     def discard(self, *nics: network_pb2.Nic) -> None:
         """Remove guests and NICs."""
@@ -238,15 +280,19 @@ class Site:
 
 
 @contextmanager
-def site(suffix: str) -> Iterator[Site]:
-    """Bring up a lab of our own name, which registers its hosts, with the two subnets; remove every trace after."""
-    lab = Lab(TOPOLOGY.read_text(), name=f"e2e-{os.getpid()}-{suffix}")
+def site(
+    suffix: str, topology: str = "two-hosts", subnets: Sequence[network_pb2.Subnet] = SUBNETS
+) -> Iterator[Site]:
+    """Bring up a lab of our own name, which registers its hosts, with the subnets; remove every trace after."""
+    text = (TOPOLOGIES / f"{topology}.clab.yml").read_text()
+    lab = Lab(text, name=f"e2e-{os.getpid()}-{suffix}")
     with ExitStack() as stack:
         stack.callback(lab.down)
         lab.up()
         running = Site(lab)
         stack.callback(running.channel.close)
-        running.apply(*SUBNETS)
+        if subnets:
+            running.apply(*subnets)
         yield running
 
 
@@ -254,7 +300,9 @@ def _id(name: str) -> str:
     return name.rpartition("/")[2]
 
 
-def _resource(value: infra_pb2.VirtualSwitch | network_pb2.Subnet) -> operations_pb2.Resource:
-    if isinstance(value, infra_pb2.VirtualSwitch):
-        return operations_pb2.Resource(virtual_switch=value)
-    return operations_pb2.Resource(subnet=value)
+def _resource(value: Resource) -> operations_pb2.Resource:
+    fields = operations_pb2.Resource.DESCRIPTOR.fields
+    [field] = [field.name for field in fields if field.message_type is value.DESCRIPTOR]
+    wrapped = operations_pb2.Resource()
+    getattr(wrapped, field).CopyFrom(value)
+    return wrapped
