@@ -45,15 +45,17 @@ from netctl.model.vpc import ExternalConnection, Vpc, VpcKind
 from tests.oracle.words import Layout, addresses_of, gateway_of
 
 HUB, CORE = "hub", "core"
-CLUSTER = ClusterId("c1")
+CLUSTER = ClusterId("lab")
 NETWORKS = tuple((f"10.0.{number}.0/24", f"fd00:0:0:{number}::/64") for number in range(4))
-# Networks of external subnets: RFC 5737, 3849 and, inside the transit VPC, RFC 6598.
+# External subnets as containerlab/three-hosts.clab.yml has them, so that any layout can be built there.
 WAYS_OUT = {
-    "wan": ("203.0.113.0/24", "2001:db8:a::/64"),
-    "isp": ("198.51.100.0/25", "2001:db8:b::/64"),
-    "lan": ("198.51.100.128/25", "2001:db8:c::/64"),
+    "wan": ("198.51.100.0/24", "2001:db8:100::/64"),
+    "lan": ("192.0.2.0/24", "2001:db8:101::/64"),
+    "isp": ("198.18.102.0/24", "2001:db8:102::/64"),
     CORE: ("100.64.0.0/24", "fd00:64::/64"),
 }
+PLACES = {"wan": ("vs1", 100, True), "lan": ("vs1", 101, False), "isp": ("vs0", 102, True)}
+HOSTS = {"h1": ("vs0", "vs1"), "h2": ("vs0", "vs1"), "h3": ("vs0",)}
 PORTS = (PortRange(first=80, last=80), PortRange(first=443, last=445), PortRange(first=1000, last=1999))
 
 
@@ -105,8 +107,7 @@ class Builder:
 
 
 def infra() -> tuple[Intent, ...]:
-    """Return a cluster with two virtual switches: h1 has uplinks of both, h2 of the first, h3 none."""
-    uplinks = {"h1": ("vs0", "vs1"), "h2": ("vs0",), "h3": ()}
+    """Return a cluster with two virtual switches and three hosts, of which h3 has no uplink of the second."""
     hosts = (
         Host(
             id=HostId(name),
@@ -117,9 +118,10 @@ def infra() -> tuple[Intent, ...]:
                 for i, switch in enumerate(switches, 1)
             ),
         )
-        for number, (name, switches) in enumerate(uplinks.items(), 11)
+        for number, (name, switches) in enumerate(HOSTS.items(), 11)
     )
-    switches = (VirtualSwitch(id=VirtualSwitchId(name), cluster=CLUSTER) for name in ("vs0", "vs1"))
+    names = (VirtualSwitchId("vs0"), VirtualSwitchId("vs1"))
+    switches = (VirtualSwitch(id=name, cluster=CLUSTER, mtu_bytes=9000) for name in names)
     return (Cluster(id=CLUSTER, underlay_mtu_bytes=9000), *switches, *hosts)
 
 
@@ -130,10 +132,9 @@ def layouts(draw: st.DrawFn) -> Made:
     for intent in infra():
         assert builder.add(intent) is not None, builder.refused
     dual = draw(st.booleans())
-    for number, (name, nat) in enumerate((("wan", True), ("isp", True), ("lan", False))):
+    for name, (switch, vlan_id, nat) in PLACES.items():
         if name == "wan" or draw(st.booleans()):
-            switch = "vs1" if name == "isp" else "vs0"
-            place = {"virtual_switches": (VirtualSwitchId(switch),), "vlan_id": 100 + number}
+            place = {"virtual_switches": (VirtualSwitchId(switch),), "vlan_id": vlan_id}
             builder.add(external(name, nat=nat, dual=dual, **place))
     if draw(st.booleans()):
         _hub(draw, builder, dual)
@@ -151,12 +152,11 @@ def layouts(draw: st.DrawFn) -> Made:
 def external(name: str, *, nat: bool, dual: bool, **place: Any) -> Subnet:
     """Return an external subnet of WAYS_OUT."""
     v4, v6 = WAYS_OUT[name]
-    first = v4.replace(".0/", ".1/").replace(".128/", ".129/").partition("/")[0]
     return Subnet(
         id=SubnetId(name),
         kind=SubnetKind.EXTERNAL,
         nat=nat,
-        ipv4=IpConfig(version=4, cidr=v4, gateway=first),
+        ipv4=IpConfig(version=4, cidr=v4, gateway=v4.replace(".0/24", ".1")),
         ipv6=IpConfig(version=6, cidr=v6, gateway=v6.replace("::/64", "::1")) if dual else None,
         **place,
     )
@@ -255,7 +255,7 @@ def _route(draw: st.DrawFn, builder: Builder, number: int) -> None:
     vpc = draw(st.sampled_from(layout.vpcs))
     version = draw(st.sampled_from((4, 4, 6)))
     some = [networks[version == 6] for networks in NETWORKS]
-    wide = ["0.0.0.0/0", "10.0.0.0/8", "192.0.2.0/24"] if version == 4 else ["::/0", "2001:db8:77::/48"]
+    wide = ["0.0.0.0/0", "10.0.0.0/8", "203.0.113.0/24"] if version == 4 else ["::/0", "2001:db8:ffff::/48"]
     hops = [NextHop(external_subnet=connection.subnet) for connection in vpc.external_connections]
     hops += [NextHop(ip_address=address) for address in _reachable(layout, vpc, version)]
     if not hops:

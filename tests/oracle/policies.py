@@ -53,18 +53,18 @@ def decide(layout: Layout, vpc: Vpc, packet: Packet, ports: tuple[str, str]) -> 
         if not matches and policy.bidirectional:
             service = policy.service_ips[-1] if policy.service_ips else ""
             matches = _matches(policy, packet, destination, source)
-        if matches and (decision := _act(layout, policy, service)) is not None:
+        if matches and (decision := _act(layout, policy)) is not None:
             return decision, service
     return Decision.PERMIT, ""
 
 
-def _act(layout: Layout, policy: RoutingPolicy, service: str) -> Decision | None:
-    """Return what a matching policy does; None to go on with the next one."""
+def _act(layout: Layout, policy: RoutingPolicy) -> Decision | None:
+    """Return what a matching policy does; None to go on with the next one. Half a service is none."""
     if policy.action is PolicyAction.PERMIT:
         return Decision.PERMIT
     if policy.action is PolicyAction.DENY:
         return Decision.DENY
-    if (policy.vpc, service) not in layout.dead:
+    if not any((policy.vpc, service) in layout.dead for service in policy.service_ips):
         return Decision.REROUTE
     fallbacks = {Fallback.ALLOW: Decision.PERMIT, Fallback.DROP: Decision.DENY, Fallback.PASSTHROUGH: None}
     return fallbacks[policy.fallback]

@@ -12,8 +12,8 @@ from tests.oracle.neighbours import MACHINES, Neighbours
 from tests.oracle.routing import Fates, Oracle
 from tests.oracle.words import Layout, Packet, addresses_of, gateway_of, inside, networks_of
 
-# Machines somewhere in the world, RFC 5737 and RFC 3849.
-FAR = ("192.0.2.77", "2001:db8:77::7")
+# A machine somewhere in the world, as containerlab/three-hosts.clab.yml has it.
+FAR = ("203.0.113.80", "2001:db8:ffff::80")
 _CLIENT_PORT = 40_000
 _SERVER_PORTS = (22, 80, 443)
 
@@ -65,7 +65,9 @@ class Prober:
             source = self._random.choice([*FAR, *self._siblings(nic)])
         targets = self._targets if self._random.random() < 0.5 else self._siblings(nic)
         packet = self._packet(source, targets)
-        return Probe(packet, nic=nic.id) if packet is not None else None
+        if packet is None or packet.destination in addresses_of(nic):
+            return None
+        return Probe(packet, nic=nic.id)
 
     def _outer(self) -> Probe | None:
         """Let a machine on an external subnet send, for itself or as the router of the world behind it."""

@@ -139,7 +139,8 @@ class Oracle:
         for hop in way.hops:
             hop = Hop(hop.subnet, hop.address or packet.destination)
             if outer and entered.nat and floating is None and vpc.connection(hop.subnet) is None:
-                return dropped(f"{packet.destination} is behind the NAT of {vpc.id}")
+                found |= dropped(f"{packet.destination} is behind the NAT of {vpc.id}")
+                continue
             found |= self._decided(vpc, entered, hop, packet, routers)
         return frozenset(found)
 

@@ -96,6 +96,11 @@ class Layout:
             dead=frozenset(dead),
         )
 
+    @property
+    def intents(self) -> tuple[Intent, ...]:
+        """Everything but the hosts, in one line."""
+        return (*self.vpcs, *self.subnets, *self.nics, *self.floating_ips, *self.routes, *self.policies)
+
     def vpc(self, id: str) -> Vpc:
         """Find a VPC."""
         return next(found for found in self.vpcs if found.id == id)

@@ -1,0 +1,32 @@
+"""The compiler, northd and OVN's own tool agree with the oracle about where packets of random layouts go.
+
+NETCTL_ORACLE_LAYOUTS sets how many layouts are tried (25), NETCTL_ORACLE_PROBES how many packets in each (25).
+"""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, given, note, settings
+from hypothesis import strategies as st
+
+from tests.functional.oracle.conftest import Plane
+from tests.oracle.layouts import Made, layouts
+from tests.oracle.probes import Prober
+
+LAYOUTS = int(os.environ.get("NETCTL_ORACLE_LAYOUTS", "25"))
+PROBES = int(os.environ.get("NETCTL_ORACLE_PROBES", "25"))
+
+
+@settings(max_examples=LAYOUTS, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(made=layouts(), seed=st.integers(0, 2**16))
+def test_every_packet_meets_the_fate_that_the_oracle_says(plane: Plane, made: Made, seed: int) -> None:
+    layout = made.layout
+    plane.install(made)
+    with plane.tracing(made) as trace:
+        for probe in Prober(layout, seed).draw(PROBES):
+            fates, said = trace.fates(probe)
+            if fates != (wanted := probe.fates(layout)):
+                note(f"{probe}\noracle: {sorted(map(str, wanted))}\ntrace: {sorted(map(str, fates))}\n{said}")
+                note("\n".join(map(str, layout.intents)))
+            assert fates == wanted
