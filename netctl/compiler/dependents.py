@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netctl.compiler.observed import Observed
+from netctl.model.indexes import Relation
 from netctl.model.infra import Host
 from netctl.model.intent import key_of
 from netctl.model.keys import Key, Kind, SubnetId, VpcId
@@ -124,14 +125,30 @@ def _readers_of_vpc(snapshot: Snapshot, vpc: Vpc) -> Iterator[Key]:
 
 
 def _things_of_vpc(snapshot: Snapshot, vpc: Vpc) -> Iterator[Key]:
-    """Yield routes, policies and floating IPs of a VPC; those of NICs are found by the external subnet."""
+    """Yield routes, policies and floating IPs of a VPC."""
     yield from map(key_of, snapshot.routes_of_vpc(vpc.id))
     yield from map(key_of, snapshot.policies_of_vpc(vpc.id))
     yield from map(key_of, snapshot.floating_ips_of_vpc(vpc.id))
+    yield from _floating_ips_of_nics_in(snapshot, vpc)
+
+
+def _floating_ips_of_nics_in(snapshot: Snapshot, vpc: Vpc) -> Iterator[Key]:
+    """Yield the floating IPs of a VPC's NICs, found by its NICs or by its external subnets, whichever are fewer.
+
+    An external subnet serves many VPCs: by it alone, what a thousand of them cost would be a thousand times a thousand.
+    """
+    inside = [subnet.id for subnet in snapshot.subnets_of_vpc(vpc.id)]
+    outside = [connection.subnet for connection in vpc.external_connections]
+    nics = sum(len(snapshot.related(Relation.NICS_OF_SUBNET, id)) for id in inside)
+    if nics < sum(len(snapshot.related(Relation.FLOATING_IPS_OF_SUBNET, id)) for id in outside):
+        for id in inside:
+            for nic in snapshot.nics_of_subnet(id):
+                yield from _floating_ips_of(snapshot, nic)
+        return
     for connection in vpc.external_connections:
         for floating in snapshot.floating_ips_of_subnet(connection.subnet):
-            nic = snapshot.nic(floating.nic) if floating.nic else None
-            subnet = snapshot.subnet(nic.subnet) if nic is not None else None
+            holder = snapshot.nic(floating.nic) if floating.nic else None
+            subnet = snapshot.subnet(holder.subnet) if holder is not None else None
             if subnet is not None and subnet.vpc == vpc.id:
                 yield Kind.FLOATING_IP, floating.id
 
