@@ -16,13 +16,14 @@ class ControllerConfig:
     """What a controller needs to know.
 
     `northbound` and `ovn_remote` are OVSDB remotes, comma-separated for a cluster: `unix:PATH`, `tcp:HOST:PORT`,
-    `ssl:HOST:PORT`. `ovn_remote` is the southbound database as hosts reach it. `listen` are gRPC addresses,
-    `unix:PATH` or `HOST:PORT`. `metrics_listen` is `HOST:PORT` or "".
+    `ssl:HOST:PORT`. `ovn_remote` is the southbound database as hosts reach it, `southbound` as the controller does.
+    `listen` are gRPC addresses, `unix:PATH` or `HOST:PORT`. `metrics_listen` is `HOST:PORT` or "".
     """
 
     state_dir: Path
     northbound: str
     ovn_remote: str
+    southbound: str
     listen: tuple[str, ...]
     metrics_listen: str
     resync_s: float
@@ -40,6 +41,12 @@ def parse_arguments(argv: Sequence[str] | None = None) -> ControllerConfig:
     _add(parser, "--northbound", "unix:/run/ovn/ovnnb_db.sock", "OVN northbound database")
     _add(
         parser, "--ovn-remote", "unix:/run/ovn/ovnsb_db.sock", "OVN southbound database as the hosts reach it"
+    )
+    _add(
+        parser,
+        "--southbound",
+        "",
+        "the same as the controller reaches it, to explain; --ovn-remote when empty",
     )
     _add(parser, "--metrics-listen", "", "HOST:PORT for Prometheus; none when empty")
     _add(parser, "--resync-s", "30", "seconds between full comparisons of the northbound database")
@@ -65,6 +72,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> ControllerConfig:
         state_dir=Path(args.state_dir),
         northbound=args.northbound,
         ovn_remote=args.ovn_remote,
+        southbound=args.southbound or args.ovn_remote,
         listen=tuple(args.listen or listen or (DEFAULT_LISTEN,)),
         metrics_listen=args.metrics_listen,
         resync_s=resync_s,

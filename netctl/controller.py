@@ -25,6 +25,7 @@ from netctl.errors import NetctlError
 from netctl.loop import Loop, Pace, Wake
 from netctl.nb.features import dhcpv6_safe
 from netctl.ovsdb.northbound import OvsdbNorthbound
+from netctl.ovsdb.southbound import OvsdbSouthbound
 from netctl.reconciler.assignments import AssignmentBook
 from netctl.reconciler.board import START_GRACE_S, StatusBoard
 from netctl.reconciler.metrics import Metrics
@@ -50,6 +51,7 @@ class Controller:
         self.wake = Wake()
         self.northbound = OvsdbNorthbound(config.northbound, owner=self.store.owner, wake=self.wake)
         self.northbound.start()  # a large database takes the server seconds to send; the store is read meanwhile
+        self.southbound = OvsdbSouthbound(config.southbound)  # connects when it is first asked
         self._dhcpv6, self._dhcpv6_until = False, 0.0
         self.admission = Admission(self.store, dhcpv6=self._may_answer_dhcpv6)
         self.metrics = Metrics()
@@ -89,6 +91,7 @@ class Controller:
         self._grace.cancel()
         self.loop.stop()
         self.northbound.close()
+        self.southbound.close()
         if self._thread.ident is not None:  # started
             self._thread.join(timeout=10)
         self.admission.close()
@@ -122,7 +125,9 @@ class Controller:
     def _may_answer_dhcpv6(self) -> bool:
         """May this OVN be asked to answer DHCPv6? As it said last; no while it has said nothing yet."""
         now = time.monotonic()
-        if now >= self._dhcpv6_until:  # asked for each group of requests, and OVN changes with its upgrades only
+        if (
+            now >= self._dhcpv6_until
+        ):  # asked for each group of requests, and OVN changes with its upgrades only
             with contextlib.suppress(NetctlError):
                 self._dhcpv6 = dhcpv6_safe(self.northbound.features())
                 self._dhcpv6_until = now + FEATURES_KEPT_S
@@ -154,6 +159,8 @@ class Controller:
             reports=self.board,
             assignments=self.assignments,
             controller=self,
+            southbound=self.southbound,
+            hits_file=self._config.state_dir / "hits.json",
         )
 
 

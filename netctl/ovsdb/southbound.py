@@ -10,30 +10,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from netctl.errors import NorthboundUnavailable, SouthboundUnavailable
+from netctl.model.hits import PolicyFlow, RouterFlows
 from netctl.ovsdb.client import Ask, Client
 from netctl.ovsdb.wire import Json
 
 DATABASE = "OVN_Southbound"
 POLICY_STAGE = "lr_in_policy"
-
-
-@dataclass(frozen=True, slots=True)
-class PolicyFlow:
-    """A logical flow of a routing policy; `cookie` is what its OpenFlow flows carry on the hosts."""
-
-    priority: int
-    cookie: int
-
-
-@dataclass(frozen=True, slots=True)
-class RouterFlows:
-    """A router's routing policies; `datapath` is the tunnel key, the OpenFlow metadata of the router's flows."""
-
-    datapath: int
-    flows: tuple[PolicyFlow, ...] = ()
 
 
 class _Quiet:
@@ -60,12 +44,17 @@ class OvsdbSouthbound:
     """A southbound server, or any member of a cluster of them (`remote` names all, comma separated)."""
 
     def __init__(self, remote: str, *, timeout_s: float = 5.0, probe_s: float = 5.0) -> None:
-        self.remote = remote
+        self._remote = remote
         self._timeout_s = timeout_s
         self._dialogue = _Quiet()
         self._client = Client(remote, self._dialogue, probe_s=probe_s)
         self._lock = threading.Lock()
         self._started = False
+
+    @property
+    def remote(self) -> str:
+        """Where it is, as OVN spells it."""
+        return self._remote
 
     def close(self) -> None:
         """Disconnect."""
@@ -155,8 +144,8 @@ class OvsdbSouthbound:
                 "transact", [DATABASE, *selects], timeout_s=max(0.0, deadline - time.monotonic())
             )
         except NorthboundUnavailable as error:
-            raise SouthboundUnavailable(f"southbound database {self.remote}: {error.message}") from error
-        return [_rows(result, self.remote) for result in results]
+            raise SouthboundUnavailable(f"southbound database {self._remote}: {error.message}") from error
+        return [_rows(result, self._remote) for result in results]
 
 
 def _select(table: str, where: Iterable[Json], columns: Sequence[str]) -> Json:

@@ -2,21 +2,30 @@
 
 A host has one stream: a second one replaces the first. An assignment is sent at once and when what it says changed; the
 store's revision alone is no reason, unless the host's own intent moved (its status waits for the agent to confirm
-that). A slow agent gets the newest assignment when it is ready for it, never a queue.
+that). A slow agent gets the newest assignment when it is ready for it, never a queue. Questions for flow counters go
+over the same stream; one that the agent does not answer in time is given up.
 """
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator
+import itertools
+from collections import deque
+from collections.abc import AsyncIterator, Collection, Mapping
 
 import structlog
 
-from netctl.errors import Conflict, InvalidIntent, NetctlError, NotFound, Unavailable
+from netctl.errors import Conflict, HostUnavailable, InvalidIntent, NetctlError, NotFound, Unavailable
 from netctl.model.assignment import Assignment
+from netctl.model.hits import FlowKey, Hits
 from netctl.model.keys import HostId
-from netctl.server.convert_agent import assignment_to_proto, report_from_proto
+from netctl.server.convert_agent import (
+    assignment_to_proto,
+    counts_from_proto,
+    question_to_proto,
+    report_from_proto,
+)
 from netctl.server.edge import Context
 from netctl.server.ports import Ports
 from netctl.server.wakes import LoopWake
@@ -27,6 +36,9 @@ log = structlog.get_logger()
 
 # An agent reports at least every 30 s: three times that without a word, and it hangs, whatever its TCP says.
 SILENCE_MAX_S = 90.0
+# An agent gives ovs-vswitchd two seconds.
+ANSWER_S = 3.0
+PROBLEM_MAX = 500
 
 
 class _Stream:
@@ -38,6 +50,8 @@ class _Stream:
         self.newest: Assignment | None = None
         self.error: NetctlError | None = None
         self.ended = False
+        self.questions: deque[pb.CountFlows] = deque()
+        self.waiting: dict[int, asyncio.Future[Mapping[FlowKey, Hits]]] = {}
 
     def offer(self, assignment: Assignment | None) -> None:
         if assignment is None:
@@ -50,6 +64,24 @@ class _Stream:
             self.newest = assignment
             self.flag.set()
 
+    def ask(self, question: pb.CountFlows) -> asyncio.Future[Mapping[FlowKey, Hits]]:
+        """Send a question; the future has the answer, or why there is none."""
+        answer = asyncio.get_running_loop().create_future()
+        self.waiting[question.id] = answer
+        self.questions.append(question)
+        self.flag.set()
+        return answer
+
+    def answered(self, counts: pb.FlowCounts) -> None:
+        """Take an answer; one that comes too late is nobody's."""
+        answer = self.waiting.pop(counts.id, None)
+        if answer is None or answer.done():
+            return
+        if counts.problem:
+            answer.set_exception(HostUnavailable(f"host {self.host}: {counts.problem[:PROBLEM_MAX]}"))
+        else:
+            answer.set_result(counts_from_proto(counts))
+
     def heard_all(self, reading: asyncio.Task[None]) -> None:
         """End with the task that reads, whatever ended it."""
         bug = None if reading.cancelled() else reading.exception()
@@ -61,6 +93,10 @@ class _Stream:
         self.ended = True
         self.error = self.error or error
         self.flag.set()
+        for answer in self.waiting.values():
+            if not answer.done():
+                answer.set_exception(HostUnavailable(f"host {self.host}: its agent disconnected"))
+        self.waiting.clear()
 
 
 class AgentService(agent_pb2_grpc.AgentServiceServicer):
@@ -71,6 +107,7 @@ class AgentService(agent_pb2_grpc.AgentServiceServicer):
         self._assignments, self._reports, self._intents = ports.assignments, ports.reports, ports.intents
         self._streams: dict[HostId, _Stream] = {}
         self._wake = LoopWake(self._look)
+        self._numbers = itertools.count(1)
         ports.assignments.on_assignment_change(self._wake)
 
     def close(self) -> None:
@@ -78,6 +115,24 @@ class AgentService(agent_pb2_grpc.AgentServiceServicer):
         self._wake.close()
         for stream in self._streams.values():
             stream.end(Unavailable("the controller is stopping; connect again"))
+
+    def is_connected(self, host: HostId) -> bool:
+        """Has the host's agent a stream now?"""
+        return host in self._streams
+
+    async def count_flows(
+        self, host: HostId, keys: Collection[FlowKey], *, timeout_s: float = ANSWER_S
+    ) -> Mapping[FlowKey, Hits]:
+        """Return a host's counters; a key without flows there is missing. HostUnavailable says why there are none."""
+        stream = self._streams.get(host)
+        if stream is None or stream.ended:
+            raise HostUnavailable(f"host {host}: its agent is not connected")
+        question = question_to_proto(next(self._numbers), keys)
+        try:
+            return await asyncio.wait_for(stream.ask(question), timeout_s)
+        except TimeoutError:
+            stream.waiting.pop(question.id, None)
+            raise HostUnavailable(f"host {host}: its agent has not answered in {timeout_s:g} s") from None
 
     async def Connect(
         self, request_iterator: AsyncIterator[pb.ConnectRequest], context: Context
@@ -103,6 +158,8 @@ class AgentService(agent_pb2_grpc.AgentServiceServicer):
                 if newest is not None and (sent is None or self._differs(sent, newest)):
                     yield pb.ConnectResponse(assignment=assignment_to_proto(newest))
                     sent = newest
+                while stream.questions:
+                    yield pb.ConnectResponse(count_flows=stream.questions.popleft())
                 await stream.flag.wait()
             if stream.error is not None:
                 raise stream.error
@@ -132,6 +189,10 @@ class AgentService(agent_pb2_grpc.AgentServiceServicer):
                     request = await anext(requests, None)
                 if request is None:
                     return
+                if request.HasField("flow_counts"):
+                    stream.answered(request.flow_counts)
+                    if not request.HasField("report"):
+                        continue
                 report = report_from_proto(request.report)
                 if report.host != stream.host:
                     raise InvalidIntent(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from netctl.errors import InvalidIntent
 from netctl.model.assignment import Assignment
+from netctl.model.hits import FlowKey, Hits
 from netctl.model.keys import HostId, check_id
 from netctl.model.status import BondReport, BridgeReport, HostReport, LinkReport, NicReport, TunnelReport
 from netctl.v1 import agent_pb2
@@ -114,3 +116,17 @@ def assignment_to_proto(assignment: Assignment) -> agent_pb2.Assignment:
             localnet=nic.localnet,
         )
     return message
+
+
+def question_to_proto(number: int, keys: Collection[FlowKey]) -> agent_pb2.CountFlows:
+    """Return the message that asks for flow counters."""
+    flows = [agent_pb2.FlowKey(cookie=key.cookie, datapath=key.datapath) for key in keys]
+    return agent_pb2.CountFlows(id=number, flows=flows)
+
+
+def counts_from_proto(message: agent_pb2.FlowCounts) -> Mapping[FlowKey, Hits]:
+    """Return the counters that an agent read."""
+    return {
+        FlowKey(count.key.cookie, count.key.datapath): Hits(count.packets, count.bytes)
+        for count in message.counts
+    }

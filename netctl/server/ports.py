@@ -6,12 +6,15 @@ is called from any thread and only wakes: nobody is told what changed, everybody
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
+from netctl.compiler.observed import NOTHING_OBSERVED, Observed
 from netctl.model.assignment import Assignment
+from netctl.model.hits import RouterFlows
 from netctl.model.intent import Change
 from netctl.model.keys import HostId, Key
 from netctl.model.snapshot import Snapshot
@@ -97,6 +100,25 @@ class Assignments(Protocol):
         ...
 
 
+class Southbound(Protocol):
+    """What northd and the hosts made of our rows (`ovsdb/southbound.py`); blocks, SouthboundUnavailable in time."""
+
+    @property
+    def remote(self) -> str:
+        """Where it is, as OVN spells it."""
+        ...
+
+    def policy_flows(
+        self, routers: Collection[str], *, priorities: tuple[int, int]
+    ) -> Mapping[str, RouterFlows]:
+        """Return the flows of routers' policies with a priority from one to the other."""
+        ...
+
+    def chassis_of_ports(self, ports: Collection[str]) -> Mapping[str, str]:
+        """Return the chassis that holds each port; a port on none is missing."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControllerInfo:
     """State of the controller itself; `problems` has one sentence for each thing that is wrong."""
@@ -125,7 +147,10 @@ class Controller(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """All neighbours of the gRPC surface."""
+    """All neighbours of the gRPC surface.
+
+    `southbound` None: nothing can be explained that it would say. `hits_file` None: sums of hits are not kept.
+    """
 
     intents: Intents
     changes: ChangeLog
@@ -133,3 +158,6 @@ class Ports:
     reports: HostReports
     assignments: Assignments
     controller: Controller
+    southbound: Southbound | None = None
+    observed: Callable[[], Observed] = lambda: NOTHING_OBSERVED
+    hits_file: Path | None = None

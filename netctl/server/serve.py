@@ -20,6 +20,7 @@ from netctl.server.agents import AgentService
 from netctl.server.batch import BatchService
 from netctl.server.changes import ChangeService
 from netctl.server.edge import Context, Edge
+from netctl.server.explain import ExplainService
 from netctl.server.info import ControllerService
 from netctl.server.infra_services import ClusterService, HostService, VirtualSwitchService
 from netctl.server.network_services import NicService, SubnetService
@@ -33,11 +34,18 @@ from netctl.server.vpc_services import (
 )
 from netctl.server.wakes import survived
 from netctl.server.watch import WatchService
-from netctl.v1 import agent_pb2_grpc, infra_pb2_grpc, network_pb2_grpc, operations_pb2_grpc, vpc_pb2_grpc
+from netctl.v1 import (
+    agent_pb2_grpc,
+    explain_pb2_grpc,
+    infra_pb2_grpc,
+    network_pb2_grpc,
+    operations_pb2_grpc,
+    vpc_pb2_grpc,
+)
 
 MESSAGE_MAX_BYTES = 4 << 20
 _READY_POLL_S = 1.0
-_FILES = ("infra", "network", "vpc", "operations", "agent")
+_FILES = ("infra", "network", "vpc", "operations", "explain", "agent")
 SERVER_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.max_receive_message_length", MESSAGE_MAX_BYTES),
     # Two controllers on one port would share its connections without anybody noticing.
@@ -65,6 +73,7 @@ class Server:
         self._grpc = grpc.aio.server(interceptors=(Edge(),), options=SERVER_OPTIONS)
         self._watch = WatchService(ports)
         self._agents = AgentService(ports)
+        self._explain = ExplainService(ports, self._agents)
         self._health = _Health(ports)
         self._paths: tuple[Path, ...] = ()
         self._add_services()
@@ -85,6 +94,7 @@ class Server:
         operations_pb2_grpc.add_ChangeServiceServicer_to_server(ChangeService(ports), server)
         operations_pb2_grpc.add_WatchServiceServicer_to_server(self._watch, server)
         operations_pb2_grpc.add_ControllerServiceServicer_to_server(ControllerService(ports), server)
+        explain_pb2_grpc.add_ExplainServiceServicer_to_server(self._explain, server)
         agent_pb2_grpc.add_AgentServiceServicer_to_server(self._agents, server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection.enable_server_reflection(
@@ -102,6 +112,7 @@ class Server:
         await self._health.stop()
         self._watch.close()
         self._agents.close()
+        self._explain.close()
         await self._grpc.stop(grace)
         listening.unlink(self._paths)
 

@@ -24,6 +24,7 @@ from netctl.errors import (
     NotFound,
     OutOfRange,
     Rejected,
+    SouthboundUnavailable,
     StoreUnavailable,
     Unavailable,
     Unsupported,
@@ -44,6 +45,7 @@ CODES: dict[type[NetctlError], grpc.StatusCode] = {
     Unavailable: grpc.StatusCode.UNAVAILABLE,
     StoreUnavailable: grpc.StatusCode.UNAVAILABLE,
     NorthboundUnavailable: grpc.StatusCode.UNAVAILABLE,
+    SouthboundUnavailable: grpc.StatusCode.UNAVAILABLE,
     HostUnavailable: grpc.StatusCode.UNAVAILABLE,
     Rejected: grpc.StatusCode.INTERNAL,
 }

@@ -25,6 +25,8 @@ SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.Health
 SERVICES = {
     *("netctl.v1.ClusterService", "netctl.v1.HostService", "netctl.v1.VirtualSwitchService"),
     *("netctl.v1.SubnetService", "netctl.v1.NicService", "netctl.v1.BatchService", "netctl.v1.ChangeService"),
+    *("netctl.v1.VpcService", "netctl.v1.FloatingIpService", "netctl.v1.RouteService"),
+    *("netctl.v1.RoutingPolicyService", "netctl.v1.AddressReservationService", "netctl.v1.ExplainService"),
     *("netctl.v1.WatchService", "netctl.v1.ControllerService", "netctl.v1.AgentService"),
     *("grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"),
 }

@@ -1,0 +1,111 @@
+"""ExplainService: why the network does what it does. Nothing here changes an intent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+
+import structlog
+
+from netctl.analysis.gateways import Heard, Seen, gateway_binding
+from netctl.analysis.router import explain_router
+from netctl.compiler.exits import exits_of
+from netctl.errors import NotFound, Unavailable
+from netctl.model.keys import HostId, Kind, RoutingPolicyId, Uid, VpcId, check_id
+from netctl.model.routing_policy import RoutingPolicy
+from netctl.model.snapshot import Snapshot
+from netctl.model.vpc import Vpc
+from netctl.server.agents import AgentService
+from netctl.server.convert import parse_name
+from netctl.server.convert_explain import hits_to_proto, router_to_proto
+from netctl.server.edge import Context
+from netctl.server.hits import NO_SOUTHBOUND, PolicyHits
+from netctl.server.ports import Ports
+from netctl.server.trace import trace
+from netctl.server.writes import actor_of
+from netctl.v1 import explain_pb2 as pb
+from netctl.v1 import explain_pb2_grpc
+
+log = structlog.get_logger()
+
+
+class ExplainService(explain_pb2_grpc.ExplainServiceServicer):
+    """Explanations."""
+
+    def __init__(self, ports: Ports, agents: AgentService) -> None:
+        """Begin; needs the running event loop."""
+        self._intents, self._reports = ports.intents, ports.reports
+        self._southbound, self._observed = ports.southbound, ports.observed
+        self._hits = PolicyHits(ports, agents)
+
+    def close(self) -> None:
+        """End what runs in the background."""
+        self._hits.close()
+
+    async def ExplainVpc(self, request: pb.ExplainVpcRequest, context: Context) -> pb.ExplainVpcResponse:
+        """Return the router of a VPC; what the southbound or hosts do not say is among its problems."""
+        snapshot = self._intents.snapshot()
+        id = parse_name("name", request.name, Kind.VPC)
+        check_id("name", id)
+        vpc = snapshot.vpc(VpcId(id))
+        if vpc is None:
+            raise NotFound(f"vpcs/{id} does not exist", field="name")
+        seen = await self._see(snapshot, vpc)
+        installed = None if seen.problem else await self._count(vpc)
+        router = explain_router(snapshot, vpc, self._observed(), seen, installed)
+        tallies = [self._hits.tally(entry.policy.meta.uid) for entry in router.policies]
+        return router_to_proto(router, tallies)
+
+    async def GetRoutingPolicyHits(
+        self, request: pb.GetRoutingPolicyHitsRequest, context: Context
+    ) -> pb.GetRoutingPolicyHitsResponse:
+        """Return how often a policy matched."""
+        policy = self._policy(request.name)
+        looked = await self._hits.look([policy.vpc])
+        return hits_to_proto(self._hits.tally(policy.meta.uid), looked.missing)
+
+    async def ClearRoutingPolicyHits(
+        self, request: pb.ClearRoutingPolicyHitsRequest, context: Context
+    ) -> pb.ClearRoutingPolicyHitsResponse:
+        """Count from zero again."""
+        policy = self._policy(request.name)
+        await self._hits.clear(policy)
+        log.info("hits cleared", policy=policy.id, actor=actor_of(context.peer()))
+        return pb.ClearRoutingPolicyHitsResponse()
+
+    async def Trace(self, request: pb.TraceRequest, context: Context) -> pb.TraceResponse:
+        """Return what OVN would do with a packet that a NIC sends."""
+        if self._southbound is None:
+            raise Unavailable(NO_SOUTHBOUND)
+        snapshot, observed = self._intents.snapshot(), self._observed()
+        return await asyncio.to_thread(trace, snapshot, observed, self._southbound, request)
+
+    def _policy(self, name: str) -> RoutingPolicy:
+        id = parse_name("name", name, Kind.ROUTING_POLICY)
+        check_id("name", id)
+        found = self._intents.snapshot().table(Kind.ROUTING_POLICY).get(RoutingPolicyId(id))
+        if not isinstance(found, RoutingPolicy):
+            raise NotFound(f"routingPolicies/{id} does not exist", field="name")
+        return found
+
+    async def _count(self, vpc: Vpc) -> Collection[Uid] | None:
+        """Count anew; return which policies northd has, None when it cannot be known."""
+        try:
+            return (await self._hits.look([vpc.id])).installed
+        except Unavailable as error:
+            log.info("hits are not counted now", vpc=vpc.id, error=error.message)
+            return None
+
+    async def _see(self, snapshot: Snapshot, vpc: Vpc) -> Seen:
+        hosts = {}
+        for id in snapshot.table(Kind.HOST):
+            report, connected = self._reports.heard(HostId(id))
+            hosts[HostId(id)] = Heard(report=report, connected=connected)
+        ports = [gateway_binding(exit) for exit in exits_of(snapshot, vpc) if exit.connection.gateways]
+        if self._southbound is None:
+            return Seen(hosts=hosts, problem=NO_SOUTHBOUND)
+        try:
+            holders = await asyncio.to_thread(self._southbound.chassis_of_ports, ports)
+        except Unavailable as error:
+            return Seen(hosts=hosts, problem=error.message)
+        return Seen(hosts=hosts, holders=holders)
