@@ -6,6 +6,7 @@ NAT and without, floating IPs, routes, policies, and service IPs and next hops t
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +43,7 @@ from netctl.model.routing_policy import (
 from netctl.model.snapshot import Snapshot
 from netctl.model.subnet import IpConfig, Subnet, SubnetKind
 from netctl.model.vpc import ExternalConnection, Vpc, VpcKind
-from tests.oracle.words import Layout, addresses_of, gateway_of
+from tests.oracle.words import Layout, addresses_of, gateway_of, networks_of
 
 HUB, CORE = "hub", "core"
 CLUSTER = ClusterId("lab")
@@ -181,7 +182,7 @@ def _connections(draw: st.DrawFn, builder: Builder, names: tuple[str, ...]) -> t
 
 
 def _tenant(draw: st.DrawFn, builder: Builder, name: str, dual: bool) -> None:
-    numbers = sorted(draw(st.sets(st.integers(0, len(NETWORKS) - 1), min_size=1, max_size=3)))
+    numbers = sorted(draw(st.sets(st.sampled_from(range(len(NETWORKS))), min_size=2, max_size=3)))
     outer = _connections(draw, builder, ("wan", "isp", "lan", CORE))
     routed: set[int] = draw(st.sets(st.sampled_from(numbers))) if outer else set()
     prefixes = [
@@ -226,10 +227,16 @@ def _nic(draw: st.DrawFn, builder: Builder, subnet: str, number: int) -> None:
 
 def _floating_ip(draw: st.DrawFn, builder: Builder, number: int) -> None:
     layout = builder.layout()
-    outer = [subnet for subnet in layout.subnets if subnet.kind is SubnetKind.EXTERNAL and subnet.nat]
-    if not outer or not layout.nics:
+    wanted = [
+        (layout.subnet(connection.subnet), nic)
+        for vpc in layout.vpcs
+        for connection in vpc.external_connections
+        if layout.subnet(connection.subnet).nat
+        for nic in layout.nics_of(vpc)
+    ]
+    if not wanted:
         return
-    subnet, nic = draw(st.sampled_from(outer)), draw(st.sampled_from(layout.nics))
+    subnet, nic = draw(st.sampled_from(wanted))
     association: dict[str, Any] = {}
     match draw(st.sampled_from(("nic", "nic", "private", "nobody"))):
         case "nic":
@@ -254,7 +261,8 @@ def _route(draw: st.DrawFn, builder: Builder, number: int) -> None:
     layout = builder.layout()
     vpc = draw(st.sampled_from(layout.vpcs))
     version = draw(st.sampled_from((4, 4, 6)))
-    some = [networks[version == 6] for networks in NETWORKS]
+    own = {cidr for subnet in layout.subnets if subnet.vpc == vpc.id for cidr in networks_of(subnet)}
+    some = [networks[version == 6] for networks in NETWORKS if networks[version == 6] not in own]
     wide = ["0.0.0.0/0", "10.0.0.0/8", "203.0.113.0/24"] if version == 4 else ["::/0", "2001:db8:ffff::/48"]
     hops = [NextHop(external_subnet=connection.subnet) for connection in vpc.external_connections]
     hops += [NextHop(ip_address=address) for address in _reachable(layout, vpc, version)]
@@ -274,8 +282,7 @@ def _route(draw: st.DrawFn, builder: Builder, number: int) -> None:
 
 def _reachable(layout: Layout, vpc: Vpc, version: int) -> list[str]:
     """List addresses that a route of a VPC may go by: its guests, machines outside, other VPCs' routers."""
-    inner = {subnet.id for subnet in layout.subnets if subnet.vpc == vpc.id}
-    found = [address for nic in layout.nics if nic.subnet in inner for address in addresses_of(nic)]
+    found = [address for nic in layout.nics_of(vpc) for address in addresses_of(nic)]
     for mine in vpc.external_connections:
         subnet = layout.subnet(mine.subnet)
         gateway = gateway_of(subnet, version)
@@ -293,18 +300,16 @@ def _machine(gateway: str) -> str:
 
 def _policy(draw: st.DrawFn, builder: Builder, number: int) -> None:
     layout = builder.layout()
-    vpc = draw(st.sampled_from(layout.vpcs))
+    vpc = draw(st.sampled_from([vpc for vpc in layout.vpcs if layout.nics_of(vpc)] or layout.vpcs))
     version = draw(st.sampled_from((4, 4, 4, 6)))
-    protocol = draw(st.sampled_from(Protocol))
-    action = draw(st.sampled_from(PolicyAction))
+    protocol = draw(st.sampled_from((Protocol.ANY, Protocol.ANY, *Protocol)))
     both = draw(st.booleans())
+    able = [nic for nic in layout.nics_of(vpc) if not nic.port_security]
+    possible = [a for nic in able for a in addresses_of(nic) if (":" in a) == (version == 6)]
+    actions = [*PolicyAction, PolicyAction.REROUTE] if possible else [PolicyAction.PERMIT, PolicyAction.DENY]
+    action = draw(st.sampled_from(actions))
     services: list[str] = []
     if action is PolicyAction.REROUTE:
-        inner = {subnet.id for subnet in layout.subnets if subnet.vpc == vpc.id}
-        able = [nic for nic in layout.nics if nic.subnet in inner and not nic.port_security]
-        possible = [a for nic in able for a in addresses_of(nic) if (":" in a) == (version == 6)]
-        if not possible:
-            return
         services = draw(st.lists(st.sampled_from(possible), min_size=1, max_size=1 + both, unique=True))
     ports = protocol in (Protocol.TCP, Protocol.UDP)
     ranges = st.lists(st.sampled_from(PORTS), max_size=2, unique=True).map(tuple)
@@ -313,8 +318,8 @@ def _policy(draw: st.DrawFn, builder: Builder, number: int) -> None:
             id=RoutingPolicyId(f"p{number}"),
             vpc=vpc.id,
             priority=draw(st.integers(10, 1000)),
-            source=_endpoint(draw, layout, version),
-            destination=_endpoint(draw, layout, version),
+            source=_endpoint(draw, layout, vpc, version),
+            destination=_endpoint(draw, layout, vpc, version),
             protocol=protocol,
             protocol_number=draw(st.sampled_from((6, 17))) if protocol is Protocol.NUMBER else 0,
             source_ports=draw(ranges) if ports and draw(st.booleans()) else (),
@@ -327,16 +332,16 @@ def _policy(draw: st.DrawFn, builder: Builder, number: int) -> None:
     )
 
 
-def _endpoint(draw: st.DrawFn, layout: Layout, version: int) -> Endpoint:
-    kind = draw(st.sampled_from(("any", "external", "subnet", "nic")))
+def _endpoint(draw: st.DrawFn, layout: Layout, vpc: Vpc, version: int) -> Endpoint:
+    kind = draw(st.sampled_from(("any", "external", "subnet", "nic", "network")))
+    own = [a for nic in layout.nics_of(vpc) for a in addresses_of(nic) if (":" in a) == (version == 6)]
     if kind == "external":
         return Endpoint(external=True)
-    nics = [a for nic in layout.nics for a in addresses_of(nic) if (":" in a) == (version == 6)]
-    if kind == "nic" and nics:
-        return Endpoint(cidr=draw(st.sampled_from(nics)) + ("/128" if version == 6 else "/32"))
-    if kind == "subnet":
-        return Endpoint(cidr=draw(st.sampled_from(NETWORKS))[version == 6])
-    return Endpoint()
+    if kind in ("nic", "subnet") and own:
+        length = {"nic": ("/32", "/128"), "subnet": ("/24", "/64")}[kind][version == 6]
+        network = ipaddress.ip_network(draw(st.sampled_from(own)) + length, strict=False)
+        return Endpoint(cidr=str(network))
+    return Endpoint(cidr=draw(st.sampled_from(NETWORKS))[version == 6]) if kind == "network" else Endpoint()
 
 
 def _dead(draw: st.DrawFn, layout: Layout) -> frozenset[tuple[str, str]]:

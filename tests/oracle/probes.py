@@ -41,13 +41,14 @@ class Prober:
         self.layout = layout
         self._random = random.Random(seed)
         self._targets = sorted(self._interesting())
+        self._beyond = [*FAR, *(floating.address for floating in layout.floating_ips)]
         self._from_ports, self._to_ports = self._ports()
 
     def draw(self, count: int) -> list[Probe]:
         """Return so many probes, each once; fewer where the layout is too poor."""
         found: dict[Probe, None] = {}
         for _ in range(count * 4):
-            probe = self._outer() if self._random.random() < 0.3 else self._inner()
+            probe = self._random.choice((self._outer, self._inner, self._inner, self._aimed))()
             if probe is not None:
                 found[probe] = None
             if len(found) == count:
@@ -63,11 +64,34 @@ class Prober:
         source = self._random.choice(addresses_of(nic))
         if not nic.port_security and self._random.random() < 0.4:
             source = self._random.choice([*FAR, *self._siblings(nic)])
-        targets = self._targets if self._random.random() < 0.5 else self._siblings(nic)
+        targets = self._random.choice((self._targets, self._siblings(nic), self._routed(nic), self._beyond))
         packet = self._packet(source, targets)
         if packet is None or packet.destination in addresses_of(nic):
             return None
         return Probe(packet, nic=nic.id)
+
+    def _aimed(self) -> Probe | None:
+        """Let a guest send what a policy may match, one way or the other."""
+        if not self.layout.policies:
+            return None
+        policy = self._random.choice(self.layout.policies)
+        ends = [policy.source, policy.destination]
+        if policy.bidirectional and self._random.random() < 0.5:
+            ends.reverse()
+        nics = self.layout.nics_of(self.layout.vpc(policy.vpc))
+        found = [(nic.id, one) for nic in nics if nic.connected for one in addresses_of(nic)]
+        senders = [
+            (id, one)
+            for id, one in found
+            if (not ends[0].cidr or inside(one, ends[0].cidr)) and one not in policy.service_ips
+        ]
+        if not senders:
+            return None
+        nic, source = self._random.choice(senders)
+        own = [one for _, one in found]
+        targets = [one for one in own if not ends[1].cidr or inside(one, ends[1].cidr)]
+        packet = self._packet(source, self._beyond if ends[1].external else targets)
+        return Probe(packet, nic=nic) if packet is not None else None
 
     def _outer(self) -> Probe | None:
         """Let a machine on an external subnet send, for itself or as the router of the world behind it."""
@@ -75,7 +99,8 @@ class Prober:
         if not outer:
             return None
         subnet = self._random.choice(outer)
-        packet = self._packet(self._random.choice([*_machines(subnet), *FAR]), self._targets)
+        targets = self._random.choice((self._targets, self._beyond))
+        packet = self._packet(self._random.choice([*_machines(subnet), *FAR]), targets)
         if packet is None:
             return None
         if any(inside(packet.destination, cidr) for cidr in networks_of(subnet)):
@@ -108,9 +133,14 @@ class Prober:
         return Packet(source, target, protocol, *ports)
 
     def _siblings(self, nic: Nic) -> list[str]:
+        vpc = self.layout.vpc(self.layout.subnet(nic.subnet).vpc)
+        return [address for other in self.layout.nics_of(vpc) for address in addresses_of(other)]
+
+    def _routed(self, nic: Nic) -> list[str]:
+        """List addresses that a VPC has routes to."""
         vpc = self.layout.subnet(nic.subnet).vpc
-        inner = {subnet.id for subnet in self.layout.subnets if subnet.vpc == vpc}
-        return [one for other in self.layout.nics if other.subnet in inner for one in addresses_of(other)]
+        to = [ipaddress.ip_network(route.destination) for route in self.layout.routes if route.vpc == vpc]
+        return [one for one in self._targets if any(ipaddress.ip_address(one) in network for network in to)]
 
     def _interesting(self) -> set[str]:
         found = {*FAR}

@@ -113,6 +113,11 @@ class Layout:
         """Find a NIC."""
         return next(found for found in self.nics if found.id == id)
 
+    def nics_of(self, vpc: Vpc) -> list[Nic]:
+        """List the NICs in a VPC's subnets."""
+        inner = {subnet.id for subnet in self.subnets if subnet.vpc == vpc.id}
+        return [nic for nic in self.nics if nic.subnet in inner]
+
     def private_address(self, floating: FloatingIp) -> str:
         """Return whom a floating IP stands for, "" for nobody."""
         if not floating.nic:

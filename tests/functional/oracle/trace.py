@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from netctl.loop import wait_until
 from netctl.model.subnet import Subnet, SubnetKind
 from tests.oracle.neighbours import Neighbours, outside_mac
 from tests.oracle.probes import Probe
@@ -159,12 +160,13 @@ def tracing(layout: Layout, sb: OvsdbServer) -> Iterator[Trace]:
     """Teach the southbound who is where, and have ovn-trace for it as it is now: the daemon reads it once."""
     teach(layout, sb)
     control = sb.socket.parent / "trace.ctl"
-    files = [f"--unixctl={control}", f"--pidfile={control}.pid", f"--log-file={control}.log"]
+    files = [f"--unixctl={control}", f"--log-file={control}.log"]
     run("ovn-trace", f"--db={sb.remote}", *_NEW, "--detach", "--no-chdir", *files, "-vconsole:off")
     try:
         yield Trace(layout, sb, control, _port_security(sb))
     finally:
         run("ovs-appctl", "-t", str(control), "exit")
+        wait_until(lambda: not control.exists(), timeout_s=10, what="ovn-trace ends", poll_s=0.002)
 
 
 def _complete(received: bytes) -> dict[str, object] | None:
