@@ -96,10 +96,10 @@ def _untranslated(outer: str, inner: str) -> str:
     """Match what comes in by a port with NAT, for a subnet, and not to a translated address.
 
     Answers to what guests sent (un-SNAT) and packets to floating IPs have had their destination translated, which
-    conntrack says by `ct.dnat`; `ct.rel` are ICMP errors about those. What was sent to a private address outright
-    has been through no conntrack at all.
+    conntrack says by `ct.dnat`; `ct.rel` are ICMP errors about those. What was sent to a private address outright has
+    been through no conntrack at all: that must be said, for `!ct.dnat` alone means tracked and not translated.
     """
-    return f'inport == "{outer}" && outport == "{inner}" && !ct.dnat && !ct.rel'
+    return f'inport == "{outer}" && outport == "{inner}" && (!ct.trk || (!ct.dnat && !ct.rel))'
 
 
 def router_advertisement(subnet: Subnet, vpc: Vpc, observed: Observed) -> dict[str, str]:

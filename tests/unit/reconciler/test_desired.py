@@ -10,29 +10,42 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netctl.compiler.compile import compile_rows
+from netctl.compiler.observed import Observed
 from netctl.model.snapshot import Snapshot
 from netctl.reconciler.desired import DesiredFacts
 from tests.intents import OWNER, FakeSource, infra, nic, snapshot, vlan
 from tests.paths import EXPANDERS
-from tests.worlds import worlds
+from tests.worlds import observations, walks, worlds
 
 
 @pytest.mark.parametrize("expand", EXPANDERS, ids=lambda f: f.__name__)
 @settings(max_examples=30, deadline=None)
-@given(states=st.lists(worlds(), min_size=1, max_size=4))
+@given(states=st.lists(st.tuples(worlds(), observations()), min_size=1, max_size=4))
 def test_incremental_equals_full_and_names_what_it_touched(
-    expand: Callable[..., Iterator[Any]], states: list[Snapshot]
+    expand: Callable[..., Iterator[Any]], states: list[tuple[Snapshot, Observed]]
 ) -> None:
     source, desired = FakeSource(), DesiredFacts(OWNER)
-    for state in expand(states, Snapshot.empty()):
+    for state, observed in expand(states, (Snapshot.empty(), Observed())):
         before = dict(desired.facts)
         source.set(state)
-        touched = desired.update(source.snapshot(), source.changed_since(desired.revision))
-        assert dict(desired.facts) == compile_rows(source.snapshot(), OWNER)
+        touched = desired.update(source.snapshot(), source.changed_since(desired.revision), observed)
+        assert dict(desired.facts) == compile_rows(source.snapshot(), OWNER, observed)
         differing = {
             key for key in before.keys() | desired.facts.keys() if before.get(key) != desired.facts.get(key)
         }
         assert differing <= touched
+
+
+@settings(max_examples=150, deadline=None)
+@given(states=walks(), observed=st.lists(observations(), min_size=6, max_size=6))
+def test_one_change_recompiles_all_that_read_it(states: list[Snapshot], observed: list[Observed]) -> None:
+    source, desired = FakeSource(), DesiredFacts(OWNER)
+    seen = observed[0]
+    for state, new in zip(states, observed, strict=False):
+        source.set(state)
+        for seen in (seen, new):
+            desired.update(source.snapshot(), source.changed_since(desired.revision), seen)
+            assert dict(desired.facts) == compile_rows(source.snapshot(), OWNER, seen)
 
 
 @settings(max_examples=30, deadline=None)
