@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from netctl.compiler import priority
 from netctl.compiler.exits import Exit, exits_of
+from netctl.compiler.observed import NOTHING_OBSERVED, Observed
 from netctl.model.keys import HostId, Kind, resource_name
 from netctl.model.snapshot import Snapshot
 from netctl.model.status import HostReport
@@ -67,9 +68,11 @@ def gateway_binding(exit: Exit) -> str:
     return f"cr-{exit.port_name}"
 
 
-def list_gateways(snapshot: Snapshot, vpc: Vpc, seen: Seen) -> list[GatewayEntry]:
+def list_gateways(
+    snapshot: Snapshot, vpc: Vpc, seen: Seen, observed: Observed = NOTHING_OBSERVED
+) -> list[GatewayEntry]:
     """Return the gateways, in the order of the connections."""
-    return [_describe(snapshot, exit, seen) for exit in exits_of(snapshot, vpc)]
+    return [_describe(snapshot, exit, seen, observed) for exit in exits_of(snapshot, vpc)]
 
 
 def find_trouble(snapshot: Snapshot, host: HostId, seen: Seen) -> str:
@@ -101,15 +104,27 @@ def _bfd_of(tunnel_ip: str, host: HostId, seen: Seen) -> Iterator[bool]:
             )
 
 
-def _describe(snapshot: Snapshot, exit: Exit, seen: Seen) -> GatewayEntry:
+def _describe(snapshot: Snapshot, exit: Exit, seen: Seen, observed: Observed) -> GatewayEntry:
     hosts = tuple(
         GatewayHost(
             host=host, priority=priority.gateway(position), trouble=find_trouble(snapshot, host, seen)
         )
-        for position, host in enumerate(exit.connection.gateways)
+        for position, host in enumerate(observed.preferred(exit.connection.gateways))
     )
     active = seen.holders.get(gateway_binding(exit), "")
-    return GatewayEntry(exit=exit, hosts=hosts, active_host=active, reason=_why(hosts, active, seen.problem))
+    reason = _why(hosts, active, seen.problem)
+    if active and (behind := _stays_behind(exit.connection.gateways, hosts, active)):
+        reason += f"; {', '.join(behind)} failed before and stays behind until the others fail"
+    return GatewayEntry(exit=exit, hosts=hosts, active_host=active, reason=reason)
+
+
+def _stays_behind(asked: tuple[HostId, ...], hosts: tuple[GatewayHost, ...], active: str) -> list[str]:
+    """Name the living hosts that were asked for before the active one, and come after it since they failed."""
+    order, wanted = [str(host.host) for host in hosts], [str(host) for host in asked]
+    if active not in wanted or active not in order:
+        return []
+    after = {host.host for host in hosts[order.index(active) + 1 :] if host.alive}
+    return [resource_name((Kind.HOST, host)) for host in asked[: wanted.index(active)] if host in after]
 
 
 def _why(hosts: tuple[GatewayHost, ...], active: str, problem: str) -> str:

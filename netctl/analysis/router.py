@@ -51,7 +51,7 @@ def explain_router(
     """Return the router of a VPC; `installed` are the policies that northd has, None when nobody could say."""
     routes = tuple(list_routes(snapshot, vpc, observed))
     policies = tuple(list_policies(snapshot, vpc, observed, installed))
-    gateways = tuple(list_gateways(snapshot, vpc, seen))
+    gateways = tuple(list_gateways(snapshot, vpc, seen, observed))
     return Router(
         routes=routes,
         policies=policies,

@@ -8,6 +8,7 @@ first.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 from netctl.compiler.observed import Observed
 from netctl.model.indexes import Relation
@@ -46,7 +47,22 @@ def readers_of_observed(snapshot: Snapshot, before: Observed, after: Observed) -
     """Yield the intents whose facts read what changed between two observations; None when all may."""
     if (before.dhcpv6, before.nat_gateway_port) != (after.dhcpv6, after.nat_gateway_port):
         return None
-    return _readers_of_dead(snapshot, {vpc for vpc, _ in before.dead ^ after.dead})
+    return chain(
+        _readers_of_dead(snapshot, {vpc for vpc, _ in before.dead ^ after.dead}),
+        _readers_of_order(snapshot, before, after),
+    )
+
+
+def _readers_of_order(snapshot: Snapshot, before: Observed, after: Observed) -> Iterator[Key]:
+    """Yield the VPCs that have other gateways in front."""
+    if before.fallen == after.fallen:
+        return
+    for vpc in snapshot.of_kind(Kind.VPC):
+        if isinstance(vpc, Vpc) and any(
+            before.preferred(way.gateways) != after.preferred(way.gateways)
+            for way in vpc.external_connections
+        ):
+            yield key_of(vpc)
 
 
 def hanging_on(snapshot: Snapshot, key: Key) -> Iterator[Key]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from netctl.model.keys import SubnetId, VpcId
+from netctl.model.keys import HostId, SubnetId, VpcId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,15 +14,25 @@ class Observed:
     `dead`: (VPC, address) of service IPs and next hops, and (VPC, external subnet) of connections all of whose
     gateways are dead. `dhcpv6`: may OVN answer DHCPv6 (CVE-2026-5367)? `nat_gateway_port`: has NAT the column that
     says by which of several external ports (OVN 22.06)?
+
+    `fallen`: hosts that failed as a gateway since the controller started, the one that did last at the end. A host
+    that comes back stays behind those that did not fail: OVN lets the highest priority take over as soon as BFD hears
+    it, seconds before its flows are there.
     """
 
     dead: frozenset[tuple[VpcId, str]] = frozenset()
     dhcpv6: bool = False
     nat_gateway_port: bool = True
+    fallen: tuple[HostId, ...] = ()
 
     def is_dead(self, vpc: VpcId, address: str, external: SubnetId | None = None) -> bool:
         """Is an address dead, or the connection to the external subnet that it is in?"""
         return (vpc, address) in self.dead or (external is not None and (vpc, external) in self.dead)
+
+    def preferred(self, gateways: tuple[HostId, ...]) -> tuple[HostId, ...]:
+        """Return hosts that may be the gateway in the order in which they should be."""
+        fallen = [host for host in self.fallen if host in gateways]
+        return (*(host for host in gateways if host not in fallen), *fallen)
 
 
 NOTHING_OBSERVED = Observed()

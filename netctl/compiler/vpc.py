@@ -43,7 +43,7 @@ def compile_vpc(snapshot: Snapshot, vpc: Vpc, owner: str, observed: Observed) ->
     for exit in exits_of(snapshot, vpc):
         yield from _router_port(exit, largest, marks)
         yield from _switch_port(exit, marks)
-        yield from _gateways(exit, marks)
+        yield from _gateways(exit, marks, observed)
         yield from compile_spoke(snapshot, exit, marks, observed)
 
 
@@ -89,8 +89,9 @@ def _switch_port(exit: Exit, marks: dict[str, str]) -> Iterator[Fact]:
     yield Member("Logical_Switch", switch_uuid(subnet), "ports", port)
 
 
-def _gateways(exit: Exit, marks: dict[str, str]) -> Iterator[Fact]:
-    vpc, subnet, hosts = exit.vpc.meta.uid, exit.subnet.meta.uid, exit.connection.gateways
+def _gateways(exit: Exit, marks: dict[str, str], observed: Observed) -> Iterator[Fact]:
+    vpc, subnet = exit.vpc.meta.uid, exit.subnet.meta.uid
+    hosts = observed.preferred(exit.connection.gateways)
     if not hosts:
         return
     rows = {host: identity.gateway_uuid(vpc, subnet, host) for host in hosts}
