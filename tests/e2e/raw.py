@@ -34,9 +34,9 @@ class Tapped:
 
 
 @contextmanager
-def tapped(namespace: str) -> Iterator[Tapped]:
-    """Record what arrives at a guest's eth0 during a block."""
-    raw = frame_socket(namespace)
+def tapped(namespace: str, interface: str = "eth0") -> Iterator[Tapped]:
+    """Record what arrives at a guest's eth0, or another interface, during a block."""
+    raw = frame_socket(namespace, interface)
     raw.settimeout(0.05)
     seen = Tapped([])
     ending = threading.Event()
@@ -60,12 +60,12 @@ def tapped(namespace: str) -> Iterator[Tapped]:
         raw.close()
 
 
-def frame_socket(namespace: str) -> socket.socket:
-    """Open a socket that sends and receives whole frames on a guest's eth0."""
+def frame_socket(namespace: str, interface: str = "eth0") -> socket.socket:
+    """Open a socket that sends and receives whole frames on an interface."""
 
     def make() -> socket.socket:
         raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL))
-        raw.bind(("eth0", _ETH_P_ALL))
+        raw.bind((interface, _ETH_P_ALL))
         return raw
 
     return namespaces.run_in(namespace, make)
@@ -82,6 +82,13 @@ def arp_reply(frame_source: str, sender: Address, target: Address) -> bytes:
     body = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 2)
     body += _mac(sender.mac) + socket.inet_aton(sender.ip) + _mac(target.mac) + socket.inet_aton(target.ip)
     return ethernet(frame_source, target.mac, 0x0806, body)
+
+
+def announced(frame: bytes) -> str:
+    """Return the IPv4 address that a frame announces (gratuitous ARP: sender and target are the same), or ""."""
+    if frame[12:14] != b"\x08\x06" or frame[28:32] != frame[38:42]:
+        return ""
+    return socket.inet_ntoa(frame[28:32])
 
 
 def ethernet(source: str, destination: str, ethertype: int, body: bytes) -> bytes:
