@@ -16,6 +16,8 @@ from netctl.compiler.identity import (
 from netctl.compiler.observed import Observed
 from netctl.model.intent import key_of
 from netctl.model.keys import VpcId
+from netctl.model.networks import subnet_at
+from netctl.model.numbers import address_number
 from netctl.model.route import NextHop, Route
 from netctl.model.snapshot import Snapshot
 from netctl.model.vpc import Vpc
@@ -101,10 +103,8 @@ def _resolved(snapshot: Snapshot, vpc: Vpc, exits: list[Exit], hop: NextHop, ver
             return Hop(hop.ip_address, exit.port_name, exit)
     if not hop.ip_address:
         return None
-    for subnet in snapshot.subnets_of_vpc(vpc.id):
-        if holds(subnet, hop.ip_address):
-            return Hop(hop.ip_address, gateway_port_name(subnet.meta.uid), None)
-    return None
+    subnet = subnet_at(snapshot, vpc.id, version, address_number(version, hop.ip_address))
+    return Hop(hop.ip_address, gateway_port_name(subnet.meta.uid), None) if subnet is not None else None
 
 
 def _session(vpc: Vpc, hop: Hop) -> str:

@@ -7,14 +7,13 @@ else writes them, and no check needs more than them.
 from __future__ import annotations
 
 import enum
-import ipaddress
 from typing import Final
 
 from netctl.model.floating_ip import FloatingIp
 from netctl.model.infra import Host, VirtualSwitch
 from netctl.model.intent import Intent
 from netctl.model.nic import Nic
-from netctl.model.numbers import address_number, mac_number
+from netctl.model.numbers import address_number, mac_number, network_numbers
 from netctl.model.reservation import AddressReservation
 from netctl.model.route import Route
 from netctl.model.routing_policy import RoutingPolicy
@@ -221,8 +220,8 @@ def spans_of(intent: Intent) -> tuple[tuple[SpanKey, Span], ...]:
 
 
 def _span(within: str, cidr: str, id: str) -> tuple[SpanKey, Span]:
-    network = ipaddress.ip_network(cidr)
-    return (within, network.version), (int(network.network_address), int(network.broadcast_address), id)
+    version, low, high = network_numbers(cidr)
+    return (within, version), (low, high, id)
 
 
 def _address_claim(subnet: str, address: str) -> Claim:

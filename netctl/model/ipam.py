@@ -7,14 +7,13 @@ the search is a few integer operations at any fill level: to find that a /24 is 
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from netctl.errors import Exhausted
 from netctl.model.indexes import Scope, Space, Span
 from netctl.model.lookups import Lookups
-from netctl.model.numbers import address_number, address_text, mac_text
+from netctl.model.numbers import address_number, address_text, mac_text, network_numbers
 from netctl.model.snapshot import BLOCK_BITS, Draft
 from netctl.model.sorted_set import SortedSet
 from netctl.model.subnet import AddressRange, IpConfig, Subnet, SubnetKind
@@ -60,8 +59,7 @@ def reserved_in(lookups: Lookups, subnet: Subnet, version: int) -> SortedSet[Spa
 
 def make_plan(config: IpConfig, reserved: SortedSet[Span] = _NOTHING) -> Plan:
     """Turn pools minus exclusions and reservations into numbers."""
-    network = ipaddress.ip_network(config.cidr)
-    low, high = int(network.network_address), int(network.broadcast_address)
+    _, low, high = network_numbers(config.cidr)
     # The first address is the network's (IPv4) or the subnet-router anycast address (RFC 4291, 2.6.1); IPv6 has
     # no broadcast address.
     usable = (low + 1, high - 1 if config.version == 4 else high)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from netctl.errors import InvalidIntent
 from netctl.model.indexes import Span
 from netctl.model.keys import Key, Kind, SubnetId, VpcId, resource_name
+from netctl.model.lookups import Lookups
 from netctl.model.numbers import network_numbers
 from netctl.model.snapshot import Draft
 from netctl.model.sorted_set import SortedSet
@@ -41,10 +42,10 @@ def inside(spans: SortedSet[Span], low: int, high: int) -> Iterator[Span]:
             yield span
 
 
-def subnet_at(draft: Draft, vpc: VpcId, version: int, number: int) -> Subnet | None:
+def subnet_at(lookups: Lookups, vpc: VpcId, version: int, number: int) -> Subnet | None:
     """Return the subnet in a VPC that an address is of."""
-    for _, _, id in overlapping(draft.spans((vpc, version)), number, number):
-        return draft.subnet(SubnetId(id))
+    for _, _, id in overlapping(lookups.spans((vpc, version)), number, number):
+        return lookups.subnet(SubnetId(id))
     return None
 
 

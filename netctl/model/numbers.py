@@ -7,6 +7,9 @@ that cutting the text is enough and four times as fast.
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
+
+_NETWORKS = 4096  # tenants like the same ones
 
 
 def address_number(version: int, text: str) -> int:
@@ -36,6 +39,7 @@ def eui64_number(low: int, mac: str) -> int:
     return low | (number >> 24 ^ 0x020000) << 40 | 0xFFFE << 24 | number & 0xFFFFFF
 
 
+@lru_cache(maxsize=_NETWORKS)
 def network_numbers(cidr: str) -> tuple[int, int, int]:
     """Return (IP version, first address, last address) of a network, or of an address alone."""
     network = ipaddress.ip_network(cidr)
