@@ -9,6 +9,7 @@ from typing import Any
 from netctl.cli import api
 from netctl.cli.address_usage import describe_usage
 from netctl.cli.client import Client
+from netctl.cli.explain import describe_router, explain_vpc
 from netctl.cli.failures import Failure
 from netctl.cli.history import render_change
 from netctl.cli.host_report import describe_report, read_report
@@ -81,6 +82,10 @@ def _read_extra(client: Client, name: str) -> Extra | None:
             heard = read_report(client, name)
             lines = describe_report(heard)
             return Extra(title="Heard from the host", lines=lines, key="heard", data=render_json(heard))
+        case "vpc":
+            router = explain_vpc(client, name)
+            data = render_json(router, zeros=True)
+            return Extra(title="Router", lines=describe_router(router), key="router", data=data)
         case "subnet":
             usage = api.subnet_usage(client, name)
             data = render_json(usage, zeros=True)

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from netctl.cli import commands_operate, commands_read, commands_write
+from netctl.cli import commands_operate, commands_read, commands_write, explain_commands
 from netctl.cli.commands_operate import LabGroup
 from netctl.cli.commands_write import make_create, make_group, make_update
 from netctl.cli.failures import OK, Failure
@@ -49,6 +49,7 @@ _COMMANDS: tuple[tuple[str, str, Callable[..., None]], ...] = (
     ("wait", "Wait until resources are in the network.", commands_read.wait),
     ("watch", "Print changes as they come.", commands_read.watch),
     ("history", "Who changed what, when and why.", commands_read.history),
+    ("trace", "What would happen to a packet, and why?", explain_commands.trace),
     ("allow-mass-delete", "Let the controller delete many rows at once.", commands_operate.allow_mass_delete),
     ("version", "Print versions.", commands_operate.version),
     ("completion", "Print a shell's completion script.", commands_operate.completion),
@@ -79,6 +80,11 @@ def make_app() -> typer.Typer:
         app.command(name, short_help=short_help)(run)
     app.add_typer(make_group("create", make_create, _HELP["create"]), short_help=_HELP["create"])
     app.add_typer(make_group("update", make_update, _HELP["update"]), short_help=_HELP["update"])
+    app.add_typer(
+        explain_commands.make_policy_group(),
+        name="policy",
+        help="Hits of routing policies, and clearing them.",
+    )
     lab = typer.Typer(cls=LabGroup, rich_markup_mode=None, no_args_is_help=True)
     app.add_typer(lab, name="lab", help="Hosts on this machine, from a containerlab topology.")
     return app

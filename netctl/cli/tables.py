@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,10 +55,10 @@ def _kind(subnet: Any) -> str:
 
 
 def _network(subnet: Any) -> str:
-    """Return what tells the subnet apart on the wire: `vs0/10`, the VPC, or the clusters."""
+    """Return what tells the subnet apart on the wire: `vs0/10`, `vpc/blue`, or the clusters."""
     if subnet.virtual_switches:
         return f"{_ids(subnet.virtual_switches)}/{subnet.vlan_id or 'untagged'}"
-    return f"vpc {id_of(subnet.vpc)}" if subnet.vpc else _ids(subnet.clusters)
+    return f"vpc/{id_of(subnet.vpc)}" if subnet.vpc else _ids(subnet.clusters)
 
 
 def _ids(names: Sequence[str]) -> str:
@@ -89,40 +89,27 @@ def _gateways(vpc: Any) -> str:
 
 
 def _target(floating: Any) -> str:
-    """Return what a floating IP leads to: `nic web-1`, or `10.0.0.5 in blue`."""
+    """Return what a floating IP leads to: `nic/web-1`, or `vpc/blue=10.0.0.5`."""
     if floating.nic:
-        return f"nic {id_of(floating.nic)}"
-    return f"{floating.private_address} in {id_of(floating.vpc)}" if floating.vpc else ""
+        return f"nic/{id_of(floating.nic)}"
+    return f"vpc/{id_of(floating.vpc)}={floating.private_address}" if floating.vpc else ""
 
 
 def _hops(route: Any) -> str:
     return " ".join(hop.ip_address or id_of(hop.external_subnet) for hop in route.next_hops)
 
 
-def _match(policy: Any) -> str:
-    """Return what a policy matches: `tcp 10.0.1.0/24 -> external :443`."""
-    values = dict(flatten(policy))
-    protocol = values.get("protocol", "").lower().replace("number", values.get("protocol_number", "0"))
-    arrow = "<->" if policy.bidirectional else "->"
-    source, destination = (_end(values, name) for name in ("source", "destination"))
-    return f"{'' if protocol == 'any' else protocol} {source} {arrow} {destination}".strip()
-
-
-def _end(values: Mapping[str, str], name: str) -> str:
-    ports = values.get(f"{name}_ports", "").replace(", ", ",")
-    return values.get(name, "any") + (f" :{ports}" if ports else "")
+def _protocol(policy: Any) -> str:
+    return str(policy.protocol_number) if policy.protocol_number else _enum("protocol")(policy)
 
 
 def _action(policy: Any) -> str:
-    """Return what a policy does: `reroute to 10.0.9.10 (else drop)`."""
-    action = _enum("action")(policy)
-    if not policy.service_ips:
-        return action
-    return f"{action} to {','.join(policy.service_ips)} (else {_enum('fallback')(policy)})"
+    """Return what a policy does: `deny`, or `reroute=10.0.9.10`."""
+    return "=".join(part for part in (_enum("action")(policy), ",".join(policy.service_ips)) if part)
 
 
-def _reserved(reservation: Any) -> str:
-    return _text("reserved")(reservation) or _text("ranges")(reservation)
+def _list(path: str) -> Callable[[Any], str]:
+    return lambda resource: _text(path)(resource).replace(", ", ",")
 
 
 def _labels(resource: Any) -> str:
@@ -183,7 +170,7 @@ _COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("IPV6", _text("ipv6_address")),
         Column("LINK", _link),
         Column("MODE", _enum("mode"), wide=True),
-        Column("TRUNK", _text("trunk_vlans"), wide=True),
+        Column("TRUNK", _list("trunk_vlans"), wide=True),
         Column("TAP", _text("tap_name"), wide=True),
     ),
     "vpc": (
@@ -210,13 +197,19 @@ _COLUMNS: dict[str, tuple[Column, ...]] = {
     "routingpolicy": (
         Column("VPC", _reference("vpc")),
         Column("PRIORITY", _text("priority")),
-        Column("MATCH", _match),
+        Column("PROTOCOL", _protocol),
+        Column("SOURCE", _text("source")),
+        Column("DESTINATION", _text("destination")),
+        Column("PORTS", _list("destination_ports")),
         Column("ACTION", _action),
+        Column("SOURCE-PORTS", _list("source_ports"), wide=True),
+        Column("FALLBACK", lambda it: _enum("fallback")(it) if it.service_ips else "", wide=True),
+        Column("BOTH-WAYS", _text("bidirectional"), wide=True),
     ),
     "addressreservation": (
         Column("SUBNET", _reference("subnet")),
-        Column("RESERVED", _reserved),
-        Column("FOR", _text("client_context")),
+        Column("RESERVED", _list("reserved")),
         Column("COUNT", _text("count"), wide=True),
+        Column("FOR", _text("client_context"), wide=True),
     ),
 }

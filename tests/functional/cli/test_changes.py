@@ -136,7 +136,8 @@ def test_what_get_prints_can_be_applied(furnished: Run, file: Path) -> None:
 
 
 def test_many_resources_go_through_all_pages(furnished: Run, file: Path) -> None:
-    wide = "kind: Subnet\nname: wide\nsubnet_kind: vlan\nvirtual_switches: [vs0]\nvlan_id: 20\nipv4: {cidr: 10.8.0.0/16}\n"
+    wide = "kind: Subnet\nname: wide\nsubnet_kind: vlan\nvirtual_switches: [vs0]\nvlan_id: 20\n"
+    wide += "ipv4: {cidr: 10.8.0.0/16}\n"
     nics = "".join(f"---\nkind: Nic\nname: n{i}\nsubnet: wide\n" for i in range(1100))
     file.write_text(wide + nics)
     furnished("apply", "-f", str(file))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import pytest
+import yaml
 
 from tests import readme
 from tests.controllers import Controller
@@ -39,3 +41,27 @@ def test_the_cluster_example_applies_and_prunes(netctl: Run, controller: Control
     assert ran.lines[-2:] == ["10 created", "9 PROGRAMMED, 1 PENDING (not attached to a host)"]
     assert netctl("apply", "-f", file, "--prune").lines[-1] == "10 unchanged"
     assert netctl("get", "nic", "web-2", "-o", "json").data[0]["ipv4_address"] == "10.0.10.7"
+
+
+@pytest.mark.parametrize(("example", "count"), [("vpc", 16), ("transit", 12)])
+def test_the_examples_of_vpcs_apply_in_any_order_and_go_again(
+    netctl: Run, monkeypatch: pytest.MonkeyPatch, example: str, count: int, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(LAB))
+    netctl("apply", "-f", "-")
+    file = EXAMPLES / f"{example}.yaml"
+    assert netctl("apply", "-f", str(file), "--wait").lines[-2:] == [
+        f"{count} created",
+        f"{count} PROGRAMMED",
+    ]
+    assert netctl("apply", "-f", str(file), "--prune").lines[-1] == f"{count} unchanged"
+    printed = tmp_path / "printed.yaml"
+    printed.write_text(netctl("get", "all", "-o", "yaml").out)
+    assert netctl("apply", "-f", str(printed)).lines[-1] == f"{count + 5} unchanged"
+    content = yaml.safe_load(file.read_text())
+    turned, empty = tmp_path / "turned.yaml", tmp_path / "empty.yaml"
+    empty.write_text(f"set: {content['set']}\nresources: []\n")
+    assert netctl("apply", "-f", str(empty), "--prune").lines[-1] == f"{count} deleted"
+    content["resources"].reverse()
+    turned.write_text(yaml.safe_dump(content))
+    assert netctl("apply", "-f", str(turned)).lines[-1] == f"{count} created"

@@ -36,13 +36,13 @@ from netctl.server.nouns import (
     wrapped,
 )
 from netctl.v1 import agent_pb2, infra_pb2, network_pb2, operations_pb2, vpc_pb2
-from tests.unit.server import vpc_nouns as nouns
+from tests.unit.server import nouns, vpc_nouns
 
 STATUS = Status(phase=Phase.FAILED, reason="HOST_DOWN", message="start it", revision=7)
 
 
 @settings(max_examples=60)
-@given(nouns.intents)
+@given(vpc_nouns.intents)
 def test_what_a_client_asks_for_comes_back(intent: Intent) -> None:
     noun = BY_KIND[key_of(intent)[0]]
     message = noun.to_request(intent)
@@ -51,7 +51,7 @@ def test_what_a_client_asks_for_comes_back(intent: Intent) -> None:
 
 
 @settings(max_examples=60)
-@given(nouns.intents, st.integers(1, 2**62), st.floats(1, 4e9))
+@given(vpc_nouns.intents, st.integers(1, 2**62), st.floats(1, 4e9))
 def test_output_only_fields_are_shown_and_ignored(intent: Intent, revision: int, time_s: float) -> None:
     noun = BY_KIND[key_of(intent)[0]]
     meta = dataclasses.replace(
@@ -153,18 +153,23 @@ def test_unset_fields_get_their_defaults() -> None:
 
 def policy(**fields: Any) -> vpc_pb2.RoutingPolicy:
     deny = vpc_pb2.ROUTING_POLICY_ACTION_DENY
-    usual = {"name": "routingPolicies/p", "vpc": "vpcs/blue", "priority": 10, "action": deny}
+    usual: dict[str, Any] = {"name": "routingPolicies/p", "vpc": "vpcs/blue", "priority": 10, "action": deny}
     return vpc_pb2.RoutingPolicy(**(usual | fields))
 
 
 def route(**fields: Any) -> vpc_pb2.Route:
     hops = [vpc_pb2.NextHop(ip_address="10.0.0.1")]
-    usual = {"name": "routes/r", "vpc": "vpcs/blue", "destination": "0.0.0.0/0", "next_hops": hops}
+    usual: dict[str, Any] = {
+        "name": "routes/r",
+        "vpc": "vpcs/blue",
+        "destination": "0.0.0.0/0",
+        "next_hops": hops,
+    }
     return vpc_pb2.Route(**(usual | fields))
 
 
 def vlan(**fields: Any) -> network_pb2.Subnet:
-    usual = {
+    usual: dict[str, Any] = {
         "name": "subnets/a",
         "kind": network_pb2.SUBNET_KIND_VLAN,
         "virtual_switches": ["virtualSwitches/vs0"],
@@ -277,7 +282,7 @@ def test_an_error_names_the_field_and_what_to_write(message: object, field: str,
 
 
 @settings(max_examples=60)
-@given(nouns.intents)
+@given(vpc_nouns.intents)
 def test_a_resource_of_any_kind_is_wrapped_and_opened(intent: Intent) -> None:
     key = key_of(intent)
     noun, message = opened(wrapped(key, intent, STATUS), "x")

@@ -10,7 +10,7 @@ from netctl.model.subnet import Subnet
 from netctl.server import masks
 from netctl.server.nouns import NIC, SUBNET
 from netctl.v1 import network_pb2
-from tests.unit.server import vpc_nouns as nouns
+from tests.unit.server import nouns
 
 
 def stored() -> network_pb2.Subnet:
