@@ -46,14 +46,14 @@ _ROUTE = row_uuid("Logical_Router_Static_Route", "bench", "foreign")
 
 
 def measure(size: int, *, with_peer: bool) -> list[Figure]:
-    """Change one route and one NIC of different VPCs, in turns with the raw client, then the peer."""
+    """Change one route and one NIC of different VPCs in turns; then the limit and the peer, who would wake netctl."""
     with (
         TemporaryDirectory(prefix="netctl-bench-") as directory,
         world(Path(directory), template=loaded_vpcs(size), ground=ground) as here,
         RawClient(str(here.nb.socket)) as raw,
     ):
         vpc_peers.make_router(raw, _ROUTE)
-        figures = _in_turns(here, raw, size)
+        figures = [*_in_turns(here, size), _figure(RAW, size, [_change_raw(raw, n) for n in range(CHANGES)])]
         if with_peer:
             figures.append(_figure(PEER, size, vpc_peers.change(CHANGES, here.nb.remote)))
         return figures
@@ -71,9 +71,9 @@ def check_reach(snapshot: Snapshot) -> None:
             raise WrongCount(f"a change of {key} recompiles {sorted(reached - allowed)[:3]} as well")
 
 
-def _in_turns(here: World, raw: RawClient, size: int) -> list[Figure]:
+def _in_turns(here: World, size: int) -> list[Figure]:
     pid = here.controller.pid
-    taken: dict[str, list[float]] = {way: [] for way in (RAW, ROUTE_ANSWER, ROUTE, NIC)}
+    taken: dict[str, list[float]] = {way: [] for way in (ROUTE_ANSWER, ROUTE, NIC)}
     cpu = {ROUTE: 0.0, NIC: 0.0}
     changed: set[int] = set()
     for number in range(CHANGES):
@@ -81,7 +81,6 @@ def _in_turns(here: World, raw: RawClient, size: int) -> list[Figure]:
         changed ^= {vpc}  # with fewer VPCs than changes it is their turn again: back to what they were
         edits = {ROUTE: partial(_change_route, here, vpc, HOPS[vpc in changed])}
         edits[NIC] = partial(_change_nic, here, vpc, vpc not in changed)
-        taken[RAW].append(_change_raw(raw, HOPS[(number + 1) % 2]))
         for way, edit in edits.items():
             before = cpu_s(pid)
             answer, rows = _change(here, edit)
@@ -132,11 +131,18 @@ def _change_nic(here: World, vpc: int, connected: bool) -> None:
     NicServiceStub(here.channel).UpdateNic(request, timeout=CALL_S)
 
 
-def _change_raw(client: RawClient, hop: str) -> float:
+def _change_raw(client: RawClient, number: int) -> float:
     where = [["_uuid", "==", ["uuid", _ROUTE]]]
     began = time.monotonic()
     client.transact(
-        [{"op": "update", "table": "Logical_Router_Static_Route", "where": where, "row": {"nexthop": hop}}]
+        [
+            {
+                "op": "update",
+                "table": "Logical_Router_Static_Route",
+                "where": where,
+                "row": {"nexthop": HOPS[(number + 1) % 2]},
+            }
+        ]
     )
     return time.monotonic() - began
 
