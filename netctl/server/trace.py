@@ -66,8 +66,9 @@ def run_ovn_trace(remote: str, packet: str) -> str:
         raise SouthboundUnavailable(
             f"southbound database {remote}: ovn-trace has no answer in {_LONGEST_S:g} s"
         ) from error
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or ["no reason given"]
+    # It says so of a port that it does not know on standard output, with status 0 (23.03).
+    if done.returncode or done.stdout.startswith("unknown port"):
+        lines = (done.stderr or done.stdout).strip().splitlines() or ["no reason given"]
         raise Unavailable(
             f"ovn-trace cannot follow the packet; has OVN taken the NIC yet? It says: {lines[-1][:300]}"
         )
