@@ -15,7 +15,8 @@ def describe_usage(usage: network_pb2.GetSubnetUsageResponse) -> list[tuple[str,
 
 def _render(usage: network_pb2.AddressUsage) -> str:
     taken = f"{_count(usage.used)} used, {_count(usage.reserved)} reserved"
-    return f"{_count(usage.free)} free of {_count(usage.total)}: {taken}"
+    of = f" of {usage.total}" if usage.total < _COUNT_MAX else ""  # "of 2^63 or more" says nothing
+    return f"{_count(usage.free)} free{of}: {taken}"
 
 
 def _count(number: int) -> str:

@@ -135,7 +135,7 @@ def test_a_reservation_from_flags(blue: Run) -> None:
     assert blue("get", "ar").lines[2].split()[:3] == ["these", "app", "10.1.0.100-10.1.0.109,10.1.0.200"]
     described = blue("describe", "subnet", "app").out
     assert "ipv4  236 free of 254: 4 used, 14 reserved" in described
-    assert "ipv6  2^63 or more free of 2^63 or more: 3 used, 0 reserved" in described
+    assert "ipv6  2^63 or more free: 3 used, 0 reserved" in described
     usage = blue("describe", "subnet", "app", "-o", "json").data["usage"]
     assert usage["ipv4"] == {"total": "254", "used": "4", "reserved": "14", "free": "236"}
     assert usage["ipv6"]["reserved"] == "0", "a zero is a number too"

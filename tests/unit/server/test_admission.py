@@ -5,12 +5,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from netctl.errors import AlreadyExists, InvalidIntent, NotFound
+from netctl.errors import AlreadyExists, InvalidIntent, NotFound, Unsupported
 from netctl.loop import wait_until
 from netctl.model.infra import Cluster
 from netctl.model.keys import Kind, SubnetId
 from netctl.model.nic import Nic
-from netctl.model.subnet import Subnet, SubnetKind
+from netctl.model.subnet import IpConfig, Ipv6Mode, Subnet, SubnetKind
 from netctl.server.admission import Admission, Answer, Limits
 from netctl.store.records import REMEMBER_S
 from tests.fakes.store import FakeStore
@@ -247,3 +247,25 @@ def test_a_subnet_whose_cluster_changed_comes_along(admission: Admission, store:
     assert [result.key for result in first.results] == [(Kind.CLUSTER, "c1")]
     assert {c.key for c in store.read_changes(limit=2)} == {(Kind.CLUSTER, "c1"), (Kind.SUBNET, "o")}
     assert admission.submit(replace(bigger, id="a")).result(ANSWER_S).results == first.results
+
+
+def test_the_core_is_told_whether_ovn_may_answer_dhcpv6(store: FakeStore) -> None:
+    """As it is when the request's turn comes: OVN may be upgraded while the controller runs."""
+    safe = False
+    admission = Admission(store, dhcpv6=lambda: safe)
+    admission.start()
+    asked = Subnet(
+        id=SubnetId("six"),
+        kind=SubnetKind.OVERLAY,
+        clusters=(C1,),
+        ipv6=IpConfig(version=6, cidr="2001:db8::/64"),
+        ipv6_mode=Ipv6Mode.DHCPV6_STATEFUL,
+    )
+    try:
+        admission.submit(create(Cluster(id=C1))).result(ANSWER_S)
+        with pytest.raises(Unsupported, match="DHCPv6"):
+            admission.submit(create(asked)).result(ANSWER_S)
+        safe = True
+        assert admission.submit(create(asked)).result(ANSWER_S).results[0].after is not None
+    finally:
+        admission.close()
