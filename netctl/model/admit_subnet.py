@@ -138,12 +138,17 @@ def _routed(version: int, asked: Subnet, before: Subnet | None) -> IpConfig | No
 
 
 def _ipv6_mode(asked: Subnet, before: Subnet | None, context: Context) -> Ipv6Mode:
-    if asked.ipv6 is None or asked.kind is SubnetKind.EXTERNAL:
-        return Ipv6Mode.AUTO
     stored = before.ipv6_mode if before is not None else Ipv6Mode.AUTO
     mode = asked.ipv6_mode
+    if asked.ipv6 is None or asked.kind is SubnetKind.EXTERNAL:
+        # The one that was decided goes with the addresses when they go.
+        if mode not in (Ipv6Mode.AUTO, stored):
+            raise InvalidIntent("ipv6_mode", "goes with ipv6 only; set ipv6.cidr or leave it unset")
+        return Ipv6Mode.AUTO
     if mode is Ipv6Mode.AUTO:
-        mode = stored if stored is not Ipv6Mode.AUTO else _default_ipv6_mode(asked, context)
+        silent = asked.dhcp is not None and asked.dhcp.disabled
+        kept = stored is not Ipv6Mode.AUTO and not (silent and stored.by_dhcp)
+        mode = stored if kept else _default_ipv6_mode(asked, context)
     if mode.by_dhcp and mode is not stored and not context.dhcpv6:
         raise Unsupported(
             f"{mode.value} is not safe with this OVN: a guest can read its memory by DHCPv6 (CVE-2026-5367);"
@@ -165,11 +170,16 @@ def _default_ipv6_mode(asked: Subnet, context: Context) -> Ipv6Mode:
 def _dhcp(subnet: Subnet, before: Subnet | None, draft: Draft) -> DhcpOptions | None:
     """Return the DHCP options with the server's addresses; without DHCP no address is reserved for one."""
     options = subnet.dhcp
+    stored = before.dhcp if before is not None else None
+    if options is not None and options.server_address and subnet.ipv4 is None:
+        # The one that was decided goes with the addresses when they go.
+        if stored is None or options.server_address != stored.server_address:
+            raise InvalidIntent("dhcp.server_address", "goes with ipv4 only; set ipv4.cidr or leave it unset")
+        options = replace(options, server_address="")
     silent = subnet.kind is SubnetKind.EXTERNAL or (options is not None and options.disabled)
     if silent or (subnet.ipv4 is None and not subnet.ipv6_mode.by_dhcp):
         return options and replace(options, server_address="", server_mac_address="")
     options = options or DhcpOptions()
-    stored = before.dhcp if before is not None else None
     address, mac = options.server_address, stored.server_mac_address if stored is not None else ""
     if subnet.ipv4 is not None and not address:
         if stored is not None and stored.server_address != subnet.ipv4.gateway:

@@ -241,21 +241,15 @@ class Subnet:
             raise InvalidIntent("dhcp", "an EXTERNAL subnet has no guests to tell; remove it")
         if not self.dhcp.disabled and self.ipv4 is None and self.ipv6 is None:
             raise InvalidIntent("dhcp", "DHCP needs addresses; set ipv4.cidr or ipv6.cidr, or remove dhcp")
-        if self.dhcp.server_address:
-            if self.ipv4 is None:
-                raise InvalidIntent(
-                    "dhcp.server_address", "goes with ipv4 only; set ipv4.cidr or remove the address"
-                )
+        if self.dhcp.server_address and self.ipv4 is not None:
             self.ipv4.check_inside("dhcp.server_address", self.dhcp.server_address)
 
     def _check_ipv6_mode(self) -> None:
         mode = self.ipv6_mode
-        if mode is Ipv6Mode.AUTO:
+        if mode is not Ipv6Mode.AUTO and self.kind is SubnetKind.EXTERNAL:
+            raise InvalidIntent("ipv6_mode", "an EXTERNAL subnet has no guests to tell; leave it unset")
+        if self.ipv6 is None:
             return
-        if self.ipv6 is None or self.kind is SubnetKind.EXTERNAL:
-            raise InvalidIntent(
-                "ipv6_mode", "goes with the ipv6 addresses of a VLAN or OVERLAY subnet only; leave it unset"
-            )
         # RFC 4862, 5.5.3 with RFC 4291, 2.5.1: an interface identifier has 64 bits.
         if mode.from_mac and not self.ipv6.cidr.endswith("/64"):
             raise InvalidIntent(

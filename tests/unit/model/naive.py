@@ -1,6 +1,6 @@
 """What must hold of any set of stored intents, said a second time: by walking all of them, with ipaddress and no index.
 
-Shares nothing with admission but the nouns.
+Shares nothing with admission but the nouns. What concerns VPCs is said in naive_vpc.py.
 """
 
 from __future__ import annotations
@@ -10,10 +10,16 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from netctl.model.floating_ip import FloatingIp
 from netctl.model.infra import Cluster, Host, VirtualSwitch
 from netctl.model.intent import Intent
-from netctl.model.nic import Nic
+from netctl.model.nic import Nic, NicMode
+from netctl.model.reservation import AddressReservation
+from netctl.model.route import Route
+from netctl.model.routing_policy import RoutingPolicy
 from netctl.model.subnet import Subnet, SubnetKind
+from netctl.model.vpc import Vpc
+from tests.unit.model import naive_vpc
 
 
 class World:
@@ -26,6 +32,11 @@ class World:
         self.hosts = {x.id: x for x in self.intents if isinstance(x, Host)}
         self.subnets = {x.id: x for x in self.intents if isinstance(x, Subnet)}
         self.nics = {x.id: x for x in self.intents if isinstance(x, Nic)}
+        self.vpcs = {x.id: x for x in self.intents if isinstance(x, Vpc)}
+        self.floating_ips = {x.id: x for x in self.intents if isinstance(x, FloatingIp)}
+        self.routes = {x.id: x for x in self.intents if isinstance(x, Route)}
+        self.policies = {x.id: x for x in self.intents if isinstance(x, RoutingPolicy)}
+        self.reservations = {x.id: x for x in self.intents if isinstance(x, AddressReservation)}
 
     def check(self) -> None:
         """Assert everything that admission promises."""
@@ -34,7 +45,8 @@ class World:
         for subnet in self.subnets.values():
             self._check_mtu(subnet)
             self._check_addresses(subnet)
-        self._check_overlaps()
+        self._check_tunnels()
+        naive_vpc.check(self)
 
     def dependents(self, kind: str, id: str) -> set[str]:
         """Return the names of what needs a resource."""
@@ -52,7 +64,10 @@ class World:
         if config.pools:
             free = {a for a in free if any(_within(a, r) for r in config.pools)}
         free = {a for a in free if not any(_within(a, r) for r in config.exclusions)}
-        taken = {config.gateway} | {address for _, address in self._addresses(subnet, version)}
+        for kept in self.reservations.values():
+            if kept.subnet == subnet.id and kept.ip_version == version:
+                free = {a for a in free if not any(_within(a, r) for r in kept.reserved)}
+        taken = {address for id, address, _ in self.addresses() if id == subnet.id}
         return {str(a) for a in free} - taken
 
     def _references(self, kind: str, id: str) -> Iterator[str]:
@@ -65,12 +80,14 @@ class World:
             if kind == "clusters" and switch.cluster == id:
                 yield f"virtualSwitches/{switch.id}"
         for subnet in self.subnets.values():
-            of_cluster = subnet.kind is SubnetKind.OVERLAY and kind == "clusters" and id in subnet.clusters
+            of_cluster = not subnet.virtual_switches and kind == "clusters" and id in subnet.clusters
             if of_cluster or (kind == "virtualSwitches" and id in subnet.virtual_switches):
                 yield f"subnets/{subnet.id}"
         for nic in self.nics.values():
-            if (kind == "subnets" and nic.subnet == id) or (kind == "hosts" and nic.host == id):
+            subnets = {nic.subnet, *(vlan.subnet for vlan in nic.trunk_vlans)}
+            if (kind == "subnets" and id in subnets) or (kind == "hosts" and nic.host == id):
                 yield f"nics/{nic.id}"
+        yield from naive_vpc.references(self, kind, id)
 
     def _check_references(self) -> None:
         for switch in self.switches.values():
@@ -85,7 +102,14 @@ class World:
                 found = [self.switches[switch].cluster for switch in subnet.virtual_switches]
                 assert found == list(subnet.clusters)
         for nic in self.nics.values():
-            assert not nic.host or self.hosts[nic.host].cluster in self.subnets[nic.subnet].clusters
+            subnets = [nic.subnet, *(vlan.subnet for vlan in nic.trunk_vlans)]
+            assert len(set(subnets)) == len(subnets)
+            for id in subnets:
+                assert self.subnets[id].kind is not SubnetKind.EXTERNAL
+                assert not nic.host or self.hosts[nic.host].cluster in self.subnets[id].clusters
+            if nic.mode is NicMode.TRUNK and not nic.trunk_vlans:
+                parent = self.subnets[nic.subnet]
+                assert (parent.kind, parent.vlan_id) == (SubnetKind.VLAN, 0)
 
     def _check_unique(self) -> None:
         values: list[tuple[object, ...]] = [("uid", x.meta.uid) for x in self.intents]
@@ -94,12 +118,15 @@ class World:
         for subnet in self.subnets.values():
             values.append(("vni", subnet.vni))
             values += [("vlan", switch, subnet.vlan_id) for switch in subnet.virtual_switches]
-            if subnet.dhcp is not None and not subnet.dhcp.disabled:
+            if subnet.dhcp is not None and (subnet.dhcp.server_address or subnet.ipv6_mode.by_dhcp):
                 values.append(("mac", subnet.dhcp.server_mac_address))
+            if subnet.vpc:
+                values.append(("mac", subnet.gateway_mac_address))
         for nic in self.nics.values():
             values.append(("tap", nic.tap_name))
             values.append(("mac", nic.mac_address))
-            values += [("address", nic.subnet, a) for a in (nic.ipv4_address, nic.ipv6_address) if a]
+        values += [("address", id, address) for id, address, _ in self.addresses()]
+        values += naive_vpc.unique_values(self)
         assert all(value[-1] not in ("", 0) for value in values if value[0] != "vlan")
         assert [value for value, count in Counter(values).items() if count > 1] == []
 
@@ -112,36 +139,47 @@ class World:
         limit = min(limits)
         assert subnet.mtu_bytes == limit if subnet.auto_mtu else subnet.mtu_bytes <= limit
 
+    def _check_tunnels(self) -> None:
+        for host in self.hosts.values():
+            if host.tunnel_virtual_switch:
+                carried = self.switches[host.tunnel_virtual_switch].mtu_bytes
+                assert carried >= self.clusters[host.cluster].underlay_mtu_bytes
+
     def _check_addresses(self, subnet: Subnet) -> None:
+        """Every address is a host's in its network; those of guests that make their own follow from the MAC."""
         for version, config in ((4, subnet.ipv4), (6, subnet.ipv6)):
+            held = [(address, mac) for id, address, mac in self.addresses() if id == subnet.id]
+            held = [(address, mac) for address, mac in held if (":" in address) == (version == 6)]
             if config is None:
                 continue
             network: Any = ipaddress.ip_network(config.cidr)
-            reserved = {config.gateway, str(network[0]), str(network[-1]) if version == 4 else ""}
-            if version == 4 and subnet.dhcp is not None:
-                reserved.add(subnet.dhcp.server_address)
-                assert subnet.dhcp.disabled == (subnet.dhcp.server_address == "")
-            for nic in self.nics.values():
-                address = nic.ipv4_address if version == 4 else nic.ipv6_address
-                if nic.subnet == subnet.id and address:
-                    assert address not in reserved
-                    assert ipaddress.ip_address(address) in network
+            for address, mac in held:
+                assert ipaddress.ip_address(address) in network
+                assert address != str(network[0])
+                assert version == 6 or address != str(network[-1])
+                if version == 6 and subnet.ipv6_mode.from_mac and mac:
+                    assert ipaddress.ip_address(address).packed[8:] == _eui64(mac)
+        if subnet.dhcp is not None:
+            assert bool(subnet.dhcp.server_address) == (subnet.ipv4 is not None and not subnet.dhcp.disabled)
 
-    def _check_overlaps(self) -> None:
-        for one in self.subnets.values():
-            for other in self.subnets.values():
-                if one.id < other.id and one.vpc and one.vpc == other.vpc:
-                    for a, b in ((one.ipv4, other.ipv4), (one.ipv6, other.ipv6)):
-                        if a is not None and b is not None:
-                            mine: Any = ipaddress.ip_network(a.cidr)
-                            assert not mine.overlaps(ipaddress.ip_network(b.cidr))
-
-    def _addresses(self, subnet: Subnet, version: int) -> Iterator[tuple[str, str]]:
+    def addresses(self) -> Iterator[tuple[str, str, str]]:
+        """Yield (subnet, address, MAC of a guest or "") for all that is held."""
         for nic in self.nics.values():
-            if nic.subnet == subnet.id:
-                yield nic.id, nic.ipv4_address if version == 4 else nic.ipv6_address
-        if version == 4 and subnet.dhcp is not None:
-            yield "", subnet.dhcp.server_address
+            places = [(nic.subnet, nic.ipv4_address, nic.ipv6_address)]
+            places += [(vlan.subnet, vlan.ipv4_address, vlan.ipv6_address) for vlan in nic.trunk_vlans]
+            for subnet_id, four, six in places:
+                yield from ((subnet_id, address, nic.mac_address) for address in (four, six) if address)
+        for subnet in self.subnets.values():
+            own = {config.gateway for config in (subnet.ipv4, subnet.ipv6) if config is not None}
+            own.add(subnet.dhcp.server_address if subnet.dhcp is not None else "")
+            yield from ((subnet.id, address, "") for address in own if address)
+        yield from naive_vpc.addresses(self)
+
+
+def _eui64(mac: str) -> bytes:
+    """Return the interface identifier as RFC 4291, appendix A, writes it."""
+    octets = bytes.fromhex(mac.replace(":", ""))
+    return bytes([octets[0] ^ 2]) + octets[1:3] + b"\xff\xfe" + octets[3:]
 
 
 def _within(address: Any, span: Any) -> bool:

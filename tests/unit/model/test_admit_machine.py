@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +16,7 @@ from netctl.model.intent import Create, Edit, Intent, Remove, Replace, key_of
 from netctl.model.keys import HostId, Kind
 from netctl.model.nic import Nic
 from netctl.model.snapshot import Snapshot
-from netctl.model.subnet import DhcpOptions
+from netctl.model.subnet import DhcpOptions, Ipv6Mode
 from tests.unit.model import naive
 from tests.unit.model.world import (
     World,
@@ -28,6 +29,7 @@ from tests.unit.model.world import (
     overlay,
     switch,
     vlan,
+    vpc,
 )
 
 one_of = st.sampled_from
@@ -40,6 +42,9 @@ IDS = {
     Kind.SUBNET: SUBNETS,
     Kind.NIC: NICS,
 }
+REFERENCE = re.compile(
+    r"(^|\.)(cluster|subnet|external_subnet|host|virtual_switch|vpc|nic|(clusters|virtual_switches|gateway_hosts)\[\d\])$"
+)
 METAS = one_of([Meta(), Meta(display_name="x")])
 
 clusters = st.builds(
@@ -99,7 +104,9 @@ vlans = st.builds(
 )
 overlays = st.builds(
     lambda id, cluster, vpc, mtu, a, b, dhcp: _subnet(
-        lambda **fields: overlay(id, cluster, vpc=vpc, mtu_bytes=mtu, ipv6=b, **fields), a, dhcp
+        lambda **fields: overlay(id, cluster, vpc=vpc if a or b else "", mtu_bytes=mtu, ipv6=b, **fields),
+        a,
+        dhcp,
     ),
     one_of(SUBNETS),
     one_of(CLUSTERS),
@@ -149,11 +156,12 @@ class Admission(RuleBasedStateMachine):
             cluster("c2"),
             switch("vs0"),
             switch("vs1"),
+            vpc("v1"),
             host("h1", "192.0.2.1/24", "c1", "vs0"),
             host("h2", "192.0.2.1/24", "c2"),
             overlay("s1", vpc="v1", ipv4=ipv4("10.0.0.0/29"), ipv6=ipv6("fd00::/125")),
             vlan("s2", 10, ipv4=ipv4("10.0.0.0/28", "10.0.0.14")),
-            overlay("s3", vpc="v1"),
+            overlay("s3", vpc="v1", ipv4=ipv4("10.0.0.8/29")),
             nic("n0", "s1", host=HostId("h1")),
             nic("n1", "s1"),
             nic("n2", "s2", ipv4_address="10.0.0.3"),
@@ -184,14 +192,14 @@ class Admission(RuleBasedStateMachine):
     def check_refusal(self, edit: Edit, before: naive.World, error: NetctlError) -> None:
         if isinstance(edit, Remove) and type(error) is InUse:
             names = before.dependents(edit.key[0].value, edit.key[1])
+            if edit.key[0] is Kind.HOST and not names:  # the last gateway, or one by name
+                names = {f"vpcs/{vpc.id}" for vpc in before.vpcs.values()} & set(error.dependents)
             assert (set(error.dependents), error.total) == (names, len(names))
         if isinstance(edit, Create | Replace) and type(error) is Exhausted and error.field == "ipv4_address":
             assert isinstance(edit.intent, Nic)
             assert before.free_addresses(before.subnets[edit.intent.subnet], 4) == set()
         if isinstance(edit, Create) and type(error) is NotFound:
-            assert error.field in ("cluster", "virtual_switch", "subnet", "host") or error.field.startswith(
-                "uplinks"
-            )
+            assert REFERENCE.search(error.field), error.field
         if isinstance(edit, Create) and key_of(edit.intent) in map(key_of, before.intents):
             assert (type(error), error.field) == (AlreadyExists, "name")
 
@@ -202,6 +210,8 @@ class Admission(RuleBasedStateMachine):
         asked: Intent = edit.intent
         assert not isinstance(edit, Create) or key_of(asked) not in map(key_of, before.intents)
         if isinstance(asked, Nic) and asked.id not in before.nics:
+            if before.subnets[asked.subnet].ipv6_mode.from_mac:
+                return  # its address is no choice
             subnet, made = before.subnets[asked.subnet], self.world.stored(Kind.NIC, asked.id)
             for version, wanted, got in (
                 (4, asked.ipv4_address, made.ipv4_address),
@@ -251,7 +261,11 @@ class Admission(RuleBasedStateMachine):
         found: Any = self.world.draft.get((Kind.SUBNET, id))
         if found is not None:
             four = found.ipv4 if address == "kept" else address
-            asked = _subnet(lambda **fields: replace(found, ipv6=six, **fields), four, dhcp)
+            by_dhcp = found.ipv6_mode.by_dhcp and dhcp is not None and dhcp.disabled
+            mode = Ipv6Mode.AUTO if by_dhcp or found.ipv6_mode.from_mac else found.ipv6_mode
+            if found.vpc and six is None and four is None:
+                return  # gate 1
+            asked = _subnet(lambda **fields: replace(found, ipv6=six, ipv6_mode=mode, **fields), four, dhcp)
             self.edit_alone(Replace(intent=asked))
 
     @rule(subnet=one_of(SUBNETS))
