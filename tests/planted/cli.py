@@ -58,4 +58,32 @@ BUGS = (
         '"validate_only": False,',
         "tests/functional/cli/test_changes.py",
     ),
+    Bug(
+        "what was left is pruned before it is left",
+        "netctl/cli/order.py",
+        "            pairs |= {(index, removals[name]) for name in step.leaves if name in removals}\n",
+        "",
+        "tests/unit/cli/test_order.py",
+    ),
+    Bug(
+        "references inside lists order nothing",
+        "netctl/cli/messages.py",
+        "                yield from references_of(item)",
+        "                yield from ()",
+        "tests/functional/cli/test_vpcs.py",
+    ),
+    Bug(
+        "an IPv6 next hop is taken for a subnet",
+        "netctl/cli/short_forms.py",
+        'is_address = ":" in text or text[:1].isdigit()',
+        'is_address = "." in text',
+        "tests/unit/cli/test_values_and_messages.py",
+    ),
+    Bug(
+        "BFD cannot be taken away again",
+        "netctl/cli/values.py",
+        'elif text.strip().lower() in ("", "off"):',
+        'elif text == "none":',
+        "tests/unit/cli/test_values_and_messages.py",
+    ),
 )

@@ -31,7 +31,11 @@ A_SUBNET = Subnet(
     virtual_switches=(VirtualSwitchId("vs0"),),
     clusters=(ClusterId("c1"),),
     vlan_id=10,
-    ipv4=IpConfig(version=4, cidr="10.0.0.0/24", pools=(AddressRange(start="10.0.0.9", end="10.0.0.9"),)),
+    ipv4=IpConfig(
+        version=4,
+        cidr="10.0.0.0/24",
+        pools=tuple(AddressRange(start=one, end=one) for one in ("10.0.0.9", "10.0.0.20")),
+    ),
 )
 STATUS = Status(phase=Phase.FAILED, reason="HOST_DOWN", message="start it", revision=7)
 
@@ -79,6 +83,7 @@ def test_nics(text: str, matches: bool) -> None:
         ("clusters: clusters/c2", False),
         ('virtual_switches : virtualSwitches/vs0 AND clusters :"clusters/c1"', True),
         ("ipv4.pools.start:10.0.0.9", True),
+        ("ipv4.pools.start:10.0.0.20", True),
         ("ipv4.pools.start:10.0.0.10", False),
         ("ipv6.pools.start:10.0.0.9", False),
         ("ipv6_mode = UNSPECIFIED", True),
