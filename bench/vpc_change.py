@@ -18,9 +18,8 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from bench import vpc_peers
 from bench.controllers import CALL_S, World, cpu_s, rss_mb, world
 from bench.figures import Figure, Target, WrongCount, percentile
-from bench.loaded import loaded_vpcs
 from bench.ports import RawClient
-from bench.vpc_layout import HOPS, ground, nic_name, route_name
+from bench.vpc_layout import HOPS, nic_name, route_name
 from netctl.compiler.dependents import dependents
 from netctl.model.keys import Key, Kind
 from netctl.model.snapshot import Snapshot
@@ -45,11 +44,11 @@ TARGETS = (
 _ROUTE = row_uuid("Logical_Router_Static_Route", "bench", "foreign")
 
 
-def measure(size: int, *, with_peer: bool) -> list[Figure]:
+def measure(size: int, template: Path, *, with_peer: bool) -> list[Figure]:
     """Change one route and one NIC of different VPCs in turns; then the limit and the peer, who would wake netctl."""
     with (
         TemporaryDirectory(prefix="netctl-bench-") as directory,
-        world(Path(directory), template=loaded_vpcs(size), ground=ground) as here,
+        world(Path(directory), template=template) as here,
         RawClient(str(here.nb.socket)) as raw,
     ):
         vpc_peers.make_router(raw, _ROUTE)

@@ -15,7 +15,7 @@ from bench import noop_pass, vpc_change, vpc_layout, vpc_peers
 from bench.controllers import cpu_s, rss_mb, world
 from bench.figures import Figure, Target, WrongCount
 from bench.load import Work, run_load
-from bench.loaded import loaded_vpcs
+from bench.loaded import keep
 from bench.recorded import Object, record, save
 from tests.servers import ovsdb_server
 
@@ -35,25 +35,29 @@ def run(sizes: Sequence[int] = (10, 100, 1000), repetitions: int = 3) -> list[Fi
     """Measure everything at every size, the ways in turns."""
     figures: list[Figure] = []
     for size in sizes:
-        for _ in range(repetitions if size <= _OFTEN else 1):
-            figures += _create(size)
-        with noop_pass.parts_of(loaded_vpcs(size)) as parts:
+        often = repetitions if size <= _OFTEN else 1
+        for _ in range(often):
+            created, template = _create(size)
+            figures += created
+        with noop_pass.parts_of(template) as parts:
             vpc_change.check_reach(parts.admission.snapshot())
-            for _ in range(repetitions):
+            for _ in range(often):
                 figures += noop_pass.measure(parts, size, bench="vpcs")
-        for _ in range(repetitions):
-            figures += vpc_change.measure(size, with_peer=size <= PEER_UPTO)
+        for _ in range(often):
+            figures += vpc_change.measure(size, template, with_peer=size <= PEER_UPTO)
     return figures
 
 
-def _create(size: int) -> list[Figure]:
+def _create(size: int) -> tuple[list[Figure], Path]:
+    """Measure all ways once; return the figures and an installation as netctl's way leaves it."""
     with TemporaryDirectory(prefix="netctl-bench-") as text:
         directory = Path(text)
         figure, objects = _netctl(directory, size)
         file = directory / "recorded.json"
         save(objects, file)
         ways = [vpc_peers.RAW, vpc_peers.RAW_WHOLE, *([vpc_peers.PEER] if size <= PEER_UPTO else [])]
-        return [figure, *(_peer(way, file, size, objects) for way in ways)]
+        figures = [figure, *(_peer(way, file, size, objects) for way in ways)]
+        return figures, keep(directory, f"vpcs-{size}")
 
 
 def _netctl(directory: Path, size: int) -> tuple[Figure, list[Object]]:

@@ -71,7 +71,7 @@ class OvsdbServer:
         listen = [f"--remote=punix:{self.socket}", *self._options]
         command = ["ovsdb-server", str(self.database), *listen, f"--unixctl={self._control}", "-vconsole:off"]
         self._process = subprocess.Popen([*command, f"--log-file={self.log}"], stderr=subprocess.DEVNULL)
-        wait_until(self._serves, timeout_s=10, what=f"{self.kind} server serves", poll_s=0.002)
+        wait_until(self._serves, timeout_s=60, what=f"{self.kind} server serves", poll_s=0.002)
 
     def stop(self, signum: int = signal.SIGTERM) -> None:
         """End the process, by default in the clean way; without one do nothing."""
