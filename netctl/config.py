@@ -32,33 +32,9 @@ class ControllerConfig:
 
 def parse_arguments(argv: Sequence[str] | None = None) -> ControllerConfig:
     """Return the configuration; wrong arguments end the process with a usage text and status 2."""
-    parser = argparse.ArgumentParser(
-        prog="netctl-controller",
-        description="netctl's controller: takes intents over gRPC and keeps the OVN northbound database equal to them.",
-        epilog="Each flag can also be given as NETCTL_<FLAG>, e.g. NETCTL_STATE_DIR.",
-    )
-    _add(parser, "--state-dir", "/var/lib/netctl", "directory of the intent store (netctl.db)")
-    _add(parser, "--northbound", "unix:/run/ovn/ovnnb_db.sock", "OVN northbound database")
-    _add(
-        parser, "--ovn-remote", "unix:/run/ovn/ovnsb_db.sock", "OVN southbound database as the hosts reach it"
-    )
-    _add(
-        parser,
-        "--southbound",
-        "",
-        "the same as the controller reaches it, to explain; --ovn-remote when empty",
-    )
-    _add(parser, "--metrics-listen", "", "HOST:PORT for Prometheus; none when empty")
-    _add(parser, "--resync-s", "30", "seconds between full comparisons of the northbound database")
-    _add(parser, "--log-format", "text", "text or json")
+    parser = _make_parser()
     log_formats = ("text", "json")
     listen = os.environ.get("NETCTL_LISTEN", "").split()
-    parser.add_argument(
-        "--listen",
-        action="append",
-        metavar="ADDRESS",
-        help=f"gRPC address, unix:PATH or HOST:PORT; may be repeated (default {DEFAULT_LISTEN})",
-    )
     args = parser.parse_args(argv)
     try:
         resync_s = float(args.resync_s)
@@ -78,6 +54,35 @@ def parse_arguments(argv: Sequence[str] | None = None) -> ControllerConfig:
         resync_s=resync_s,
         log_format=args.log_format,
     )
+
+
+def _make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="netctl-controller",
+        description="netctl's controller: takes intents over gRPC and keeps the OVN northbound database equal to them.",
+        epilog="Each flag can also be given as NETCTL_<FLAG>, e.g. NETCTL_STATE_DIR.",
+    )
+    _add(parser, "--state-dir", "/var/lib/netctl", "directory of the intent store (netctl.db)")
+    _add(parser, "--northbound", "unix:/run/ovn/ovnnb_db.sock", "OVN northbound database")
+    _add(
+        parser, "--ovn-remote", "unix:/run/ovn/ovnsb_db.sock", "OVN southbound database as the hosts reach it"
+    )
+    _add(
+        parser,
+        "--southbound",
+        "",
+        "the same as the controller reaches it, to explain; --ovn-remote when empty",
+    )
+    _add(parser, "--metrics-listen", "", "HOST:PORT for Prometheus; none when empty")
+    _add(parser, "--resync-s", "30", "seconds between full comparisons of the northbound database")
+    _add(parser, "--log-format", "text", "text or json")
+    parser.add_argument(
+        "--listen",
+        action="append",
+        metavar="ADDRESS",
+        help=f"gRPC address, unix:PATH or HOST:PORT; may be repeated (default {DEFAULT_LISTEN})",
+    )
+    return parser
 
 
 def _add(parser: argparse.ArgumentParser, flag: str, default: str, text: str) -> None:

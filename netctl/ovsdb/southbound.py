@@ -73,20 +73,13 @@ class OvsdbSouthbound:
         if not routers:
             return {}
         deadline = time.monotonic() + self._timeout_s
-        low, high = priorities
-        where = [
-            _includes("stage-name", POLICY_STAGE),
-            ["priority", ">=", low],
-            ["priority", "<=", high],
-        ]
-        columns = ["_uuid", "priority", "logical_datapath", "logical_dp_group"]
         *datapaths, flows = self._ask(
             deadline,
             *(
                 _select("Datapath_Binding", [_includes("logical-router", router)], ["_uuid", "tunnel_key"])
                 for router in routers
             ),
-            _select("Logical_Flow", where, columns),
+            _select_policies(priorities),
         )
         wanted = {group for row in flows for group in _references(row["logical_dp_group"])}
         groups = self._ask(
@@ -97,16 +90,7 @@ class OvsdbSouthbound:
             ),
         )
         members = {row["_uuid"][1]: _references(row["datapaths"]) for rows in groups for row in rows}
-        found: dict[str, list[PolicyFlow]] = {}
-        for row in flows:
-            uuid = row["_uuid"][1]
-            flow = PolicyFlow(row["priority"], int(uuid[:8], 16))
-            shared = (members.get(group, []) for group in _references(row["logical_dp_group"]))
-            for datapath in {
-                *_references(row["logical_datapath"]),
-                *(each for group in shared for each in group),
-            }:
-                found.setdefault(datapath, []).append(flow)
+        found = _by_datapath(flows, members)
         return {
             router: RouterFlows(rows[0]["tunnel_key"], tuple(found.get(rows[0]["_uuid"][1], ())))
             for router, rows in zip(routers, datapaths, strict=True)
@@ -146,6 +130,26 @@ class OvsdbSouthbound:
         except NorthboundUnavailable as error:
             raise SouthboundUnavailable(f"southbound database {self._remote}: {error.message}") from error
         return [_rows(result, self._remote) for result in results]
+
+
+def _select_policies(priorities: tuple[int, int]) -> Json:
+    low, high = priorities
+    where = [_includes("stage-name", POLICY_STAGE), ["priority", ">=", low], ["priority", "<=", high]]
+    return _select("Logical_Flow", where, ["_uuid", "priority", "logical_datapath", "logical_dp_group"])
+
+
+def _by_datapath(
+    flows: Iterable[dict[str, Json]], members: Mapping[str, list[str]]
+) -> Mapping[str, list[PolicyFlow]]:
+    """Return the flows of each datapath, by uuid; `members` are the datapaths of each group."""
+    found: dict[str, list[PolicyFlow]] = {}
+    for row in flows:
+        flow = PolicyFlow(row["priority"], int(row["_uuid"][1][:8], 16))
+        shared = (members.get(group, []) for group in _references(row["logical_dp_group"]))
+        alone = _references(row["logical_datapath"])
+        for datapath in {*alone, *(each for group in shared for each in group)}:
+            found.setdefault(datapath, []).append(flow)
+    return found
 
 
 def _select(table: str, where: Iterable[Json], columns: Sequence[str]) -> Json:
