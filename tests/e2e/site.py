@@ -18,6 +18,7 @@ from netctl.lab.guests import Lease
 from netctl.lab.lab import Lab
 from netctl.loop import wait_until
 from netctl.v1 import infra_pb2, network_pb2, operations_pb2, status_pb2, vpc_pb2
+from netctl.v1.explain_pb2_grpc import ExplainServiceStub
 from netctl.v1.infra_pb2_grpc import HostServiceStub
 from netctl.v1.network_pb2_grpc import NicServiceStub, SubnetServiceStub
 from netctl.v1.operations_pb2_grpc import BatchServiceStub, ControllerServiceStub
@@ -76,6 +77,7 @@ class Site:
         self.nics = NicServiceStub(self.channel)
         self.vpcs = VpcServiceStub(self.channel)
         self.floating_ips = FloatingIpServiceStub(self.channel)
+        self.explain = ExplainServiceStub(self.channel)
         self.batches = BatchServiceStub(self.channel)
         self.controller = ControllerServiceStub(self.channel)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from netctl.v1 import vpc_pb2
@@ -14,28 +12,10 @@ from tests.e2e.vpcs import INTERNET, NAT, ROUTED, SECOND, Nic
 CIDR = "10.2.1.0/24"
 
 
-@pytest.fixture
-def here(three_hosts: Site) -> Site:
-    return three_hosts
-
-
-@pytest.fixture
-def made(here: Site) -> Iterator[list[str]]:
-    """Names of what a test makes; removed after it, the last first."""
-    with vpcs.removed_after(here) as names:
-        yield names
-
-
-def make(here: Site, made: list[str], *resources: object) -> None:
-    """Create resources to be removed after the test."""
-    here.apply(*resources)  # type: ignore[arg-type]
-    made += [resource.name for resource in resources]  # type: ignore[attr-defined]
-
-
 def tenant(here: Site, made: list[str], name: str, *ways: vpc_pb2.ExternalConnection) -> None:
     """Make a VPC with one subnet; its default route leads to the first external subnet."""
     out = next(subnet for subnet in vpcs.EXTERNALS if subnet.name == ways[0].subnet)
-    make(
+    vpcs.make(
         here,
         made,
         vpcs.vpc(name, *ways),
@@ -49,11 +29,6 @@ def router(here: Site, name: str) -> list[vpc_pb2.ExternalConnection]:
     return list(here.get_vpc(f"vpcs/{name}").external_connections)
 
 
-def wait_out(here: Site, nic: Nic, address: str = INTERNET) -> str:
-    """Return as whom the upstream sees a guest, when it does."""
-    return talk.wait_tcp(vpcs.guest(here, nic), vpcs.upstream(here, address), address, 80)
-
-
 def test_the_internet_sees_the_routers_address_and_reaches_no_private_one(
     here: Site, made: list[str]
 ) -> None:
@@ -64,7 +39,7 @@ def test_the_internet_sees_the_routers_address_and_reaches_no_private_one(
     assert list(way.gateways), "chosen by the controller"
     assert not {"hosts/h3"} & set(way.gateways), "h3 has no uplink there"
     for nic in (near, far):
-        assert wait_out(here, nic) == way.ipv4_address
+        assert vpcs.wait_out(here, nic) == way.ipv4_address
         assert talk.udp(vpcs.guest(here, nic), vpcs.upstream(here), INTERNET, 53) == way.ipv4_address
         assert here.ping_once(nic, INTERNET)
     # Nobody comes in untranslated, though the upstream knows a way.
@@ -85,7 +60,7 @@ def test_two_vpcs_with_equal_networks_leave_by_addresses_of_their_own(here: Site
     for name in ("one", "two"):
         tenant(here, made, name, vpcs.connection(NAT))
         nic = here.add_leased(vpcs.nic(name, name, "h3", "10.2.1.50"))
-        seen[name] = wait_out(here, nic)
+        seen[name] = vpcs.wait_out(here, nic)
     assert seen == {name: router(here, name)[0].ipv4_address for name in seen}
     assert len(set(seen.values())) == 2
 
@@ -94,7 +69,7 @@ def test_each_way_out_has_its_own_address(here: Site, made: list[str]) -> None:
     """Two external subnets: the default route takes one, a more specific route the other."""
     tenant(here, made, "both", vpcs.connection(NAT), vpcs.connection(SECOND))
     hop = vpc_pb2.NextHop(external_subnet=SECOND.name)
-    make(
+    vpcs.make(
         here,
         made,
         vpc_pb2.Route(name="routes/both-b", vpc="vpcs/both", destination="198.18.0.1/32", next_hops=[hop]),
@@ -103,8 +78,8 @@ def test_each_way_out_has_its_own_address(here: Site, made: list[str]) -> None:
     here.lab.exec("upstream", ["ip", "addr", "add", "198.18.0.1/32", "dev", "lo"])
     try:
         first, second = router(here, "both")
-        assert wait_out(here, nic) == first.ipv4_address
-        assert wait_out(here, nic, "198.18.0.1") == second.ipv4_address
+        assert vpcs.wait_out(here, nic) == first.ipv4_address
+        assert vpcs.wait_out(here, nic, "198.18.0.1") == second.ipv4_address
     finally:
         here.lab.exec("upstream", ["ip", "addr", "del", "198.18.0.1/32", "dev", "lo"])
 
@@ -112,7 +87,7 @@ def test_each_way_out_has_its_own_address(here: Site, made: list[str]) -> None:
 def test_a_routed_network_is_seen_as_it_is_both_ways(here: Site, made: list[str]) -> None:
     vpc = vpcs.vpc("routed", vpcs.connection(ROUTED, "192.0.2.2"))
     vpc.externally_routable_prefixes.append("10.101.0.0/16")
-    make(
+    vpcs.make(
         here,
         made,
         vpc,
@@ -121,7 +96,7 @@ def test_a_routed_network_is_seen_as_it_is_both_ways(here: Site, made: list[str]
     )
     nic = here.add_leased(vpcs.nic("routed", "routed", "h3"))
     guest, outside = vpcs.guest(here, nic), vpcs.upstream(here)
-    assert wait_out(here, nic) == nic.ipv4_address
+    assert vpcs.wait_out(here, nic) == nic.ipv4_address
     assert talk.udp(guest, outside, INTERNET, 53) == nic.ipv4_address
     assert talk.tcp(outside, guest, nic.ipv4_address, 8080) == INTERNET
     assert talk.udp(outside, guest, nic.ipv4_address, 8080) == INTERNET
@@ -149,14 +124,14 @@ def test_a_floating_ip_leads_in_and_out_where_the_host_has_the_uplink_and_where_
     nic = here.add_leased(vpcs.nic("fip", "fip", host))
     other = here.add_leased(vpcs.nic("fip-other", "fip", host))
     [way] = router(here, "fip")
-    make(here, made, floating("fip", nic))
+    vpcs.make(here, made, floating("fip", nic))
     address = here.get_floating_ip("floatingIps/fip").address
     here.settle()
     guest, outside = vpcs.guest(here, nic), vpcs.upstream(here)
     wait_in(here, nic, address)
     assert talk.tcp(guest, outside, INTERNET, 80) == address
     assert talk.udp(guest, outside, INTERNET, 53) == address
-    assert wait_out(here, other) == way.ipv4_address, "others leave as before"
+    assert vpcs.wait_out(here, other) == way.ipv4_address, "others leave as before"
     assert mac_of(here, address) == (
         here.get_floating_ip("floatingIps/fip").mac_address if host == "h1" else way.mac_address
     )
@@ -172,7 +147,7 @@ def test_a_floating_ip_of_a_private_address_answers_at_the_gateway(here: Site, m
         vpc="vpcs/pip",
         private_address=nic.ipv4_address,
     )
-    make(here, made, private)
+    vpcs.make(here, made, private)
     address = here.get_floating_ip("floatingIps/pip").address
     here.settle()
     wait_in(here, nic, address)
@@ -186,7 +161,7 @@ def test_a_floating_ip_that_moves_leaves_nothing_behind(here: Site, made: list[s
     old = here.add_leased(vpcs.nic("move-old", "move", "h1"))
     new = here.add_leased(vpcs.nic("move-new", "move", "h2"))
     [way] = router(here, "move")
-    make(here, made, floating("move", old))
+    vpcs.make(here, made, floating("move", old))
     address = here.get_floating_ip("floatingIps/move").address
     here.settle()
     wait_in(here, old, address)
@@ -195,12 +170,12 @@ def test_a_floating_ip_that_moves_leaves_nothing_behind(here: Site, made: list[s
     assert not talk.tcp(vpcs.upstream(here), vpcs.guest(here, old), address, 8080)
     wait_in(here, new, address)
     assert talk.tcp(vpcs.guest(here, new), vpcs.upstream(here), INTERNET, 80) == address
-    assert wait_out(here, old) == way.ipv4_address
+    assert vpcs.wait_out(here, old) == way.ipv4_address
     here.remove("floatingIps/move")
     made.remove("floatingIps/move")
     here.settle()
     assert not vpcs.ping(here, "upstream", address)
-    assert wait_out(here, new) == way.ipv4_address
+    assert vpcs.wait_out(here, new) == way.ipv4_address
     assert vpcs.ping(here, "upstream", way.ipv4_address)
 
 

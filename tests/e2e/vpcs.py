@@ -10,7 +10,8 @@ from contextlib import contextmanager
 
 from netctl.lab import namespaces
 from netctl.v1 import network_pb2, vpc_pb2
-from tests.e2e.site import Site
+from tests.e2e import talk
+from tests.e2e.site import Resource, Site
 from tests.e2e.talk import End
 
 Nic = network_pb2.Nic
@@ -86,6 +87,33 @@ def default_route(vpc_id: str, subnet: Subnet, destination: str = "0.0.0.0/0") -
         destination=destination,
         next_hops=[vpc_pb2.NextHop(external_subnet=subnet.name)],
     )
+
+
+def route(name: str, destination: str, *hops: Subnet | str, priority: int = 0) -> vpc_pb2.Route:
+    """Return a route `VPC-something` of a VPC; its next hops are external subnets or addresses."""
+    return vpc_pb2.Route(
+        name=f"routes/{name}",
+        vpc=f"vpcs/{name.partition('-')[0]}",
+        destination=destination,
+        next_hops=[
+            vpc_pb2.NextHop(ip_address=hop)
+            if isinstance(hop, str)
+            else vpc_pb2.NextHop(external_subnet=hop.name)
+            for hop in hops
+        ],
+        priority=priority,
+    )
+
+
+def make(here: Site, made: list[str], *resources: Resource) -> None:
+    """Create resources that `made`, of `removed_after`, is to remember."""
+    here.apply(*resources)
+    made += [resource.name for resource in resources]
+
+
+def wait_out(here: Site, of: Nic, address: str = INTERNET) -> str:
+    """Return as whom the upstream sees a guest, when it does."""
+    return talk.wait_tcp(guest(here, of), upstream(here, address), address, 80)
 
 
 def nic(nic_id: str, subnet_id: str, host: str, address: str = "") -> Nic:
