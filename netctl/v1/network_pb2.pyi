@@ -617,7 +617,9 @@ class ListSubnetsRequest(_message.Message):
     page_token: _builtins.str
     """`next_page_token` of the page before, with the same filter."""
     filter: _builtins.str
-    """Terms joined by AND, each FIELD = VALUE or FIELD != VALUE, e.g. `labels.tier = "web" AND status.phase != PROGRAMMED`."""
+    """Terms joined by AND: FIELD = VALUE, FIELD != VALUE or, of a list, FIELD:VALUE, e.g.
+    `labels.tier = "web" AND clusters:clusters/c1 AND status.phase != PROGRAMMED`.
+    """
     def __init__(
         self,
         *,
@@ -876,7 +878,9 @@ class ListNicsRequest(_message.Message):
     page_token: _builtins.str
     """`next_page_token` of the page before, with the same filter."""
     filter: _builtins.str
-    """Terms joined by AND, each FIELD = VALUE or FIELD != VALUE, e.g. `labels.tier = "web" AND status.phase != PROGRAMMED`."""
+    """Terms joined by AND: FIELD = VALUE, FIELD != VALUE or, of a list, FIELD:VALUE, e.g.
+    `labels.tier = "web" AND clusters:clusters/c1 AND status.phase != PROGRAMMED`.
+    """
     def __init__(
         self,
         *,

@@ -866,7 +866,9 @@ class ListVpcsRequest(_message.Message):
     page_token: _builtins.str
     """`next_page_token` of the page before, with the same filter."""
     filter: _builtins.str
-    """Terms joined by AND, each FIELD = VALUE or FIELD != VALUE, e.g. `labels.tier = "web" AND status.phase != PROGRAMMED`."""
+    """Terms joined by AND: FIELD = VALUE, FIELD != VALUE or, of a list, FIELD:VALUE, e.g.
+    `labels.tier = "web" AND clusters:clusters/c1 AND status.phase != PROGRAMMED`.
+    """
     def __init__(
         self,
         *,
@@ -1125,7 +1127,9 @@ class ListFloatingIpsRequest(_message.Message):
     page_token: _builtins.str
     """`next_page_token` of the page before, with the same filter."""
     filter: _builtins.str
-    """Terms joined by AND, each FIELD = VALUE or FIELD != VALUE, e.g. `labels.tier = "web" AND status.phase != PROGRAMMED`."""
+    """Terms joined by AND: FIELD = VALUE, FIELD != VALUE or, of a list, FIELD:VALUE, e.g.
+    `labels.tier = "web" AND clusters:clusters/c1 AND status.phase != PROGRAMMED`.
+    """
     def __init__(
         self,
         *,
@@ -1384,7 +1388,9 @@ class ListRoutesRequest(_message.Message):
     page_token: _builtins.str
     """`next_page_token` of the page before, with the same filter."""
     filter: _builtins.str
-    """Terms joined by AND, each FIELD = VALUE or FIELD != VALUE, e.g. `labels.tier = "web" AND status.phase != PROGRAMMED`."""
+    """Terms joined by AND: FIELD = VALUE, FIELD != VALUE or, of a list, FIELD:VALUE, e.g.
+    `labels.tier = "web" AND clusters:clusters/c1 AND status.phase != PROGRAMMED`.
+    """
     def __init__(
         self,
         *,
@@ -1643,7 +1649,9 @@ class ListRoutingPoliciesRequest(_message.Message):
     page_token: _builtins.str
     """`next_page_token` of the page before, with the same filter."""
     filter: _builtins.str
-    """Terms joined by AND, each FIELD = VALUE or FIELD != VALUE, e.g. `labels.tier = "web" AND status.phase != PROGRAMMED`."""
+    """Terms joined by AND: FIELD = VALUE, FIELD != VALUE or, of a list, FIELD:VALUE, e.g.
+    `labels.tier = "web" AND clusters:clusters/c1 AND status.phase != PROGRAMMED`.
+    """
     def __init__(
         self,
         *,
@@ -1902,7 +1910,9 @@ class ListAddressReservationsRequest(_message.Message):
     page_token: _builtins.str
     """`next_page_token` of the page before, with the same filter."""
     filter: _builtins.str
-    """Terms joined by AND, each FIELD = VALUE or FIELD != VALUE, e.g. `labels.tier = "web" AND status.phase != PROGRAMMED`."""
+    """Terms joined by AND: FIELD = VALUE, FIELD != VALUE or, of a list, FIELD:VALUE, e.g.
+    `labels.tier = "web" AND clusters:clusters/c1 AND status.phase != PROGRAMMED`.
+    """
     def __init__(
         self,
         *,

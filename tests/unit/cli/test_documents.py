@@ -5,10 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
 
 from netctl.cli.documents import read_documents
 from netctl.cli.failures import Failure
+from netctl.cli.messages import render_json
+from netctl.model.intent import Intent, key_of
+from netctl.server.nouns import BY_KIND
 from netctl.v1 import network_pb2
+from tests.unit.server import vpc_nouns
 
 
 def read_one(text: str) -> Any:
@@ -111,3 +117,12 @@ def test_what_is_wrong_is_said_with_file_and_line(text: str, problem: str) -> No
     with pytest.raises(Failure) as failure:
         read_documents(text, "f.yaml")
     assert failure.value.message.replace("document 1: ", "").startswith(f"f.yaml:{problem}")
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+@given(vpc_nouns.intents)
+def test_what_get_prints_of_any_resource_says_all_of_it(intent: Intent) -> None:
+    noun = BY_KIND[key_of(intent)[0]]
+    printed = render_json(noun.to_request(intent))
+    (document,) = read_documents(yaml.safe_dump([printed], allow_unicode=True), "f").items
+    assert noun.from_proto(document.resource) == intent
