@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +35,10 @@ _EDIT_FIELD = re.compile(r"edits\[(\d+)\]\.?(?:apply\.(?:\w+\.)?)?(.*)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The edits of one batch, and for each its document and how the resource was before (None: new)."""
+    """The edits of one batch, and for each its step, its document and how the resource was before (None: new)."""
 
     set_name: str = ""
+    steps: list[Step] = field(default_factory=list)
     edits: list[operations.Edit] = field(default_factory=list)
     documents: list[Document | None] = field(default_factory=list)
     before: list[Any] = field(default_factory=list)
@@ -71,7 +72,8 @@ def make_plan(client: Client, documents: Documents, *, prune: bool) -> Plan:
         existing |= _read_existing(client, kind, [name for name, item in items.items() if item.kind is kind])
     steps = [_removal_step(resource) for resource in removals.values()]
     steps += [_apply_step(item.resource, existing.get(name)) for name, item in items.items()]
-    for step in in_order(steps):
+    plan.steps.extend(in_order(steps))
+    for step in plan.steps:
         if step.is_removal:
             _add_removal(plan, removals[step.name])
         else:
@@ -81,10 +83,15 @@ def make_plan(client: Client, documents: Documents, *, prune: bool) -> Plan:
 
 def run_plan(client: Client, plan: Plan, ask: Ask) -> tuple[int, list[Outcome]]:
     """Send the batch; return the store's revision and what became of each resource."""
-    try:
-        answer = api.batch(client, plan.edits, ask)
-    except Failure as failure:
-        raise _located(failure, plan) from None
+    while True:
+        try:
+            answer = api.batch(client, plan.edits, ask)
+            break
+        except Failure as failure:
+            better = _reordered(plan, failure)
+            if better is None:
+                raise _located(failure, plan) from None
+            plan = better
     outcomes = []
     for edit, before, after in zip(plan.edits, plan.before, answer.resources, strict=True):
         if edit.HasField("delete"):
@@ -126,6 +133,34 @@ def _apply_step(resource: Any, before: Any) -> Step:
         is_certain=any(getattr(resource, name, "") for name in _CERTAIN),
         needs=frozenset(references_of(resource)),
         leaves=frozenset(references_of(before)) if before is not None else frozenset(),
+    )
+
+
+def _reordered(plan: Plan, failure: Failure) -> Plan | None:
+    """Return the plan with a refused edit after those that the server said are in its way, None when none are to come.
+
+    Not every use is a reference: a policy's service IP is in the way of its NIC, a next hop in that of its subnet.
+    """
+    match = _EDIT_FIELD.fullmatch(failure.field)
+    if match is None or int(match[1]) >= len(plan.steps):
+        return None
+    index = int(match[1])
+    refused = plan.steps[index]
+    coming = {step.name for step in plan.steps[index + 1 :]}
+    waits = coming.intersection(failure.dependents) - refused.after
+    if not waits:
+        return None
+    steps = [*plan.steps]
+    steps[index] = replace(refused, after=refused.after | waits)
+    ordered = in_order(steps)
+    places = {step.name: place for place, step in enumerate(plan.steps)}
+    old = [places[step.name] for step in ordered]
+    return replace(
+        plan,
+        steps=ordered,
+        edits=[plan.edits[place] for place in old],
+        documents=[plan.documents[place] for place in old],
+        before=[plan.before[place] for place in old],
     )
 
 

@@ -35,7 +35,10 @@ _DEPENDENTS_MAX = 20
 
 
 class Failure(Exception):
-    """A reason to stop: `exit_status` is one of EXIT_STATUSES, `code` a gRPC code's name or a word of ours."""
+    """A reason to stop: `exit_status` is one of EXIT_STATUSES, `code` a gRPC code's name or a word of ours.
+
+    `dependents` are the resources that the server said are in the way.
+    """
 
     def __init__(
         self,
@@ -53,6 +56,7 @@ class Failure(Exception):
         self.field = field
         self.hint = hint
         self.place = ""
+        self.dependents: tuple[str, ...] = ()
 
     @classmethod
     def usage(cls, message: str, *, hint: str = "") -> Failure:
@@ -94,16 +98,18 @@ def from_rpc(error: grpc.RpcError) -> Failure:
     # Every error that a call raises is also its Call; the stubs' RpcError does not say so.
     call: Any = error
     code = call.code().name
-    field, hint = _read_details(call)
+    field, hint, dependents = _read_details(call)
     if code == "RESOURCE_EXHAUSTED" and not said_by_server(error):  # gRPC's own limit of a message
         hint = "the request is too large: apply it in several files"
-    return Failure(
+    failure = Failure(
         call.details() or code,
         exit_status=_EXIT_OF_CODE.get(code, REFUSED),
         code=code,
         field=field,
         hint=hint or _HINT_OF_CODE.get(code, ""),
     )
+    failure.dependents = dependents
+    return failure
 
 
 def said_by_server(error: grpc.RpcError) -> bool:
@@ -120,22 +126,24 @@ def _find_status(call: Any) -> Any:
         return None
 
 
-def _read_details(call: Any) -> tuple[str, str]:
+def _read_details(call: Any) -> tuple[str, str, tuple[str, ...]]:
+    """Return the field, a hint, and who is in the way."""
     status = _find_status(call)
     if status is None:
-        return "", ""
+        return "", "", ()
     from google.rpc import error_details_pb2
 
     bad, blocked = error_details_pb2.BadRequest(), error_details_pb2.PreconditionFailure()
     field = hint = ""
+    names: tuple[str, ...] = ()
     for detail in status.details:
         if detail.Unpack(bad) and bad.field_violations:
             field = bad.field_violations[0].field
         elif detail.Unpack(blocked) and blocked.violations:
-            names = [violation.subject for violation in blocked.violations]
+            names = tuple(violation.subject for violation in blocked.violations)
             if all(name in status.message for name in names):
                 continue
             # The server names as many as fit a header; how many there are stands in its message.
             more = " and others" if len(names) > _DEPENDENTS_MAX else ""
             hint = f"first remove or change {', '.join(names[:_DEPENDENTS_MAX])}{more}"
-    return field, hint
+    return field, hint, names

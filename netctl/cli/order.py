@@ -25,7 +25,8 @@ _RANKS = (
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One edit. `needs` are the names that the resource refers to (as it will be, or as it was when it goes), `leaves`
-    those that it refers to until the edit. `is_certain`: it asks for certain addresses, so it goes before others.
+    those that it refers to until the edit; `after` are names of edits that must come first. `is_certain`: it asks for
+    certain addresses, so it goes before others.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Step:
     is_certain: bool = False
     needs: frozenset[str] = frozenset()
     leaves: frozenset[str] = frozenset()
+    after: frozenset[str] = frozenset()
 
 
 def in_order(steps: Sequence[Step]) -> list[Step]:
@@ -58,8 +60,10 @@ def _edges(steps: Sequence[Step]) -> tuple[dict[int, list[int]], list[int]]:
     """Return which steps come after which, and of how many each comes after."""
     applies = {step.name: index for index, step in enumerate(steps) if not step.is_removal}
     removals = {step.name: index for index, step in enumerate(steps) if step.is_removal}
+    every = applies | removals
     pairs: set[tuple[int, int]] = set()
     for index, step in enumerate(steps):
+        pairs |= {(every[name], index) for name in step.after if name in every}
         if step.is_removal:
             pairs |= {(index, removals[name]) for name in step.needs if name in removals}
         else:

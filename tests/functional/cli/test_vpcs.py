@@ -225,6 +225,26 @@ def test_a_vpc_moves_from_one_external_subnet_to_another_in_one_change(
     ]
 
 
+def test_what_is_used_without_a_reference_is_pruned_after_its_user_changed(blue: Run, tmp_path: Path) -> None:
+    """A policy names the address of its service, not the NIC; a route the address of its next hop, not the subnet."""
+    subnet = "- {{kind: Subnet, name: fws{0}, subnet_kind: overlay, clusters: [c1], vpc: blue, "
+    subnet += "ipv4: {{cidr: 10.5.{0}.0/24}}}}\n"
+    firewall = (
+        "- {{kind: Nic, name: fw{0}, subnet: fws{0}, ipv4_address: 10.5.{0}.5, port_security: false}}\n"
+    )
+    policy = "- {{kind: RoutingPolicy, name: p, vpc: blue, priority: 99, action: reroute, service_ips: [10.5.{0}.5]}}\n"
+    route = "- {{kind: Route, name: r, vpc: blue, destination: 10.9.0.0/16, next_hops: [10.5.{0}.5]}}\n"
+    file = tmp_path / "fw.yaml"
+    for number in (1, 2):
+        file.write_text("".join(part.format(number) for part in (subnet, firewall, policy, route)))
+        ran = blue("apply", "-f", str(file), "--set", "fw", "--prune")
+    assert ran.lines[-1] == "2 created, 2 updated, 2 deleted"
+    assert blue("get", "rp", "p", "-o", "json").data[0]["service_ips"] == ["10.5.2.5"]
+    file.write_text("".join(part.format(2) for part in (subnet, policy, route)))
+    ran = blue("apply", "-f", str(file), "--set", "fw", "--prune", expect=1)
+    assert ran.err.startswith("error: pruning nics/fw2: nics/fw2 is in use by routingPolicies/p")
+
+
 def test_a_file_that_the_server_refuses_is_refused_whole_with_the_line(blue: Run, tmp_path: Path) -> None:
     file = tmp_path / "bad.yaml"
     file.write_text(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -106,3 +108,8 @@ def test_a_circle_is_left_to_the_server() -> None:
 
 def test_a_resource_that_names_itself_is_no_circle() -> None:
     assert names(in_order([step("Vpc-a", "Vpc-a", leaves=("Vpc-a",))])) == ["+Vpc-a"]
+
+
+def test_an_edit_can_be_told_to_wait() -> None:
+    steps = [replace(gone("Nic-fw"), after=frozenset({"RoutingPolicy-p", "gone"})), step("RoutingPolicy-p")]
+    assert names(in_order(steps)) == ["+RoutingPolicy-p", "-Nic-fw"]
