@@ -8,6 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+# RFC 5880 counts microseconds in 32 bits; a minute is beyond what anybody calls detection.
+_BFD_MAX = 60_000
+_BFD = {
+    "--bfd-min-rx-ms": "milliseconds between packets that are wanted",
+    "--bfd-min-tx-ms": "milliseconds between packets that are sent at most",
+    "--bfd-multiplier": "packets that may be missing",
+}
 DEFAULT_LISTEN = "unix:/run/netctl/netctl.sock"
 
 
@@ -28,6 +35,19 @@ class ControllerConfig:
     metrics_listen: str
     resync_s: float
     log_format: str
+    bfd_min_rx_ms: int = 0
+    bfd_min_tx_ms: int = 0
+    bfd_multiplier: int = 0
+
+    @property
+    def ovn_options(self) -> dict[str, str]:
+        """The keys of NB_Global.options that are asked for (ovn-nb(5), NB_Global)."""
+        asked = {
+            "bfd-min-rx": self.bfd_min_rx_ms,
+            "bfd-min-tx": self.bfd_min_tx_ms,
+            "bfd-mult": self.bfd_multiplier,
+        }
+        return {key: str(value) for key, value in asked.items() if value}
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> ControllerConfig:
@@ -44,6 +64,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> ControllerConfig:
         parser.error(f"--log-format: {args.log_format!r} is neither text nor json")
     if resync_s <= 0:
         parser.error(f"--resync-s: {resync_s:g} must be more than 0")
+    bfd = {flag: _number(parser, flag, getattr(args, flag[2:].replace("-", "_"))) for flag in _BFD}
     return ControllerConfig(
         state_dir=Path(args.state_dir),
         northbound=args.northbound,
@@ -53,6 +74,9 @@ def parse_arguments(argv: Sequence[str] | None = None) -> ControllerConfig:
         metrics_listen=args.metrics_listen,
         resync_s=resync_s,
         log_format=args.log_format,
+        bfd_min_rx_ms=bfd["--bfd-min-rx-ms"],
+        bfd_min_tx_ms=bfd["--bfd-min-tx-ms"],
+        bfd_multiplier=bfd["--bfd-multiplier"],
     )
 
 
@@ -76,6 +100,8 @@ def _make_parser() -> argparse.ArgumentParser:
     _add(parser, "--metrics-listen", "", "HOST:PORT for Prometheus; none when empty")
     _add(parser, "--resync-s", "30", "seconds between full comparisons of the northbound database")
     _add(parser, "--log-format", "text", "text or json")
+    for flag, text in _BFD.items():
+        _add(parser, flag, "", f"BFD between gateway hosts: {text}; as OVN has it when empty")
     parser.add_argument(
         "--listen",
         action="append",
@@ -83,6 +109,12 @@ def _make_parser() -> argparse.ArgumentParser:
         help=f"gRPC address, unix:PATH or HOST:PORT; may be repeated (default {DEFAULT_LISTEN})",
     )
     return parser
+
+
+def _number(parser: argparse.ArgumentParser, flag: str, text: str) -> int:
+    if text and not (text.isdecimal() and 1 <= int(text) <= _BFD_MAX):
+        parser.error(f"{flag}: {text!r} is not a number from 1 to {_BFD_MAX}")
+    return int(text or 0)
 
 
 def _add(parser: argparse.ArgumentParser, flag: str, default: str, text: str) -> None:

@@ -28,6 +28,7 @@ from netctl.ovsdb.northbound import OvsdbNorthbound
 from netctl.ovsdb.southbound import OvsdbSouthbound
 from netctl.reconciler.assignments import AssignmentBook
 from netctl.reconciler.board import START_GRACE_S, StatusBoard
+from netctl.reconciler.liveness import Liveness
 from netctl.reconciler.metrics import Metrics
 from netctl.reconciler.reconcile import Reconciler, Settings
 from netctl.server.admission import Admission
@@ -49,7 +50,9 @@ class Controller:
         self.store = SqliteStore(config.state_dir / "netctl.db")
         epoch = self.store.next_epoch()
         self.wake = Wake()
-        self.northbound = OvsdbNorthbound(config.northbound, owner=self.store.owner, wake=self.wake)
+        self.northbound = OvsdbNorthbound(
+            config.northbound, owner=self.store.owner, wake=self.wake, options=config.ovn_options
+        )
         self.northbound.start()  # a large database takes the server seconds to send; the store is read meanwhile
         self.southbound = OvsdbSouthbound(config.southbound)  # connects when it is first asked
         self._dhcpv6, self._dhcpv6_until = False, 0.0
@@ -59,9 +62,8 @@ class Controller:
         self.assignments = AssignmentBook(
             self.admission, AssignmentSettings(ovn_remote=config.ovn_remote, epoch=epoch)
         )
-        settings = Settings(owner=self.store.owner, epoch=epoch, resync_s=config.resync_s)
-        self.reconciler = Reconciler(
-            self.admission, self.northbound, self.board, settings, metrics=self.metrics
+        self.reconciler = self._make_reconciler(
+            Settings(owner=self.store.owner, epoch=epoch, resync_s=config.resync_s)
         )
         self.loop = Loop("reconciler", self.reconciler.step, self.wake, pace=Pace(resync_s=config.resync_s))
         self.metrics.queue.set_function(self.admission.waiting)
@@ -75,6 +77,13 @@ class Controller:
         self.admission.on_change(self.assignments.changed)
         log.info(
             "controller", epoch=epoch, owner=self.store.owner, revision=self.admission.snapshot().revision
+        )
+
+    def _make_reconciler(self, settings: Settings) -> Reconciler:
+        liveness = Liveness(self.board.reports.get, self.wake)
+        self.board.on_report(liveness.note_report)
+        return Reconciler(
+            self.admission, self.northbound, self.board, settings, liveness=liveness, metrics=self.metrics
         )
 
     def start(self) -> None:
@@ -160,6 +169,7 @@ class Controller:
             assignments=self.assignments,
             controller=self,
             southbound=self.southbound,
+            observed=lambda: self.reconciler.observed,
             hits_file=self._config.state_dir / "hits.json",
         )
 

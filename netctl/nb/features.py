@@ -53,6 +53,8 @@ WANTED_COLUMNS: Mapping[str, frozenset[str]] = {
 # Fixed in these releases, by branch, and in every later branch; branches that ended before are not (oss-security,
 # 2026-04-20). No earlier version is safe.
 _DHCPV6_FIXED: Mapping[tuple[int, ...], int] = {(24, 3): 8, (24, 9): 4, (25, 3): 3, (25, 9): 3, (26, 3): 1}
+# For people.
+DHCPV6_SAFE_RELEASES = "OVN 24.03.8, 25.03.3, 25.09.3, 26.03.1 or newer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -66,6 +66,23 @@ def count_up(steps: int) -> list[Json]:
     return [_mutate(["nb_cfg", "+=", steps]), select]
 
 
+def set_options(row: Row | None, wanted: Mapping[str, str]) -> list[Json]:
+    """Return the operations that give NB_Global.options our keys; none where it has them. Other keys stay.
+
+    Northd writes keys of its own there and knows those that are asked for; nobody else's are touched.
+    """
+    options = row.columns.get("options") if row is not None else None
+    present = options if isinstance(options, Mapping) else {}
+    put = {key: value for key, value in wanted.items() if present.get(key) != value}
+    if not put:
+        return []
+    pairs = [[key, value] for key, value in sorted(put.items())]
+    # `insert` leaves a key that is there as it is, so it is removed first.
+    return [
+        _mutate(["options", "delete", ["set", sorted(put)]], ["options", "insert", ["map", pairs]]),
+    ]
+
+
 def _holds(key: str, value: str) -> Json:
     """Pass if a row has this pair: what `where` selects is not nothing."""
     where = [["external_ids", "includes", ["map", [[key, value]]]]]

@@ -17,7 +17,7 @@ from netctl.errors import Conflict, NorthboundUnavailable, Rejected
 from netctl.nb.features import WANTED_COLUMNS, Features
 from netctl.nb.rows import Delta, FactKey, Row, Rows
 from netctl.ovsdb.client import Client
-from netctl.ovsdb.fence import count_up, fence
+from netctl.ovsdb.fence import count_up, fence, set_options
 from netctl.ovsdb.monitor import Monitor
 from netctl.ovsdb.replica import Replica
 from netctl.ovsdb.transact import complete, failure_to_error, find_failure, name_nul, render_delta
@@ -38,10 +38,12 @@ class OvsdbNorthbound:
         owner: str,
         wake: Callable[[], None],
         tables: Mapping[str, frozenset[str]] = WANTED_COLUMNS,
+        options: Mapping[str, str] | None = None,
         timeout_s: float = 10.0,
         probe_s: float = 5.0,
     ) -> None:
         self._owner = owner
+        self._options = options or {}  # keys of NB_Global.options that we set
         self._timeout_s = timeout_s
         self._monitor = Monitor(DATABASE, owner, tables, wake)
         self._client = Client(remote, self._monitor, probe_s=probe_s)
@@ -112,6 +114,8 @@ class OvsdbNorthbound:
     def apply(self, delta: Delta, *, epoch: int) -> int:
         """Write in one transaction and bump nb_cfg in it; return the new nb_cfg. An empty delta writes nothing.
 
+        NB_Global.options get our keys with the first transaction that finds them other, be its delta empty.
+
         Raises Conflict (a newer epoch holds the database), Rejected (nothing was written; the message names the
         operation and its row), NorthboundUnavailable (outcome unknown: look again).
         """
@@ -120,8 +124,10 @@ class OvsdbNorthbound:
                 return self._transact(delta, epoch)
         with self._monitor.lock:
             replica = self._replica()
-            fence(replica.only_row("NB_Global"), self._owner, epoch)
-        return self.nb_cfg
+            row = replica.only_row("NB_Global")
+            fence(row, self._owner, epoch)
+            behind = bool(set_options(row, self._options))
+        return self._transact(delta, epoch) if behind else self.nb_cfg
 
     def bump(self, epoch: int) -> int:
         """Bump nb_cfg and nothing else; return it. Raises as `apply`."""
@@ -152,7 +158,8 @@ class OvsdbNorthbound:
                 row = replica.only_row("NB_Global")
                 guard = fence(row, self._owner, epoch)
                 work = render_delta(complete(delta, replica), replica.schema)
-            operations = [*guard, *work, *count_up(self._steps())]
+            ours = set_options(row, self._options)
+            operations = [*guard, *work, *ours, *count_up(self._steps())]
             results = self._send(operations, deadline)
             failure = find_failure(results)
             if failure is None:

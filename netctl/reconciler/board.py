@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 
+from netctl.compiler.observed import NOTHING_OBSERVED, Observed
 from netctl.loop import Clock
 from netctl.model.keys import HostId, Key, Kind
 from netctl.model.snapshot import Snapshot
@@ -20,6 +21,8 @@ from netctl.reconciler.status import World, status_of
 
 # Agents reconnect within a second or two of the controller's start; before that their silence says nothing.
 START_GRACE_S = 10.0
+# What only another change of intents moves.
+_SETTLED = frozenset({"NOT_ATTACHED", "NOT_ASSOCIATED"})
 
 
 class StatusBoard:
@@ -35,6 +38,8 @@ class StatusBoard:
         self._candidates: set[Key] = set()
         self._unsettled: set[Key] = set()
         self._listeners: list[Callable[[], None]] = []
+        self._report_listeners: list[Callable[[HostReport | None, Heard], None]] = []
+        self._observed = NOTHING_OBSERVED
         self._sb_cfg = 0
         self._held = ""
         self._poison: Mapping[Key, Poison] = {}
@@ -42,8 +47,7 @@ class StatusBoard:
     def status(self, key: Key, snapshot: Snapshot | None = None) -> Status | None:
         """Return the status of an intent now; None when it does not exist."""
         status = status_of(key, snapshot if snapshot is not None else self._snapshot(), self._world())
-        # A floating NIC is settled: only another change of intents moves it.
-        if status is not None and status.phase is not Phase.PROGRAMMED and status.reason != "NOT_ATTACHED":
+        if status is not None and status.phase is not Phase.PROGRAMMED and status.reason not in _SETTLED:
             with self._lock:
                 self._unsettled.add(key)
         return status
@@ -57,11 +61,16 @@ class StatusBoard:
             held=self._held,
             poison=self._poison,
             starting=self._clock() - self._started < START_GRACE_S,
+            observed=self._observed,
         )
 
     def on_status_change(self, callback: Callable[[], None]) -> None:
         """Call `callback` (which only wakes) whenever there are new candidates."""
         self._listeners.append(callback)
+
+    def on_report(self, callback: Callable[[HostReport | None, Heard], None]) -> None:
+        """Call `callback` with each report, None for an agent that left, and with what was heard before it."""
+        self._report_listeners.append(callback)
 
     def take_changed(self) -> set[Key]:
         """Return the intents whose status may have changed since the last call."""
@@ -69,12 +78,24 @@ class StatusBoard:
             taken, self._candidates = self._candidates, set()
         return taken
 
-    def note_pass(self, revision: int, nb_cfg: int, poison: Mapping[Key, Poison]) -> None:
-        """The northbound database equals `revision`, at `nb_cfg`, poison aside."""
+    def note_pass(
+        self,
+        revision: int,
+        nb_cfg: int,
+        poison: Mapping[Key, Poison],
+        *,
+        observed: Observed = NOTHING_OBSERVED,
+        concerned: Iterable[Key] = (),
+    ) -> None:
+        """The northbound database equals `revision` and `observed`, at `nb_cfg`, poison aside.
+
+        `concerned` were compiled again, because they or what they read have changed.
+        """
+        self._observed = observed
         before, self._poison = self._poison, dict(poison)
         self.passes.note(revision, nb_cfg)
         self._held = ""
-        self._mark({*before.keys(), *poison.keys()}, unsettled=True)
+        self._mark({*before.keys(), *poison.keys(), *concerned}, unsettled=True)
 
     def note_northd(self, sb_cfg: int) -> None:
         """northd has worked off `sb_cfg`."""
@@ -96,6 +117,8 @@ class StatusBoard:
     def note_report(self, report: HostReport) -> None:
         """A connected agent reported."""
         before = self.reports.put(report)
+        for listener in self._report_listeners:
+            listener(report, before)
         self._mark(self._changed_by(report, before), unsettled=self._moved(report, before))
 
     def note_grace_over(self) -> None:
@@ -104,7 +127,10 @@ class StatusBoard:
 
     def note_disconnect(self, host: HostId) -> None:
         """An agent's stream ended: everything on its host is in doubt."""
+        before = self.reports.get(host)
         self.reports.disconnect(host)
+        for listener in self._report_listeners:
+            listener(None, before)
         self._mark(self._on_host(host), unsettled=False)
 
     @staticmethod
@@ -120,6 +146,8 @@ class StatusBoard:
         if old is None or not before.connected:
             return self._on_host(report.host)
         changed: set[Key] = set()
+        if old.tunnels != report.tunnels:
+            changed |= self._routers(report.host)
         if (old.problems, old.bridges, old.links) != (report.problems, report.bridges, report.links):
             changed |= self._host_and_switches(report.host)
         if old.nics != report.nics:
@@ -138,7 +166,11 @@ class StatusBoard:
 
     def _on_host(self, host: HostId) -> set[Key]:
         nics = self._snapshot().nics_of_host(host)
-        return self._host_and_switches(host) | {(Kind.NIC, nic.id) for nic in nics}
+        return self._host_and_switches(host) | self._routers(host) | {(Kind.NIC, nic.id) for nic in nics}
+
+    def _routers(self, host: HostId) -> set[Key]:
+        """Return the VPCs that a host may be the gateway of."""
+        return {(Kind.VPC, vpc.id) for vpc in self._snapshot().vpcs_of_gateway(host)}
 
     def _mark(self, keys: Iterable[Key], *, unsettled: bool) -> None:
         with self._lock:

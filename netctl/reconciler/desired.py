@@ -28,6 +28,7 @@ class DesiredFacts:
         self._snapshot = Snapshot.empty()
         self.observed = NOTHING_OBSERVED
         self.intent_of: dict[FactKey, Key] = {}
+        self.recompiled: set[Key] = set()  # by the last update
 
     @property
     def revision(self) -> int:
@@ -58,7 +59,7 @@ class DesiredFacts:
             touched = self._recompile(snapshot, readers, observed)
             if everything:
                 settle()
-        self._snapshot, self.observed = snapshot, observed
+        self._snapshot, self.observed, self.recompiled = snapshot, observed, readers
         return touched
 
     def _readers(

@@ -16,22 +16,26 @@ from dataclasses import dataclass
 import structlog
 
 from netctl.compiler.dependents import depth, hanging_on
+from netctl.compiler.observed import Observed
 from netctl.crashpoints import crashpoint
 from netctl.errors import NetctlError, Rejected
-from netctl.loop import Clock
-from netctl.model.keys import Key
+from netctl.loop import Clock, Wake
+from netctl.model.keys import Key, Kind
 from netctl.model.snapshot import Snapshot
 from netctl.nb.diff import diff
-from netctl.nb.features import check_supported
+from netctl.nb.features import Features, check_supported
 from netctl.nb.rows import Delta, FactKey, Rows
 from netctl.reconciler.board import StatusBoard
 from netctl.reconciler.desired import DesiredFacts
 from netctl.reconciler.guard import refusal, unexplained_deletes
+from netctl.reconciler.liveness import Liveness
 from netctl.reconciler.metrics import Metrics
 from netctl.reconciler.poison import Poison, group_by_intent, isolate
 from netctl.reconciler.ports import IntentSource, Northbound
 
 log = structlog.get_logger()
+# Kinds of intents whose status may change with that of others: of them the board is told.
+_ROUTING = frozenset({Kind.VPC, Kind.FLOATING_IP, Kind.ROUTE, Kind.ROUTING_POLICY})
 
 
 class Held(NetctlError):
@@ -62,6 +66,7 @@ class Reconciler:
         board: StatusBoard,
         settings: Settings,
         *,
+        liveness: Liveness | None = None,
         metrics: Metrics | None = None,
         clock: Clock = time.monotonic,
     ) -> None:
@@ -71,6 +76,8 @@ class Reconciler:
         self._settings = settings
         self._metrics = metrics or Metrics()
         self._clock = clock
+        self._liveness = liveness or Liveness(board.reports.get, Wake(), clock=clock)
+        self._features: Features | None = None
         self._desired = DesiredFacts(settings.owner)
         self._pending: set[FactKey] | None = None  # not known to be equal; None: all
         self._removed: set[Key] = set()  # intents whose removal the log explains, until it is written
@@ -81,6 +88,11 @@ class Reconciler:
         self._compiled = False
         self._mass_delete_allowed = threading.Event()
         self.passes = 0
+
+    @property
+    def observed(self) -> Observed:
+        """What the desired facts were compiled with last."""
+        return self._desired.observed
 
     def allow_mass_delete(self) -> None:
         """Let the next pass delete as much as it wants; any thread."""
@@ -107,7 +119,8 @@ class Reconciler:
             self._northbound.wait_in_sync(
                 self._settings.first_sync_s
             )  # sooner than the back-off would look again
-        check_supported(self._northbound.features())
+        self._features = self._northbound.features()
+        check_supported(self._features)
         self._await_northd()
         full = now - self._last_full_s >= self._settings.resync_s
         actual_changed = self._northbound.take_changed()
@@ -136,7 +149,7 @@ class Reconciler:
         changed = self._source.changed_since(self._desired.revision) if self._compiled else None
         if changed is not None:
             self._removed |= {key for key in changed if snapshot.get(key) is None}
-        touched = self._desired.update(snapshot, changed)
+        touched = self._desired.update(snapshot, changed, self._liveness.look(snapshot, self._features))
         self._compiled = True
         self._lift_poison(snapshot, full)
         return snapshot, touched
@@ -162,7 +175,10 @@ class Reconciler:
         delta = self._diff(actual)
         self._metrics.rows_owned.set(len(actual))
         if not delta:
-            return self._northbound.nb_cfg
+            if self._pending is not None:
+                return self._northbound.nb_cfg
+            # Everything was compared. What is not a row of ours, the settings of OVN itself, is compared here.
+            return self._northbound.apply(delta, epoch=self._settings.epoch)
         self._guard(delta, actual)
         try:
             nb_cfg = self._apply(delta)
@@ -216,7 +232,10 @@ class Reconciler:
         return Poison(revision=revision, message=f"OVN refuses {cause[0].value}/{cause[1]}, which it is on")
 
     def _note(self, snapshot: Snapshot, nb_cfg: int) -> None:
-        self._board.note_pass(snapshot.revision, nb_cfg, self._poison)
+        concerned = [key for key in self._desired.recompiled if key[0] in _ROUTING]
+        self._board.note_pass(
+            snapshot.revision, nb_cfg, self._poison, observed=self.observed, concerned=concerned
+        )
         self._metrics.northbound_revision.set(snapshot.revision)
         self._metrics.poisoned.set(len(self._poison))
 

@@ -5,14 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from netctl.compiler.observed import NOTHING_OBSERVED, Observed
+from netctl.model.floating_ip import FloatingIp
 from netctl.model.infra import Cluster, Host, VirtualSwitch
 from netctl.model.intent import Intent
 from netctl.model.keys import HostId, Key
 from netctl.model.nic import Nic
+from netctl.model.reservation import AddressReservation
+from netctl.model.route import Route
+from netctl.model.routing_policy import RoutingPolicy
 from netctl.model.snapshot import Snapshot
 from netctl.model.status import HostReport, Phase, Status
+from netctl.model.subnet import Subnet
+from netctl.model.vpc import Vpc
 from netctl.reconciler.poison import Poison
 from netctl.reconciler.reports import Heard
+from netctl.reconciler.status_vpc import (
+    PROGRAMMED,
+    Verdict,
+    floating_ip_verdict,
+    policy_verdict,
+    route_verdict,
+    subnet_verdict,
+    vpc_verdict,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +37,7 @@ class World:
 
     `northbound_revision`: the intents that the northbound database equals, poison aside. `required_cfg`: the nb_cfg at
     which a revision's flows are installed. `held`: why passes do not run, or "". `starting`: hosts get time to connect.
+    `observed`: what the rows are compiled with.
     """
 
     northbound_revision: int
@@ -30,10 +47,7 @@ class World:
     held: str = ""
     poison: Mapping[Key, Poison] = field(default_factory=dict)
     starting: bool = False
-
-
-Verdict = tuple[Phase, str, str]
-_PROGRAMMED: Verdict = (Phase.PROGRAMMED, "", "")
+    observed: Observed = NOTHING_OBSERVED
 
 
 def status_of(key: Key, snapshot: Snapshot, world: World) -> Status | None:
@@ -46,8 +60,8 @@ def status_of(key: Key, snapshot: Snapshot, world: World) -> Status | None:
 
 
 def _verdict(key: Key, intent: Intent, snapshot: Snapshot, world: World) -> Verdict:
-    if isinstance(intent, Cluster):
-        return _PROGRAMMED
+    if isinstance(intent, (Cluster, AddressReservation)):
+        return PROGRAMMED
     if isinstance(intent, VirtualSwitch):
         return _virtual_switch(intent, snapshot, world)
     if isinstance(intent, Host):
@@ -59,13 +73,24 @@ def _verdict(key: Key, intent: Intent, snapshot: Snapshot, world: World) -> Verd
         return Phase.PENDING, "WAITING_FOR_NORTHBOUND", world.held or "the next pass writes it"
     if isinstance(intent, Nic):
         return _nic(intent, snapshot, world)
-    return _worked_off(intent, world)
-
-
-def _worked_off(intent: Intent, world: World) -> Verdict:
     if world.sb_cfg < world.required_cfg(intent.meta.revision):
         return Phase.PENDING, "WAITING_FOR_NORTHD", "ovn-northd has not worked it off yet; is it running?"
-    return _PROGRAMMED
+    return _routed(intent, snapshot, world)
+
+
+def _routed(intent: Intent, snapshot: Snapshot, world: World) -> Verdict:
+    match intent:
+        case Subnet():
+            return subnet_verdict(intent, world.observed)
+        case Vpc():
+            return vpc_verdict(snapshot, intent, world.observed, world.heard)
+        case FloatingIp():
+            return floating_ip_verdict(snapshot, intent, world.observed)
+        case Route():
+            return route_verdict(snapshot, intent, world.observed)
+        case RoutingPolicy():
+            return policy_verdict(intent, world.observed)
+    return PROGRAMMED
 
 
 def _host_down(host: HostId, world: World) -> Verdict | None:
@@ -97,7 +122,7 @@ def _host(host: Host, snapshot: Snapshot, world: World) -> Verdict:
                 "UPLINK_DOWN",
                 f"none of {', '.join(uplink.interfaces)} ({switch.bridge}) has carrier",
             )
-    return _PROGRAMMED
+    return PROGRAMMED
 
 
 def _bridge_up(report: HostReport, physnet: str) -> bool:
@@ -111,7 +136,7 @@ def _virtual_switch(switch: VirtualSwitch, snapshot: Snapshot, world: World) -> 
         if heard.report is None or not _bridge_up(heard.report, switch.physnet):
             without.append(host.id)
     if not without:
-        return _PROGRAMMED
+        return PROGRAMMED
     names = ", ".join(sorted(without)[:10])
     return Phase.PENDING, "WAITING_FOR_HOSTS", f"{switch.bridge} is not up on {len(without)} host(s): {names}"
 
@@ -153,7 +178,7 @@ def _nic(nic: Nic, snapshot: Snapshot, world: World) -> Verdict:
             "WAITING_FOR_FLOWS",
             f"host {nic.host} has not installed this revision's flows yet",
         )
-    return _PROGRAMMED
+    return PROGRAMMED
 
 
 def _no_uplink(nic: Nic, snapshot: Snapshot) -> Verdict | None:

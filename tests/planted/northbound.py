@@ -8,8 +8,8 @@ DATABASE = (
     Bug(
         "no epoch fence",
         "netctl/ovsdb/northbound.py",
-        "operations = [*guard, *work, *count_up(self._steps())]",
-        "guard = [it for it in guard if it['op'] != 'wait']; operations = [*guard, *work, *count_up(self._steps())]",
+        "operations = [*guard, *work, *ours, *count_up(self._steps())]",
+        "guard = [it for it in guard if it['op'] != 'wait']; operations = [*guard, *work, *ours, *count_up(self._steps())]",
         "tests/functional/ovsdb/test_fence.py",
     ),
     Bug(

@@ -55,7 +55,10 @@ def test_columns_that_nobody_set_hold_their_defaults(subject: Subject) -> None:
         "port_security": empty,
         "options": {},
         "dhcpv4_options": empty,
+        "dhcpv6_options": empty,
         "tag": empty,
+        "parent_name": empty,
+        "tag_request": empty,
     }
 
 

@@ -40,12 +40,13 @@ def test_incremental_equals_full_and_names_what_it_touched(
 @given(states=walks(), observed=st.lists(observations(), min_size=6, max_size=6))
 def test_one_change_recompiles_all_that_read_it(states: list[Snapshot], observed: list[Observed]) -> None:
     source, desired = FakeSource(), DesiredFacts(OWNER)
-    seen = observed[0]
-    for state, new in zip(states, observed, strict=False):
+    before = observed[0]
+    for state, after in zip(states, observed, strict=False):
         source.set(state)
-        for seen in (seen, new):
+        for seen in (before, after):  # the intents change alone, then what is observed
             desired.update(source.snapshot(), source.changed_since(desired.revision), seen)
             assert dict(desired.facts) == compile_rows(source.snapshot(), OWNER, seen)
+        before = after
 
 
 @settings(max_examples=30, deadline=None)

@@ -54,7 +54,7 @@ class Bench:
 
     def assert_equal(self) -> None:
         """The database holds what a full compilation gives, and a second pass writes nothing."""
-        want = compile_rows(self.source.snapshot(), OWNER)
+        want = compile_rows(self.source.snapshot(), OWNER, self.reconciler.observed)
         self.northbound.take_changed()
         assert not diff(want, self.northbound.owned_rows())
         written = len(self.northbound.deltas)

@@ -1,0 +1,242 @@
+"""Liveness: which service IPs, next hops and external connections do not work now, from what hosts report.
+
+Comes in: a snapshot and the host reports. Goes out: `Observed`, and a wake when it may have changed. Owns: since when
+the reports contradict what it last said, so that a host that stumbles for a moment moves no traffic and one that flaps
+little; and which gateway hosts failed, in order.
+
+Why it is needed: OVN does not know whether a guest runs, and a BFD row of its stays `up` while no host can run it (ovn
+issue 320). What it is not: failover between gateway hosts, which ovn-controllers do among themselves, and faster.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from netctl.compiler.exits import exits_of
+from netctl.compiler.observed import Observed
+from netctl.loop import Clock, Wake
+from netctl.model.indexes import Space
+from netctl.model.infra import Host
+from netctl.model.keys import HostId, Kind, VpcId
+from netctl.model.networks import subnet_at
+from netctl.model.nic import Nic
+from netctl.model.numbers import address_number
+from netctl.model.route import Route
+from netctl.model.routing_policy import RoutingPolicy
+from netctl.model.snapshot import Snapshot
+from netctl.model.status import HostReport
+from netctl.model.vpc import ExternalConnection, Vpc
+from netctl.nb.features import Features, dhcpv6_safe
+from netctl.reconciler.falls import find_down, note_falls
+from netctl.reconciler.reports import Heard
+
+Subject = tuple[VpcId, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delays:
+    """Seconds for which reports must say the same before it counts.
+
+    `dead_s`: that something does not work. `silence_s`: that a host says nothing, though nobody says that it is dead;
+    its agent may be restarting while its guests work. `alive_s`: that it works again.
+    """
+
+    dead_s: float = 2.0
+    silence_s: float = 15.0
+    alive_s: float = 5.0
+
+
+class Evidence(enum.Enum):
+    """What is known of a subject now."""
+
+    ALIVE = enum.auto()
+    DEAD = enum.auto()
+    SILENT = enum.auto()
+    UNKNOWN = enum.auto()
+
+
+@dataclass(slots=True)
+class _Opinion:
+    """What was last said of a subject, and since when the evidence is against it."""
+
+    dead: bool
+    contradicted_since_s: float | None = None
+
+
+class Liveness:
+    """`look` belongs to the reconciler's thread, in which the wake waits; `note_report` to any."""
+
+    def __init__(
+        self,
+        heard: Callable[[HostId], Heard],
+        wake: Wake,
+        *,
+        delays: Delays = Delays(),
+        clock: Clock = time.monotonic,
+    ) -> None:
+        self._heard = heard
+        self._delays = delays
+        self._clock = clock
+        self._wake = wake
+        self._opinions: dict[Subject, _Opinion] = {}
+        self._down: frozenset[HostId] = frozenset()
+        self._fallen: tuple[HostId, ...] = ()
+        self._watched: frozenset[str] = frozenset()  # iface-ids of the NICs that routes and policies lead to
+
+    def look(self, snapshot: Snapshot, features: Features | None) -> Observed:
+        """Return what is observed now; ask to be called again when that may change though nothing is reported."""
+        now, again_s = self._clock(), math.inf
+        opinions: dict[Subject, _Opinion] = {}
+        witnesses = Witnesses(snapshot, self._heard)
+        nics = dict(_nics(snapshot))
+        self._watched = frozenset(nic.meta.uid for nic in nics.values())
+        for subject, evidence in _evidence(snapshot, nics, witnesses):
+            opinion = self._opinions.get(subject)
+            if opinion is None:  # nothing was said of it yet, so nothing can flap
+                opinion = _Opinion(evidence is Evidence.DEAD)
+            opinions[subject] = opinion
+            again_s = min(again_s, self._judge(opinion, evidence, now))
+        self._opinions = opinions
+        self._note_falls(witnesses)
+        self._wake.within(again_s)
+        return Observed(
+            dead=frozenset(subject for subject, opinion in opinions.items() if opinion.dead),
+            dhcpv6=features is not None and dhcpv6_safe(features),
+            nat_gateway_port=features is None or features.has("NAT", "gateway_port"),
+            fallen=self._fallen,
+        )
+
+    def note_report(self, report: HostReport | None, before: Heard) -> None:
+        """A host reported, or its agent left (None): wake the pass when that may change what is observed."""
+        if report is None or self._concerns(report, before):
+            self._wake()
+
+    def _concerns(self, report: HostReport, before: Heard) -> bool:
+        """Is the host new, are its tunnels others, or a watched NIC?"""
+        old = before.report
+        if old is None or not before.connected or old.tunnels != report.tunnels:
+            return True
+        return any(
+            nic.iface_id in self._watched and before.nics.get(nic.iface_id) != nic for nic in report.nics
+        ) or any(uid in self._watched for uid in before.nics.keys() - {nic.iface_id for nic in report.nics})
+
+    def _note_falls(self, witnesses: Witnesses) -> None:
+        hosts = witnesses.hosts
+        reports = [report for id in hosts if (report := self._heard(id).report) is not None]
+        down = find_down(witnesses.tunnel_ips, reports)
+        self._fallen, self._down = note_falls(self._fallen, self._down, down), down
+
+    def _judge(self, opinion: _Opinion, evidence: Evidence, now: float) -> float:
+        """Bring an opinion up to date; return after how long it will change if the evidence stays."""
+        alive = evidence is Evidence.ALIVE
+        if evidence is Evidence.UNKNOWN or alive is not opinion.dead:
+            opinion.contradicted_since_s = None
+            return math.inf
+        if opinion.contradicted_since_s is None:
+            opinion.contradicted_since_s = now
+        due_s = opinion.contradicted_since_s + self._delay(evidence) - now
+        if due_s > 0:
+            return due_s
+        opinion.dead, opinion.contradicted_since_s = not alive, None
+        return math.inf
+
+    def _delay(self, evidence: Evidence) -> float:
+        if evidence is Evidence.ALIVE:
+            return self._delays.alive_s
+        return self._delays.dead_s if evidence is Evidence.DEAD else self._delays.silence_s
+
+
+def nic_with(snapshot: Snapshot, vpc: VpcId, address: str) -> Nic | None:
+    """Return the NIC that has an address in a VPC, None when none has."""
+    version, space = (6, Space.IPV6) if ":" in address else (4, Space.IPV4)
+    number = address_number(version, address)
+    subnet = subnet_at(snapshot, vpc, version, number)
+    key = snapshot.owner(((space, subnet.id), number)) if subnet is not None else None
+    found = snapshot.get(key) if key is not None else None
+    return found if isinstance(found, Nic) else None
+
+
+def _evidence(
+    snapshot: Snapshot, nics: Mapping[Subject, Nic], witnesses: Witnesses
+) -> Iterator[tuple[Subject, Evidence]]:
+    """Yield what is known of each NIC that is led to, and of each connection with gateways."""
+    for subject, nic in nics.items():
+        yield subject, witnesses.of_nic(nic)
+    for vpc in snapshot.of_kind(Kind.VPC):
+        assert isinstance(vpc, Vpc)
+        for exit in exits_of(snapshot, vpc):
+            if exit.connection.gateways:
+                yield (vpc.id, exit.subnet.id), witnesses.of_connection(exit.connection)
+
+
+def _nics(snapshot: Snapshot) -> Iterator[tuple[Subject, Nic]]:
+    """Yield service IPs and next hops with their NICs; one that is no NIC's may be anything: nobody reports of it."""
+    for vpc, address in sorted(_addresses(snapshot)):
+        nic = nic_with(snapshot, vpc, address)
+        if nic is not None:
+            yield (vpc, address), nic
+
+
+def _addresses(snapshot: Snapshot) -> set[Subject]:
+    found: set[Subject] = set()
+    for policy in snapshot.of_kind(Kind.ROUTING_POLICY):
+        assert isinstance(policy, RoutingPolicy)
+        found |= {(policy.vpc, address) for address in policy.service_ips}
+    for route in snapshot.of_kind(Kind.ROUTE):
+        assert isinstance(route, Route)
+        found |= {(route.vpc, hop.ip_address) for hop in route.next_hops if hop.ip_address}
+    return found
+
+
+class Witnesses:
+    """What hosts say of NICs and of each other, at one moment."""
+
+    def __init__(self, snapshot: Snapshot, heard: Callable[[HostId], Heard]) -> None:
+        self._heard = heard
+        self._dead: dict[HostId, bool] = {}
+        everyone = {host.id: host for host in snapshot.of_kind(Kind.HOST) if isinstance(host, Host)}
+        self._everyone = everyone
+        self.hosts = tuple(id for id in everyone if heard(id).connected)
+        self.tunnel_ips = {host.id: host.tunnel_ip for host in everyone.values()}
+
+    def of_nic(self, nic: Nic) -> Evidence:
+        """Say whether a NIC is plugged, as far as its host tells."""
+        if not nic.host:
+            return Evidence.DEAD
+        heard = self._heard(nic.host)
+        if heard.connected and heard.report is not None:
+            seen = heard.nics.get(nic.meta.uid)
+            plugged = seen is not None and seen.tap_present and seen.plugged
+            return Evidence.ALIVE if plugged else Evidence.DEAD
+        if not self.hosts:
+            return Evidence.UNKNOWN  # it is we who hear nothing
+        return Evidence.DEAD if self.is_dead(nic.host) else Evidence.SILENT
+
+    def of_connection(self, connection: ExternalConnection) -> Evidence:
+        """Say whether a gateway of a connection works."""
+        if not self.hosts:
+            return Evidence.UNKNOWN
+        dead = all(self.is_dead(host) for host in connection.gateways)
+        return Evidence.DEAD if dead else Evidence.ALIVE
+
+    def is_dead(self, id: HostId) -> bool:
+        """Is the host's agent silent, and has every other host that watches it lost it, at least one?"""
+        if self._heard(id).connected:
+            return False
+        if id not in self._dead:
+            host = self._everyone.get(id)
+            said = [bfd_up(self._heard(witness), host) for witness in self.hosts] if host else []
+            watching = [up for up in said if up is not None]
+            self._dead[id] = bool(watching) and not any(watching)
+        return self._dead[id]
+
+
+def bfd_up(heard: Heard, host: Host) -> bool | None:
+    """Say whether BFD of one host hears another; None when it does not watch it."""
+    tunnels = heard.report.tunnels if heard.report is not None else ()
+    watched = [tunnel.bfd_up for tunnel in tunnels if tunnel.bfd and tunnel.remote_ip == host.tunnel_ip]
+    return any(watched) if watched else None
