@@ -10,7 +10,7 @@ import fcntl
 import os
 import shutil
 import subprocess
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,10 +18,10 @@ from pathlib import Path
 from netctl.errors import Forbidden, InvalidIntent, NotFound, Unavailable
 from netctl.lab import api, daemons, discover, links, namespaces, processes, upstreams, wiring
 from netctl.lab.daemons import Place
-from netctl.lab.guests import Guest, Guests, Lease, Ping
+from netctl.lab.guests import INTERFACE, Guest, Guests, Lease, Ping
 from netctl.lab.processes import Process
 from netctl.lab.progress import Progress, Silent
-from netctl.lab.topology import FABRIC, Node, Topology, check_lab_name, parse_topology
+from netctl.lab.topology import FABRIC, Node, Topology, Vlans, check_lab_name, parse_topology
 
 _TOPOLOGY = "topology.clab.yml"
 # A Unix socket's path has 107 characters (unix(7)); the longest name below a run directory is ovn-controller's.
@@ -191,6 +191,14 @@ class Lab:
         """Give a guest an address (with prefix length) by hand."""
         namespace = self._guests.namespace(self._guests.get(guest))
         links.set_address(namespace, "eth0", address, gateway=gateway)
+
+    def add_guest_vlans(self, guest: str, vlan_ids: Sequence[int]) -> None:
+        """Make VLAN sub-interfaces `eth0.ID` in a guest, which uses a trunk NIC; they end with it."""
+        found = self._guests.get(guest)
+        directory = self.directory / "guests" / found.tap_name
+        directory.mkdir(exist_ok=True)
+        wanted = Vlans(interface=INTERFACE, vlan_ids=tuple(vlan_ids))
+        upstreams.make_vlans(self._guests.namespace(found), directory, found.tap_name, wanted)
 
     def ping(self, guest: str, destination: str, *, count: int = 1, timeout_s: int = 2) -> Ping:
         """Ping an address from a guest until `count` answers came or the time is over."""
