@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from netctl.cli.flag import Flag
-from netctl.cli.flags import EXAMPLES, FLAGS
+from netctl.cli.flags import ABOUT, EXAMPLES, FLAGS
 from netctl.cli.kinds import KINDS, Kind, parse_kind, resource_name
 from netctl.cli.options import (
     DEFAULT_TIMEOUT_S,
@@ -116,7 +116,9 @@ def make_create(kind: Kind) -> Command:
         given = edit.read_flags(kind, name, options)
         _run(session_of(context), options, lambda client, ask: edit.create(client, given, ask))
 
-    create.__doc__ = f"Create a {kind.word}.\n\n    Example: netctl {EXAMPLES[kind.word][0]}"
+    create.__doc__ = (
+        f"Create {_one(kind)}.\n\n    {ABOUT[kind.word]}\n\n    Example: netctl {EXAMPLES[kind.word][0]}"
+    )
     return _with_flags(create, FLAGS[kind.word])
 
 
@@ -134,12 +136,16 @@ def make_update(kind: Kind) -> Command:
         )
 
     update.__doc__ = (
-        f"Change the fields of a {kind.word} that flags name, and no others.\n\n"
+        f"Change the fields of {_one(kind)} that flags name, and no others.\n\n"
         f'    A list is replaced as a whole, "" empties it. Of labels only those named change; KEY- takes one away.\n\n'
         f"    Example: netctl {EXAMPLES[kind.word][1]}"
     )
     flags = tuple(flag for flag in FLAGS[kind.word] if not flag.fixed)
     return _with_flags(update, flags, ("if_revision", IfRevisionOption, 0))
+
+
+def _one(kind: Kind) -> str:
+    return f"{'an' if kind.word[0] in 'aeiou' else 'a'} {kind.word}"
 
 
 def make_group(name: str, make: Callable[[Kind], Command], help_: str) -> typer.Typer:

@@ -198,6 +198,19 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
     **VPC_FLAGS,
 }
 
+# What a kind is.
+ABOUT = {
+    "cluster": "A set of hosts that share virtual switches and one tunnel underlay.",
+    "virtualswitch": "A switch over the hosts of a cluster, on each an uplink bridge and a bond.",
+    "host": "A machine with its tunnel endpoint and the interfaces that connect its virtual switches.",
+    "vpc": "A router that is on every host at once, with overlay subnets behind it and ways out.",
+    "subnet": "A layer-2 network with its addresses; or an external one, where VPCs connect to the outside.",
+    "nic": "One guest interface on a subnet.",
+    "floatingip": "A public address that leads to one NIC, or to one private address of a VPC.",
+    "route": "Where a VPC's router sends packets to a network that it is not connected to.",
+    "routingpolicy": "What a VPC's router does with packets that match, whatever its routes say.",
+    "addressreservation": "Addresses of a subnet that NICs do not get by themselves.",
+}
 EXAMPLES: dict[str, tuple[str, str]] = {
     "cluster": ("create cluster c1 --underlay-mtu 9000", "update cluster c1 --display-name 'Rack 12'"),
     "virtualswitch": ("create virtualswitch vs0 --cluster c1 --mtu 9000", "update vs vs0 --mtu 1500"),
