@@ -109,9 +109,13 @@ class Machine(RuleBasedStateMachine):
 
     @rule(number=NUMBERS, vlan=st.booleans())
     def create_subnet(self, number: int, vlan: bool) -> None:
-        where: dict[str, Any] = {"kind": SubnetKind.OVERLAY, "cluster": ClusterId("c1")}
+        where: dict[str, Any] = {"kind": SubnetKind.OVERLAY, "clusters": (ClusterId("c1"),)}
         if vlan:
-            where = {"kind": SubnetKind.VLAN, "virtual_switch": VirtualSwitchId("vs0"), "vlan_id": number}
+            where = {
+                "kind": SubnetKind.VLAN,
+                "virtual_switches": (VirtualSwitchId("vs0"),),
+                "vlan_id": number,
+            }
         cidr = IpConfig(version=4, cidr=f"10.0.{number}.0/29")
         self.try_to(Create(intent=Subnet(id=SubnetId(f"s{number}"), ipv4=cidr, **where)))
 
