@@ -1,4 +1,4 @@
-"""IPv6 in VPCs: addresses from router advertisements, as the API says, routed inside and out; DHCPv6 where it is safe."""
+"""IPv6 in VPCs: addresses by router advertisements, as the API says; routed inside and out; DHCPv6 where it is safe."""
 
 from __future__ import annotations
 
