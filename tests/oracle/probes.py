@@ -27,6 +27,14 @@ class Probe:
     subnet: str = ""
     neighbour: str = ""
 
+    def first_hop(self, layout: Layout) -> str:
+        """Return the address of whom the sender hands the packet to."""
+        if not self.nic:
+            return self.neighbour
+        subnet = layout.subnet(layout.nic(self.nic).subnet)
+        near = any(inside(self.packet.destination, cidr) for cidr in networks_of(subnet))
+        return self.packet.destination if near else gateway_of(subnet, self.packet.version)
+
     def fates(self, layout: Layout) -> Fates:
         """Ask the oracle."""
         if self.nic:

@@ -126,7 +126,7 @@ class Oracle:
         if packet.destination in self._own_addresses(vpc):
             if packet.protocol == "icmp":
                 return frozenset({Answered(packet.destination)})
-            return dropped(f"the router of {vpc.id} speaks ICMP only")
+            return self._to_itself(vpc, entered, packet, routers)
         floating, outer = None, vpc.connection(entered.id) is not None
         if outer:
             floating = self._floating(vpc, entered.id, address=packet.destination)
@@ -143,6 +143,25 @@ class Oracle:
                 continue
             found |= self._decided(vpc, entered, hop, packet, routers)
         return frozenset(found)
+
+    def _to_itself(self, vpc: Vpc, entered: Subnet, packet: Packet, routers: int) -> Fates:
+        """Say what becomes of a packet to the router that is no echo request: it has nobody to give it to.
+
+        At an address that guests are translated to it may have been an answer to one of them; one that is not has
+        been routed like any other by then, and a policy that reroutes may have caught it.
+        """
+        for connection in vpc.external_connections:
+            subnet = self.layout.subnet(connection.subnet)
+            own = packet.destination in (connection.ipv4_address, connection.ipv6_address)
+            if own and subnet.nat and self._translates(vpc, packet.version):
+                decision, service = decide(self.layout, vpc, packet, (entered.id, subnet.id))
+                if decision is Decision.REROUTE:
+                    return self._leave(vpc, Hop(self._subnet_with(vpc, service), service), packet, routers)
+        return dropped(f"the router of {vpc.id} speaks ICMP only")
+
+    def _translates(self, vpc: Vpc, version: int) -> bool:
+        """Has a VPC networks of this IP version, which its connections with NAT translate?"""
+        return any((":" in network) == (version == 6) for network in self._private_networks(vpc))
 
     def _decided(self, vpc: Vpc, entered: Subnet, hop: Hop, packet: Packet, routers: int) -> Fates:
         """Let the policies have their say on a routed packet, then send it on."""
@@ -173,11 +192,13 @@ class Oracle:
         return own - {""}
 
     def _is_private(self, vpc: Vpc, address: str) -> bool:
-        """Is an address one of a VPC's own: of its subnets, or routed into it by a VPC inside it?"""
+        return any(inside(address, network) for network in self._private_networks(vpc))
+
+    def _private_networks(self, vpc: Vpc) -> list[str]:
+        """List what a VPC translates: the networks of its subnets, and what is routed to the VPCs inside it."""
         inner = (subnet for subnet in self.layout.subnets if subnet.vpc == vpc.id)
         own = [cidr for subnet in inner for cidr in networks_of(subnet)]
-        own += [prefix for prefix, _ in self._spoke_prefixes(vpc)]
-        return any(inside(address, cidr) for cidr in own)
+        return own + [prefix for prefix, _ in self._spoke_prefixes(vpc)]
 
     def _spoke_prefixes(self, hub: Vpc) -> Iterator[tuple[str, Hop]]:
         """Yield what the VPCs inside a transit VPC have routed to them, and how."""

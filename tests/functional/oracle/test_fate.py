@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.functional.oracle.conftest import Plane
 from tests.oracle.layouts import Made, layouts
 from tests.oracle.probes import Prober
+from tests.oracle.show import shown
 
 LAYOUTS = int(os.environ.get("NETCTL_ORACLE_LAYOUTS", "25"))
 PROBES = int(os.environ.get("NETCTL_ORACLE_PROBES", "25"))
@@ -28,5 +29,5 @@ def test_every_packet_meets_the_fate_that_the_oracle_says(plane: Plane, made: Ma
             fates, said = trace.fates(probe)
             if fates != (wanted := probe.fates(layout)):
                 note(f"{probe}\noracle: {sorted(map(str, wanted))}\ntrace: {sorted(map(str, fates))}\n{said}")
-                note("\n".join(map(str, layout.intents)))
+                note(shown(layout))
             assert fates == wanted

@@ -21,7 +21,7 @@ from netctl.loop import wait_until
 from netctl.model.subnet import Subnet, SubnetKind
 from tests.oracle.neighbours import Neighbours, outside_mac
 from tests.oracle.probes import Probe
-from tests.oracle.words import Answered, Delivered, Dropped, Fate, Layout, SentOut, gateway_of, inside
+from tests.oracle.words import Answered, Delivered, Dropped, Fate, Layout, SentOut, inside
 from tests.servers import OvsdbServer, run
 
 # Blocks whose packets are not the one that is traced.
@@ -101,23 +101,18 @@ class Trace:
         return Delivered(nic.id, source, destination)
 
     def _microflow(self, probe: Probe) -> tuple[str, str]:
-        packet, neighbours = probe.packet, Neighbours(self.layout)
+        packet = probe.packet
         if probe.nic:
             nic = self.layout.nic(probe.nic)
             subnet = self.layout.subnet(nic.subnet)
-            near = any(
-                config is not None and inside(packet.destination, config.cidr)
-                for config in (subnet.ipv4, subnet.ipv6)
-            )
-            neighbour = packet.destination if near else gateway_of(subnet, packet.version)
             port, mac = str(nic.meta.uid), nic.mac_address
         else:
-            subnet, neighbour = self.layout.subnet(probe.subnet), probe.neighbour
+            subnet = self.layout.subnet(probe.subnet)
             port, mac = localnet(subnet), outside_mac(packet.source)
         terms = [
             f'inport=="{port}"',
             f"eth.src=={mac}",
-            f"eth.dst=={neighbours.mac_of(subnet, neighbour)}",
+            f"eth.dst=={Neighbours(self.layout).mac_of(subnet, probe.first_hop(self.layout))}",
             f"ip.ttl=={_TTL}",
             f"ip{packet.version}.src=={packet.source}",
             f"ip{packet.version}.dst=={packet.destination}",
