@@ -112,22 +112,12 @@ def _describe(snapshot: Snapshot, exit: Exit, seen: Seen, observed: Observed) ->
         for position, host in enumerate(observed.preferred(exit.connection.gateways))
     )
     active = seen.holders.get(gateway_binding(exit), "")
-    reason = _why(hosts, active, seen.problem)
-    if active and (behind := _stays_behind(exit.connection.gateways, hosts, active)):
-        reason += f"; {', '.join(behind)} failed before and stays behind until the others fail"
+    reason = _why(exit.connection.gateways, hosts, active, seen.problem)
     return GatewayEntry(exit=exit, hosts=hosts, active_host=active, reason=reason)
 
 
-def _stays_behind(asked: tuple[HostId, ...], hosts: tuple[GatewayHost, ...], active: str) -> list[str]:
-    """Name the living hosts that were asked for before the active one, and come after it since they failed."""
-    order, wanted = [str(host.host) for host in hosts], [str(host) for host in asked]
-    if active not in wanted or active not in order:
-        return []
-    after = {host.host for host in hosts[order.index(active) + 1 :] if host.alive}
-    return [resource_name((Kind.HOST, host)) for host in asked[: wanted.index(active)] if host in after]
-
-
-def _why(hosts: tuple[GatewayHost, ...], active: str, problem: str) -> str:
+def _why(asked: tuple[HostId, ...], hosts: tuple[GatewayHost, ...], active: str, problem: str) -> str:
+    """Say why `active` is the gateway: `asked` is the order asked for, `hosts` the one in force."""
     if not hosts:
         return "needs none: packets cross to the transit VPC on the host where they are"
     if problem:
@@ -135,13 +125,20 @@ def _why(hosts: tuple[GatewayHost, ...], active: str, problem: str) -> str:
     if not active:
         alive = [resource_name((Kind.HOST, host.host)) for host in hosts if host.alive]
         return f"{alive[0]} has not taken it yet" if alive else "none of the hosts is alive"
-    position = next((i for i, host in enumerate(hosts) if host.host == active), None)
-    if position is None:
+    order = [str(host.host) for host in hosts]
+    if active not in order:
         return "is not to be the gateway any more; OVN has not moved it yet"
-    if position == 0:
-        return "the most preferred" if len(hosts) > 1 else "the only host"
-    better = ((resource_name((Kind.HOST, host.host)), host.trouble) for host in hosts[:position])
-    return "; ".join(
-        f"{name} is preferred, and {trouble or 'alive: OVN has not moved back yet'}"
-        for name, trouble in better
-    )
+    place = order.index(active)
+    before = {*order[:place], *(host for host in asked if asked.index(host) < asked.index(HostId(active)))}
+    told = [_why_not(host, hosts.index(host) < place) for host in hosts if host.host in before]
+    return "; ".join(told) or ("the most preferred" if len(hosts) > 1 else "the only host")
+
+
+def _why_not(host: GatewayHost, is_before: bool) -> str:
+    """Say why a preferred host is not the gateway; `is_before`: OVN too is to prefer it to the one that is."""
+    name = resource_name((Kind.HOST, host.host))
+    if host.trouble:
+        return f"{name} is preferred, and {host.trouble}"
+    if is_before:
+        return f"{name} is preferred, and alive: OVN has not moved back yet"
+    return f"{name} failed before and stays behind until the others fail"

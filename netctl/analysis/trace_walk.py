@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from netctl.analysis.gateways import gateway_binding
-from netctl.analysis.policies import describe_action
 from netctl.analysis.routes import list_routes
 from netctl.analysis.trace_text import Pipeline, Stage
 from netctl.compiler import identity, priority
@@ -20,7 +19,7 @@ from netctl.compiler.exits import Exit, exits_of
 from netctl.compiler.observed import Observed
 from netctl.model.keys import Key, Kind, resource_name
 from netctl.model.nic import Nic
-from netctl.model.routing_policy import PRIORITY_MAX, PRIORITY_MIN, RoutingPolicy
+from netctl.model.routing_policy import PRIORITY_MAX, PRIORITY_MIN, PolicyAction, RoutingPolicy
 from netctl.model.snapshot import Snapshot
 from netctl.model.subnet import Subnet
 from netctl.model.vpc import Vpc
@@ -300,10 +299,12 @@ def _apply_policy(walk: Walk, vpc: Vpc, stage: Stage) -> None:
     if policy is None:
         return
     key = (Kind.ROUTING_POLICY, policy.id)
+    # Without its service a rerouting policy does what its fallback says.
+    fallen = ": its service does not work" if policy.action is PolicyAction.REROUTE and hop is None else ""
     if stage.drops:
-        walk.drop(f"{resource_name(key)} denies it", key)
+        walk.drop(f"{resource_name(key)} denies it{fallen}", key)
         return
-    told = f"reroutes it to {hop[1]}" if hop is not None else f"says {describe_action(policy)}"
+    told = f"reroutes it to {hop[1]}" if hop is not None else f"permits it{fallen}"
     walk.step("policy", f"{resource_name(key)} {told}", key)
 
 

@@ -139,7 +139,7 @@ def _print_section(title: str, lines: list[tuple[str, str]]) -> None:
     print(title)
     width = max(len(label) for label, _ in lines)
     for label, text in lines:
-        print(f"  {label:<{width}}  {text}" if width else f"  {text}")
+        print((f"  {label:<{width}}  {text}" if width else f"  {text}").rstrip())
 
 
 def _time(resource: Any, field: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
 
 import structlog
 
@@ -11,7 +10,7 @@ from netctl.analysis.gateways import Heard, Seen, gateway_binding
 from netctl.analysis.router import explain_router
 from netctl.compiler.exits import exits_of
 from netctl.errors import NotFound, Unavailable
-from netctl.model.keys import HostId, Kind, RoutingPolicyId, Uid, VpcId, check_id
+from netctl.model.keys import HostId, Kind, RoutingPolicyId, VpcId, check_id
 from netctl.model.routing_policy import RoutingPolicy
 from netctl.model.snapshot import Snapshot
 from netctl.model.vpc import Vpc
@@ -19,7 +18,7 @@ from netctl.server.agents import AgentService
 from netctl.server.convert import parse_name
 from netctl.server.convert_explain import hits_to_proto, router_to_proto
 from netctl.server.edge import Context
-from netctl.server.hits import NO_SOUTHBOUND, PolicyHits
+from netctl.server.hits import NO_SOUTHBOUND, Looked, PolicyHits
 from netctl.server.ports import Ports
 from netctl.server.trace import trace
 from netctl.server.writes import actor_of
@@ -51,10 +50,15 @@ class ExplainService(explain_pb2_grpc.ExplainServiceServicer):
         if vpc is None:
             raise NotFound(f"vpcs/{id} does not exist", field="name")
         seen = await self._see(snapshot, vpc)
-        installed = None if seen.problem else await self._count(vpc)
+        looked = None if seen.problem else await self._count(vpc)
+        installed = looked.installed if looked is not None else None
         router = explain_router(snapshot, vpc, self._observed(), seen, installed)
         tallies = [self._hits.tally(entry.policy.meta.uid) for entry in router.policies]
-        return router_to_proto(router, tallies)
+        answer = router_to_proto(router, tallies)
+        if looked is not None and looked.missing:
+            silent = " and ".join(f"hosts/{host}" for host in looked.missing)
+            answer.problems.append(f"hits of policies are as of before on {silent}: no answer")
+        return answer
 
     async def GetRoutingPolicyHits(
         self, request: pb.GetRoutingPolicyHitsRequest, context: Context
@@ -88,10 +92,10 @@ class ExplainService(explain_pb2_grpc.ExplainServiceServicer):
             raise NotFound(f"routingPolicies/{id} does not exist", field="name")
         return found
 
-    async def _count(self, vpc: Vpc) -> Collection[Uid] | None:
-        """Count anew; return which policies northd has, None when it cannot be known."""
+    async def _count(self, vpc: Vpc) -> Looked | None:
+        """Count anew; None when it cannot be."""
         try:
-            return (await self._hits.look([vpc.id])).installed
+            return await self._hits.look([vpc.id])
         except Unavailable as error:
             log.info("hits are not counted now", vpc=vpc.id, error=error.message)
             return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -37,7 +37,7 @@ NO_SOUTHBOUND = "this controller was started without a southbound database; give
 class Looked:
     """What a look found: hosts that did not answer, sorted, and the policies that northd has."""
 
-    missing: Sequence[HostId]
+    missing: tuple[HostId, ...]
     installed: frozenset[Uid]
 
 
@@ -76,6 +76,8 @@ class PolicyHits:
     async def _look(self, vpcs: Collection[VpcId]) -> Looked:
         snapshot = self._intents.snapshot()
         asked = await self._find_flows(snapshot, vpcs)
+        if not asked:
+            return Looked((), frozenset())
         hosts = sorted(HostId(id) for id in snapshot.table(Kind.HOST))
         answers = await asyncio.gather(*(self._ask(host, asked) for host in hosts))
         missing = []
@@ -85,7 +87,7 @@ class PolicyHits:
             else:
                 self._book.take(host, asked, counts)
         await self._save()
-        return Looked(missing, frozenset(asked.values()))
+        return Looked(tuple(missing), frozenset(asked.values()))
 
     async def _ask(self, host: HostId, asked: Mapping[FlowKey, Uid]) -> Mapping[FlowKey, Hits] | None:
         try:

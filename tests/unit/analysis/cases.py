@@ -10,13 +10,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from netctl.analysis.probe import Probe
-from tests.explained import inner, nic, snapshot_of
+from netctl.model.routing_policy import PolicyAction, PortRange, Protocol
+from tests.explained import inner, nic, policy, snapshot_of
 from tests.intents import uid_of
 
 SNAPSHOT = snapshot_of(
     replace(nic("w3", "web", "10.0.1.13", "h1"), connected=False),
     nic("n4", "db", "10.0.2.77", ""),
     inner("sweb6", "spoke", 8, cidr="10.9.1.0/24", six="fd00:9::/64"),
+    policy(
+        "let-http",
+        100,
+        PolicyAction.PERMIT,
+        protocol=Protocol.TCP,
+        destination_ports=(PortRange(first=8080, last=8080),),
+    ),
     nic("w6", "sweb6", "10.9.1.11", "h1", six="fd00:9::11"),
 )
 # (VPC, external subnet, address, MAC address): what OVN has learned where a case has `neighbours`.
@@ -85,6 +93,17 @@ CASES = {
         verdict="dropped",
         text="routingPolicies/deny-ssh denies it",
         steps=("nic h1 w1", "subnet h1 web", "route h1 db", "drop h1 deny-ssh"),
+    ),
+    "permitted": Case(
+        nic="w1",
+        probe=to("10.0.2.11", 8080),
+        neighbours=False,
+        verdict="delivered",
+        text="reaches nics/d1 on hosts/h2",
+        steps=(
+            *("nic h1 w1", "subnet h1 web", "route h1 db", "policy h1 let-http"),
+            *("subnet h1 db", "tunnel h1 -", "nic h2 d1"),
+        ),
     ),
     "routed": Case(
         nic="w1",

@@ -263,3 +263,17 @@ def test_both_the_spokes_and_the_hubs_route_to_one_prefix_is_a_problem() -> None
 def test_uids_are_those_of_the_rows() -> None:
     (ext, _) = exits_of(snapshot_of(), BLUE)
     assert gateway_binding(ext) == f"cr-lrp-{uid_of('blue')}-{uid_of('ext')}"
+
+
+def test_a_gateway_that_failed_and_is_back_stays_behind() -> None:
+    snapshot = snapshot_of()
+    fallen = Observed(fallen=(H1,))
+    ext = explain(snapshot, observed=fallen, told=seen(snapshot, ext="h2", corp="h2")).gateways[0]
+    assert [h.host for h in ext.hosts] == ["h2", "h1"]
+    assert ext.reason == "hosts/h1 failed before and stays behind until the others fail"
+    down = TunnelReport(remote_ip="192.0.2.1", up=False, bfd=True)
+    hosts = {H1: Heard(), H2: report(H2, down)}
+    ext = explain(snapshot, observed=fallen, told=seen(snapshot, hosts=hosts, ext="h2", corp="h2")).gateways[
+        0
+    ]
+    assert ext.reason == "hosts/h1 is preferred, and no host hears it by BFD"

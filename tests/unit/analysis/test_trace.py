@@ -13,6 +13,7 @@ from netctl.analysis.trace import trace_packet
 from netctl.analysis.trace_text import parse_trace
 from netctl.analysis.trace_walk import Walk, World, find_policy
 from netctl.compiler import priority
+from netctl.compiler.identity import router_uuid
 from netctl.compiler.observed import NOTHING_OBSERVED
 from netctl.errors import InvalidIntent
 from netctl.model.keys import NicId
@@ -154,3 +155,31 @@ def test_rows_of_both_directions_are_their_policy() -> None:
     assert find_policy(SNAPSHOT, BLUE, priority.policy_back(THROUGH_FW.priority)) == THROUGH_FW
     assert find_policy(SNAPSHOT, BLUE, priority.POLICY_GUARD) is None
     assert find_policy(SNAPSHOT, BLUE, priority.policy_forth(77)) is None
+
+
+def policy_stage(number: int, action: str) -> str:
+    """As ovn-trace tells of blue's policies."""
+    return f"""ingress(dp="{router_uuid(uid_of("blue"))}", inport="x")
+    15. lr_in_policy (northd.c:9526): ip4, priority {number}, uuid 96f048cb
+        {action}
+    """
+
+
+@pytest.mark.parametrize(
+    ("number", "action", "told"),
+    [
+        (
+            priority.POLICY_GUARD,
+            "drop;",
+            "private addresses of vpcs/blue are not reached from outside: NAT hides them",
+        ),
+        (601, "drop;", "routingPolicies/deny-ssh denies it"),
+        (401, "drop;", "routingPolicies/through-fw denies it: its service does not work"),
+        (400, "reg8[0..15] = 0;", "routingPolicies/through-fw permits it: its service does not work"),
+        (201, "reg8[0..15] = 0;", "routingPolicies/let-http permits it"),
+        (401, "reg0 = 10.0.2.9;", "routingPolicies/through-fw reroutes it to 10.0.2.9"),
+    ],
+)
+def test_what_a_policy_did(number: int, action: str, told: str) -> None:
+    walk, _ = trace_packet(WORLD, sender("w1"), to("10.0.2.11"), lambda packet: policy_stage(number, action))
+    assert walk.steps[1].text == told
