@@ -7,11 +7,12 @@ by its own object, as every client must.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from bench.ports import RawClient
 from netctl.nb.rows import ID_KEY, KIND_KEY
@@ -70,6 +71,19 @@ def record(path: str) -> list[Object]:
     return sorted(objects.values(), key=lambda object: (_order(object, inside), object.kind, object.id))
 
 
+def count(path: str) -> int:
+    """Count all rows on the server at `path`, netctl's or not."""
+    with RawClient(path) as client:
+        return sum(
+            len(
+                client.transact([{"op": "select", "table": table, "where": [], "columns": ["_uuid"]}])[0][
+                    "rows"
+                ]
+            )
+            for table in TABLES
+        )
+
+
 def operations_of(objects: Iterable[Object]) -> list[Any]:
     """Return objects as hand-made operations: rows, then one mutation for each set."""
     operations: list[Any] = []
@@ -88,7 +102,7 @@ def operations_of(objects: Iterable[Object]) -> list[Any]:
 
 def save(objects: Sequence[Object], path: Path) -> None:
     """Write objects to a file."""
-    path.write_text(json.dumps([asdict(object) for object in objects]))
+    path.write_bytes(orjson.dumps(objects))
 
 
 def load(path: Path) -> list[Object]:
@@ -100,7 +114,7 @@ def load(path: Path) -> list[Object]:
             [(table, uuid, columns) for table, uuid, columns in fields["rows"]],
             [(table, parent, column, member) for table, parent, column, member in fields["members"]],
         )
-        for fields in json.loads(path.read_text())
+        for fields in orjson.loads(path.read_bytes())
     ]
 
 

@@ -27,7 +27,6 @@ from bench.vpc_layout import HOPS
 from netctl.bulk import without_collector
 
 RAW = "raw JSON-RPC, a VPC a transaction"
-RAW_WHOLE = "raw JSON-RPC, one transaction"
 PEER = "ovsdbapp, one transaction per object"
 ROUTER, DESTINATION = "foreign", "0.0.0.0/0"
 
@@ -164,7 +163,6 @@ def _plain(value: Any) -> Any:
 
 _WAYS: dict[str, Callable[[Sequence[Object], str], tuple[float, float]]] = {
     RAW: lambda objects, remote: _raw(_by_vpc(objects), remote),
-    RAW_WHOLE: lambda objects, remote: _raw([objects], remote),
     PEER: _ovsdbapp,
 }
 _ACTIONS: dict[str, Callable[..., list[float]]] = {"write": _write, "change": _change}

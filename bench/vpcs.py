@@ -1,7 +1,7 @@
 """VPCs with NAT, a route, a floating IP, two policies, 10 subnets of 10 NICs: made, compared, and changed in one place.
 
 `size` is how many VPCs. The limit and the peer write the very rows that netctl wrote, read back from its server: by
-hand a transaction a VPC or all in one, and through ovsdbapp one transaction for each object, as Neutron does. Counted:
+hand a transaction a VPC, and through ovsdbapp one transaction for each object, as Neutron does. Counted:
 that all end with as many rows; no transaction when there is nothing to do; one for one change.
 """
 
@@ -16,7 +16,8 @@ from bench.controllers import cpu_s, rss_mb, world
 from bench.figures import Figure, Target, WrongCount
 from bench.load import Work, run_load
 from bench.loaded import keep
-from bench.recorded import Object, record, save
+from bench.recorded import Object, count, record, save
+from netctl.bulk import without_collector
 from tests.servers import ovsdb_server
 
 CLIENTS = 4
@@ -53,23 +54,24 @@ def _create(size: int) -> tuple[list[Figure], Path]:
     with TemporaryDirectory(prefix="netctl-bench-") as text:
         directory = Path(text)
         figure, objects = _netctl(directory, size)
+        rows = sum(len(object.rows) for object in objects)
         file = directory / "recorded.json"
         save(objects, file)
-        ways = [vpc_peers.RAW, vpc_peers.RAW_WHOLE, *([vpc_peers.PEER] if size <= PEER_UPTO else [])]
-        figures = [figure, *(_peer(way, file, size, objects) for way in ways)]
+        del objects
+        ways = [vpc_peers.RAW, *([vpc_peers.PEER] if size <= PEER_UPTO else [])]
+        figures = [figure, *(_peer(way, file, size, rows) for way in ways)]
         return figures, keep(directory, f"vpcs-{size}")
 
 
 def _netctl(directory: Path, size: int) -> tuple[Figure, list[Object]]:
     with world(directory, ground=vpc_layout.ground) as here:
-        before = _rows(record(str(here.nb.socket)))
+        before = count(str(here.nb.socket))
         pid = here.controller.pid
         cpu = cpu_s(pid)
         outcome = run_load(Work(address=here.controller.address, count=size, clients=CLIENTS, vpcs=True))
         seconds = here.wait_ports(size * vpc_layout.PORTS) - outcome.began
         cpu = cpu_s(pid) - cpu
-        objects = record(str(here.nb.socket))
-        written = _rows(objects) - before
+        written = count(str(here.nb.socket)) - before
         figure = Figure(
             bench="vpcs",
             way=CREATE,
@@ -79,27 +81,24 @@ def _netctl(directory: Path, size: int) -> tuple[Figure, list[Object]]:
             cpu_us_each=cpu / written * 1e6,
             rss_mb=rss_mb(pid),
         )
-    return figure, objects
+        with without_collector(True):
+            return figure, record(str(here.nb.socket))
 
 
-def _peer(way: str, file: Path, size: int, objects: Sequence[Object]) -> Figure:
+def _peer(way: str, file: Path, size: int, rows: int) -> Figure:
     with (
         TemporaryDirectory(prefix="netctl-bench-") as directory,
         ovsdb_server(Path(directory), "nb") as server,
     ):
-        count, wall_s, cpu = vpc_peers.write(way, file, server.remote)
-        there = _rows(record(str(server.socket)))
-    if there != _rows(objects):
-        raise WrongCount(f"{way} left {there} rows, netctl {_rows(objects)}")
+        written, wall_s, cpu = vpc_peers.write(way, file, server.remote)
+        there = count(str(server.socket))
+    if there != rows:
+        raise WrongCount(f"{way} left {there} rows, netctl {rows}")
     return Figure(
         bench="vpcs",
         way=way,
         size=size,
-        rate_per_s=count / wall_s,
+        rate_per_s=written / wall_s,
         seconds=wall_s,
-        cpu_us_each=cpu / count * 1e6,
+        cpu_us_each=cpu / written * 1e6,
     )
-
-
-def _rows(objects: Sequence[Object]) -> int:
-    return sum(len(object.rows) for object in objects)

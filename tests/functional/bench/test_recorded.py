@@ -103,7 +103,7 @@ def test_an_object_holds_its_rows_and_adds_them_to_those_of_others(recorded: lis
     ]
 
 
-@pytest.mark.parametrize("way", [vpc_peers.RAW, vpc_peers.RAW_WHOLE, vpc_peers.PEER])
+@pytest.mark.parametrize("way", [vpc_peers.RAW, vpc_peers.PEER])
 def test_each_way_leaves_the_same_rows(recorded: list[Object], tmp_path: Path, way: str) -> None:
     file = tmp_path / "recorded.json"
     save(recorded, file)
