@@ -13,23 +13,26 @@ from netctl.model.keys import HostId
 from netctl.model.status import HostReport
 
 
-def find_down(tunnel_ips: dict[HostId, str], reports: Iterable[HostReport]) -> frozenset[HostId]:
-    """Return the hosts that BFD does not hear, by the last reports of connected agents."""
+def find_heard(
+    tunnel_ips: dict[HostId, str], reports: Iterable[HostReport]
+) -> tuple[frozenset[HostId], frozenset[HostId]]:
+    """Return the hosts that BFD hears and those that it does not, by the last reports of connected agents."""
     hears: dict[str, list[bool]] = {}
     for report in reports:
         for tunnel in report.tunnels:
             if tunnel.bfd:
                 hears.setdefault(tunnel.remote_ip, []).append(tunnel.bfd_up)
-    return frozenset(
-        host
-        for host, address in tunnel_ips.items()
-        if (heard := hears.get(address)) and heard.count(False) * 2 > len(heard)
-    )
+    watched = {host: hears[address] for host, address in tunnel_ips.items() if address in hears}
+    down = frozenset(host for host, heard in watched.items() if heard.count(False) * 2 > len(heard))
+    return frozenset(watched) - down, down
 
 
 def note_falls(
-    fallen: tuple[HostId, ...], before: frozenset[HostId], down: frozenset[HostId]
+    fallen: tuple[HostId, ...], up: frozenset[HostId], down: frozenset[HostId]
 ) -> tuple[HostId, ...]:
-    """Return the order of failures when hosts that were not down `before` are down now; the last one at the end."""
-    new = sorted(down - before)
+    """Return the order of failures when hosts that were `up` are down now; the last one at the end.
+
+    A session that was never up is only beginning: its host did not fail.
+    """
+    new = sorted(down & up)
     return (*(host for host in fallen if host not in new), *new)

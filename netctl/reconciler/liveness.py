@@ -31,7 +31,7 @@ from netctl.model.snapshot import Snapshot
 from netctl.model.status import HostReport
 from netctl.model.vpc import ExternalConnection, Vpc
 from netctl.nb.features import Features, dhcpv6_safe
-from netctl.reconciler.falls import find_down, note_falls
+from netctl.reconciler.falls import find_heard, note_falls
 from netctl.reconciler.reports import Heard
 
 Subject = tuple[VpcId, str]
@@ -83,7 +83,7 @@ class Liveness:
         self._clock = clock
         self._wake = wake
         self._opinions: dict[Subject, _Opinion] = {}
-        self._down: frozenset[HostId] = frozenset()
+        self._up: frozenset[HostId] = frozenset()  # heard by BFD since they fell last
         self._fallen: tuple[HostId, ...] = ()
         self._watched: frozenset[str] = frozenset()  # iface-ids of the NICs that routes and policies lead to
 
@@ -127,8 +127,9 @@ class Liveness:
     def _note_falls(self, witnesses: Witnesses) -> None:
         hosts = witnesses.hosts
         reports = [report for id in hosts if (report := self._heard(id).report) is not None]
-        down = find_down(witnesses.tunnel_ips, reports)
-        self._fallen, self._down = note_falls(self._fallen, self._down, down), down
+        up, down = find_heard(witnesses.tunnel_ips, reports)
+        self._fallen = note_falls(self._fallen, self._up, down)
+        self._up = (self._up | up) - down
 
     def _judge(self, opinion: _Opinion, evidence: Evidence, now: float) -> float:
         """Bring an opinion up to date; return after how long it will change if the evidence stays."""
