@@ -26,12 +26,13 @@ from tests.e2e.raw import Tapped, frame_socket, tapped
 from tests.e2e.site import Resource, Site
 from tests.oracle.layouts import Made
 from tests.oracle.neighbours import Neighbours, outside_mac
-from tests.oracle.probes import FAR, Probe
+from tests.oracle.probes import Probe
 from tests.oracle.wire import arp_request, is_arp_answer, parse, render
 from tests.oracle.words import Answered, Delivered, Fate, Layout, SentOut, gateway_of
 
 # Where containerlab/three-hosts.clab.yml has the external subnets of tests/oracle/layouts.py.
 INTERFACES = {"wan": "eth2.100", "lan": "eth2.101", "isp": "eth1.102"}
+IPV6_MISSING = "2001:db8:102::1"  # the file gives that VLAN IPv4 alone
 _QUIET = (
     "net.ipv4.ip_forward=0",
     "net.ipv6.conf.all.forwarding=0",
@@ -151,7 +152,14 @@ def town(here: Site, made: Made) -> Iterator[Town]:
         names.extend(resource_name(key_of(intent)) for intent in intents)
         return admitted
 
-    try:
+    def remove() -> None:
+        for guest in here.lab.guests():
+            here.lab.remove_guest(guest.name)
+        if names:
+            here.remove(*reversed(names))
+
+    with ExitStack() as stack:
+        stack.callback(remove)
         admitted = apply(early)
         stored = [_as_stored(*pair) for pair in zip(early, admitted, strict=True)]
         nics = [resource.nic for resource in admitted if resource.HasField("nic")]
@@ -160,20 +168,14 @@ def town(here: Site, made: Made) -> Iterator[Town]:
         for nic in nics:
             here.plug(nic, address=False)
             here.lab.exec(nic.name.partition("/")[2], ["sysctl", "-qw", _NO_ADDRESS])
-        _populate(town)
+        stack.enter_context(_populated(town))
         here.wait_programmed(*(nic.name for nic in nics))
         if late:  # what a route or policy leads to works from the start when it is there before
             apply(late)
         here.settle()
-        with ExitStack() as stack:
-            for place in (*town.guests.values(), *town.machines.values()):
-                town.taps[place] = stack.enter_context(tapped(*place))
-            yield town
-    finally:
-        for guest in here.lab.guests():
-            here.lab.remove_guest(guest.name)
-        if names:
-            here.remove(*reversed(names))
+        for place in (*town.guests.values(), *town.machines.values()):
+            town.taps[place] = stack.enter_context(tapped(*place))
+        yield town
 
 
 def _message(intent: Intent) -> Resource:
@@ -194,13 +196,21 @@ def _as_stored(intent: Intent, admitted: Resources) -> Intent:
     return intent
 
 
-def _populate(town: Town) -> None:
-    """Give the world outside the addresses that a layout may send to."""
+@contextmanager
+def _populated(town: Town) -> Iterator[None]:
+    """Give the world outside the addresses that a layout may send to, but those that it had anyway."""
+    given = []
     for name, (_, interface) in town.machines.items():
-        subnet: Subnet = town.layout.subnet(name)
+        subnet = town.layout.subnet(name)
+        own = {gateway_of(subnet, version) for version in (4, 6)} - {IPV6_MISSING}
         for address, mac in Neighbours(town.layout).everybody(subnet).items():
-            if mac == outside_mac(address) and address not in FAR:
-                option = ["nodad"] if ":" in address else []
-                length = 64 if ":" in address else 24
-                command = ["ip", "addr", "replace", f"{address}/{length}", "dev", interface, *option]
-                town.here.lab.exec("upstream", command)
+            if mac == outside_mac(address) and address not in own:
+                given.append([f"{address}/{64 if ':' in address else 24}", "dev", interface])
+    for place in given:
+        option = ["nodad"] if ":" in place[0] else []
+        town.here.lab.exec("upstream", ["ip", "addr", "add", *place, *option])
+    try:
+        yield
+    finally:
+        for place in given:
+            town.here.lab.exec("upstream", ["ip", "addr", "del", *place])
