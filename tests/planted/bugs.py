@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.planted import admission, cli, compiler, host, lab, machine, northbound, server, store
+from tests.planted import admission, cli, compiler, explain, host, lab, machine, northbound, server, store
 from tests.planted.bug import Bug
 
 __all__ = ["BUGS", "Bug"]
@@ -14,6 +14,7 @@ BUGS: tuple[Bug, ...] = (
     *compiler.BUGS,
     *host.BUGS,
     *server.BUGS,
+    *explain.BUGS,
     *cli.BUGS,
     *lab.BUGS,
     *machine.BUGS,
