@@ -14,8 +14,10 @@ from tests.functional.oracle.conftest import Plane
 from tests.oracle.layouts import Made, layouts
 from tests.oracle.probes import Prober
 from tests.oracle.show import shown
+from tests.oracle.showcase import showcase
 
 LAYOUTS = int(os.environ.get("NETCTL_ORACLE_LAYOUTS", "25"))
+SHOWN = 300
 PROBES = int(os.environ.get("NETCTL_ORACLE_PROBES", "25"))
 
 
@@ -31,3 +33,17 @@ def test_every_packet_meets_the_fate_that_the_oracle_says(plane: Plane, made: Ma
                 note(f"{probe}\noracle: {sorted(map(str, wanted))}\ntrace: {sorted(map(str, fates))}\n{said}")
                 note(shown(layout))
             assert fates == wanted
+
+
+def test_every_packet_of_the_showcase_meets_its_fate(plane: Plane) -> None:
+    made = showcase()
+    plane.install(made)
+    wrong = []
+    with plane.tracing(made) as trace:
+        for probe in Prober(made.layout, 0).draw(SHOWN):
+            fates, said = trace.fates(probe)
+            if fates != (wanted := probe.fates(made.layout)):
+                wrong.append(
+                    f"{probe}\noracle: {sorted(map(str, wanted))}\ntrace: {sorted(map(str, fates))}\n{said}"
+                )
+    assert not wrong, "\n".join(wrong)

@@ -59,9 +59,10 @@ class Trace:
         if "select:" in said:
             for choice in range(1, 9):
                 one = self._ask_choosing(datapath, flow, choice)
-                if "select:" in one and f"= {choice} {{" in one:
-                    found |= self.read(one, probe)
-                    said += one
+                if f"= {choice} {{" not in one:  # there are not so many
+                    break
+                found |= self.read(one, probe)
+                said += one
         return found, said
 
     def read(self, said: str, probe: Probe) -> frozenset[Fate]:
