@@ -40,3 +40,17 @@ def test_nonsense_ends_with_a_usage_text(value: str, capsys: pytest.CaptureFixtu
         parse_arguments(["--resync-s", value])
     assert ended.value.code == 2
     assert "--resync-s" in capsys.readouterr().err
+
+
+def test_bfd_is_left_as_ovn_has_it_unless_asked_for() -> None:
+    assert parse_arguments([]).ovn_options == {}
+    config = parse_arguments(["--bfd-min-rx-ms", "300", "--bfd-min-tx-ms", "250", "--bfd-multiplier", "3"])
+    assert config.ovn_options == {"bfd-min-rx": "300", "bfd-min-tx": "250", "bfd-mult": "3"}
+
+
+@pytest.mark.parametrize("value", ["fast", "0", "-1", "60001", "1.5"])
+def test_bfd_takes_numbers(value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse_arguments([f"--bfd-min-rx-ms={value}"])
+    assert ended.value.code == 2
+    assert "--bfd-min-rx-ms" in capsys.readouterr().err

@@ -57,7 +57,7 @@ def test_children_follow_their_parent() -> None:
         ({"connected": False}, "enabled", frozenset({False})),
         ({"port_security": False}, "port_security", frozenset()),
     ):
-        rows = rows_of(*WORLD, trunk(**change))  # type: ignore[arg-type]
+        rows = rows_of(*WORLD, trunk(**change))
         for port in (identity.port_uuid(N1), *(identity.child_uuid(N1, tag) for tag in (20, 30))):
             assert columns(rows, "Logical_Switch_Port", port)[column] == value
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from netctl.errors import Unsupported
-from netctl.nb.features import REQUIRED_COLUMNS, Features, check_supported, parse_version
+from netctl.nb.features import (
+    REQUIRED_COLUMNS,
+    WANTED_COLUMNS,
+    Features,
+    check_supported,
+    dhcpv6_safe,
+    parse_version,
+)
 
 
 def test_the_oldest_supported_passes() -> None:
@@ -33,3 +40,35 @@ def test_features_know_tables_and_columns() -> None:
     assert features.has("ACL", "action")
     assert not features.has("ACL", "tier")
     assert not features.has("Sample")
+
+
+def test_what_is_wanted_is_required_and_what_only_newer_ones_have() -> None:
+    assert WANTED_COLUMNS["NAT"] == REQUIRED_COLUMNS["NAT"] | {"gateway_port"}
+    check_supported(Features(schema_version="7.0.0", columns=WANTED_COLUMNS))
+
+
+@pytest.mark.parametrize(
+    ("northd", "safe"),
+    [
+        ("", False),
+        ("unknown", False),
+        ("23.03.1-20.27.0-70.6", False),
+        ("23.09.6", False),
+        ("24.03.7-20.33.0-72.6", False),
+        ("24.03.8-20.33.0-72.6", True),
+        ("24.09.3", False),
+        ("24.09.4", True),
+        ("25.03.2", False),
+        ("25.03.10", True),
+        ("25.09.2", False),
+        ("25.09.3", True),
+        ("26.03.0", False),
+        ("26.03.1", True),
+        ("26.03", False),
+        ("26.09.0", True),
+        ("27.03.0-21.1.0", True),
+    ],
+)
+def test_dhcpv6_is_asked_for_only_where_it_does_not_leak(northd: str, safe: bool) -> None:
+    """CVE-2026-5367; the releases are those of the advisory of 2026-04-20."""
+    assert dhcpv6_safe(Features(schema_version="7.0.0", northd_version=northd)) is safe
