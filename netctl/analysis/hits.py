@@ -64,7 +64,13 @@ class HitsBook:
         """Count from zero again; `missing` are the hosts that have just not answered."""
         self.tallies[policy] = Tally(clear_time_s=now_s, skipping=set(missing))
 
-    def forget(self, policies: Collection[Uid], hosts: Collection[HostId]) -> None:
-        """Keep these policies and hosts only: the others were removed."""
+    def forget(
+        self, policies: Collection[Uid], hosts: Collection[HostId], flows: Collection[FlowKey]
+    ) -> None:
+        """Keep these policies, hosts and flows only: the others were removed."""
         self.tallies = {uid: tally for uid, tally in self.tallies.items() if uid in policies}
-        self.seen = {host: seen for host, seen in self.seen.items() if host in hosts}
+        self.seen = {
+            host: {key: hits for key, hits in seen.items() if key in flows}
+            for host, seen in self.seen.items()
+            if host in hosts
+        }

@@ -35,10 +35,15 @@ NO_SOUTHBOUND = "this controller was started without a southbound database; give
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What a look found: hosts that did not answer, sorted, and the policies that northd has."""
+    """What a look found: hosts that did not answer, sorted, and the flows that northd has with their policies."""
 
     missing: tuple[HostId, ...]
-    installed: frozenset[Uid]
+    flows: Mapping[FlowKey, Uid]
+
+    @property
+    def installed(self) -> frozenset[Uid]:
+        """The policies that northd has."""
+        return frozenset(self.flows.values())
 
 
 class PolicyHits:
@@ -77,7 +82,7 @@ class PolicyHits:
         snapshot = self._intents.snapshot()
         asked = await self._find_flows(snapshot, vpcs)
         if not asked:
-            return Looked((), frozenset())
+            return Looked((), {})
         hosts = sorted(HostId(id) for id in snapshot.table(Kind.HOST))
         answers = await asyncio.gather(*(self._ask(host, asked) for host in hosts))
         missing = []
@@ -87,7 +92,7 @@ class PolicyHits:
             else:
                 self._book.take(host, asked, counts)
         await self._save()
-        return Looked(tuple(missing), frozenset(asked.values()))
+        return Looked(tuple(missing), asked)
 
     async def _ask(self, host: HostId, asked: Mapping[FlowKey, Uid]) -> Mapping[FlowKey, Hits] | None:
         try:
@@ -137,8 +142,11 @@ class PolicyHits:
         policies = snapshot.table(Kind.ROUTING_POLICY).values()
         uids = {policy.meta.uid for policy in policies}
         async with self._lock:
-            self._book.forget(uids, {HostId(id) for id in snapshot.table(Kind.HOST)})
             try:
-                await self._look({policy.vpc for policy in policies})
+                looked = await self._look({policy.vpc for policy in policies})
             except NetctlError as error:
                 log.info("hits of policies are not counted now", error=error.message)
+                return
+            hosts = {HostId(id) for id in snapshot.table(Kind.HOST)}
+            self._book.forget(uids, hosts, looked.flows)
+            await self._save()

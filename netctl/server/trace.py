@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from netctl.analysis.gateways import gateway_binding
 from netctl.analysis.probe import Probe
 from netctl.analysis.trace import trace_packet
-from netctl.analysis.trace_walk import World
+from netctl.analysis.trace_walk import DELIVERED, Walk, World
 from netctl.compiler.exits import exits_of
 from netctl.compiler.observed import Observed
 from netctl.errors import InvalidIntent, NotFound, SouthboundUnavailable, Unavailable, Unsupported
@@ -34,6 +34,7 @@ def trace(
     """Return the path of a packet; blocks for as long as ovn-trace takes. Errors say what cannot be traced."""
     nic = _find_nic(snapshot, "nic", request.nic)
     wanted = _parse_probe(snapshot, nic, request)
+    target = request.destination if request.destination.startswith(_NIC_PREFIX) else ""
     world = World(snapshot=snapshot, observed=observed, holders=_find_holders(snapshot, southbound))
     walk, raw = trace_packet(world, nic, wanted, lambda packet: run_ovn_trace(southbound.remote, packet))
     return pb.TraceResponse(
@@ -47,9 +48,20 @@ def trace(
             for step in walk.steps
         ],
         verdict=walk.verdict,
-        reason=walk.reason,
+        reason=walk.reason + _mistaken(walk, target),
         raw=raw,
     )
+
+
+def _mistaken(walk: Walk, target: str) -> str:
+    """Say that another NIC has the address of the one that was asked for: networks of VPCs may overlap."""
+    key = walk.steps[-1].key
+    if not target or walk.verdict != DELIVERED or key is None or resource_name(key) == target:
+        return ""
+    nic = walk.world.snapshot.nic(NicId(key[1])) if key[0] is Kind.NIC else None
+    if nic is None or walk.destination not in (nic.ipv4_address, nic.ipv6_address):
+        return ""
+    return f", which has that address here, and not {target}"
 
 
 def run_ovn_trace(remote: str, packet: str) -> str:

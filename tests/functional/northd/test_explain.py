@@ -113,6 +113,12 @@ def test_a_nic_is_a_destination(traced: Traced) -> None:
     assert "lr_in_policy" in path.raw
 
 
+def test_another_nic_with_the_same_address_is_told(traced: Traced) -> None:
+    path = traced.trace(pb.TraceRequest(nic="nics/w1", destination="nics/twin"))
+    assert path.verdict == "delivered"
+    assert path.reason == "reaches nics/w2 on hosts/h2, which has that address here, and not nics/twin"
+
+
 @pytest.mark.parametrize(
     ("asked", "error", "field"),
     [

@@ -137,6 +137,20 @@ async def test_counters_that_start_anew_do_not_make_the_sum_fall(explained: Expl
     assert (await explained.hits()).packets == 9
 
 
+async def test_counters_are_looked_at_though_nobody_asks(
+    explained: Explained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a flow counted before it was installed anew is lost otherwise."""
+    await explained.stop()
+    monkeypatch.setattr("netctl.server.hits.LOOK_S", 0.05)
+    await explained.start()
+    explained.h1.counters = {FORTH: (7, 700)}
+    for counters in ({FORTH: (7, 700)}, {FORTH: (1, 100)}):
+        explained.h1.counters, looks = counters, len(explained.h1.asked)
+        await until(lambda looks=looks: len(explained.h1.asked) >= looks + 2)  # type: ignore[misc]
+    assert (await explained.hits()).packets == 8
+
+
 async def test_cleared_is_zero_with_the_time(explained: Explained) -> None:
     explained.h1.counters = {FORTH: (7, 700)}
     await explained.clear()

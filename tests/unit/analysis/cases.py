@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from netctl.analysis.probe import Probe
 from netctl.model.routing_policy import PolicyAction, PortRange, Protocol
 from tests.explained import inner, nic, policy, snapshot_of
-from tests.intents import uid_of
+from tests.intents import uid_of, vlan
 
 SNAPSHOT = snapshot_of(
     replace(nic("w3", "web", "10.0.1.13", "h1"), connected=False),
@@ -25,6 +25,11 @@ SNAPSHOT = snapshot_of(
         protocol=Protocol.TCP,
         destination_ports=(PortRange(first=8080, last=8080),),
     ),
+    inner("apart", "spoke", 7, cidr="10.0.1.0/24"),
+    replace(nic("twin", "apart", "10.0.1.12", "h1"), mac_address="50:6b:8d:00:07:0c"),
+    vlan("v10"),
+    nic("l1", "v10", "10.0.10.5", "h1"),
+    nic("l2", "v10", "10.0.10.6", "h2"),
     nic("w6", "sweb6", "10.9.1.11", "h1", six="fd00:9::11"),
 )
 # (VPC, external subnet, address, MAC address): what OVN has learned where a case has `neighbours`.
@@ -104,6 +109,30 @@ CASES = {
             *("nic h1 w1", "subnet h1 web", "route h1 db", "policy h1 let-http"),
             *("subnet h1 db", "tunnel h1 -", "nic h2 d1"),
         ),
+    ),
+    "lan": Case(
+        nic="l1",
+        probe=to("10.0.10.6"),
+        neighbours=False,
+        verdict="delivered",
+        text="reaches nics/l2 on hosts/h2",
+        steps=("nic h1 l1", "subnet h1 v10", "uplink h1 v10", "nic h2 l2"),
+    ),
+    "lan-out": Case(
+        nic="l2",
+        probe=to("8.8.8.8"),
+        neighbours=False,
+        verdict="sent out",
+        text="leaves hosts/h2 by subnets/v10",
+        steps=("nic h2 l2", "uplink h2 v10"),
+    ),
+    "lan-stranger": Case(
+        nic="l1",
+        probe=to("10.0.10.99"),
+        neighbours=False,
+        verdict="sent out",
+        text="leaves hosts/h1 by subnets/v10",
+        steps=("nic h1 l1", "uplink h1 v10"),
     ),
     "routed": Case(
         nic="w1",

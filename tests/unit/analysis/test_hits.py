@@ -78,9 +78,10 @@ def test_who_was_removed_is_forgotten() -> None:
     book = HitsBook()
     book.take(H1, ASKED, {FORTH: Hits(7, 700)})
     book.take(H2, ASKED, {FORTH: Hits(7, 700)})
-    book.forget({ALLOW}, {H2})
+    book.take(H2, ASKED, {FORTH: Hits(7, 700), OTHER: Hits(1, 1)})
+    book.forget({ALLOW}, {H2}, {OTHER})
     assert set(book.tallies) <= {ALLOW}
-    assert set(book.seen) == {H2}
+    assert book.seen == {H2: {OTHER: Hits(1, 1)}}
 
 
 @given(st.lists(st.tuples(st.sampled_from((H1, H2)), st.none() | st.integers(0, 50)), max_size=30))
