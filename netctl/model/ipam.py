@@ -88,6 +88,11 @@ def allocate_address(draft: Draft, subnet: Subnet, config: IpConfig, *, field: s
     plan = plan_of(draft, subnet, config)
     scope = (Space.IPV4 if config.version == 4 else Space.IPV6, subnet.id)
     number = _allocate(draft, scope, plan.ranges, plan.start)
+    passed: set[int | None] = set()
+    while number is not None and _is_exposed(draft, subnet, address_text(config.version, number)):
+        passed.add(number)
+        number = _allocate(draft, scope, plan.ranges, plan.start)
+        number = None if number in passed else number
     if number is None:
         family = f"ipv{config.version}"
         users = "floating IPs" if subnet.kind is SubnetKind.EXTERNAL else "NICs"
@@ -97,6 +102,11 @@ def allocate_address(draft: Draft, subnet: Subnet, config: IpConfig, *, field: s
             field=field or f"{family}_address",
         )
     return address_text(config.version, number)
+
+
+def _is_exposed(draft: Draft, subnet: Subnet, text: str) -> bool:
+    """Tell whether an address has a floating IP: whoever got it by chance would be in the open."""
+    return bool(subnet.vpc) and draft.owner(((Space.FLOATING, subnet.vpc), text)) is not None
 
 
 def free_addresses(draft: Draft, subnet: Subnet, config: IpConfig, count: int) -> list[Range]:

@@ -68,6 +68,8 @@ class World:
             if kept.subnet == subnet.id and kept.ip_version == version:
                 free = {a for a in free if not any(_within(a, r) for r in kept.reserved)}
         taken = {address for id, address, _ in self.addresses() if id == subnet.id}
+        if subnet.vpc:
+            taken |= {x.private_address for x in self.floating_ips.values() if x.vpc == subnet.vpc}
         return {str(a) for a in free} - taken
 
     def _references(self, kind: str, id: str) -> Iterator[str]:

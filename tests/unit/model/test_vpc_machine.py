@@ -198,7 +198,7 @@ _guest = edits_of(st.one_of(nics, reservations), Kind.NIC, Kind.ADDRESS_RESERVAT
 _routing = edits_of(
     st.one_of(floatings, floatings, routes, policies), Kind.FLOATING_IP, Kind.ROUTE, Kind.ROUTING_POLICY
 )
-_all = st.one_of(infra_edits, _network, _guest, _guest, _routing, _routing)
+_all: st.SearchStrategy[Edit] = st.one_of(infra_edits, _network, _guest, _guest, _routing, _routing)
 
 
 # Hypothesis writes strategies out, which takes minutes with those above; a composite has but its name.
