@@ -24,6 +24,7 @@ from netctl.cli.options import (
     TextOption,
     TimeoutOption,
     WaitOption,
+    complete_flag,
     complete_name,
     session_of,
 )
@@ -186,7 +187,13 @@ _MUTATION: tuple[tuple[str, Any, Any], ...] = (
 
 
 def _annotate(flag: Flag) -> Any:
-    option = typer.Option(flag.option, metavar=flag.metavar, help=flag.help, show_default=False)
+    option = typer.Option(
+        flag.option,
+        metavar=flag.metavar,
+        help=flag.help,
+        show_default=False,
+        autocompletion=complete_flag(flag),
+    )
     return Annotated[list[str] | None, option] if flag.many else Annotated[str | None, option]
 
 

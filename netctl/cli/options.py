@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +14,8 @@ from netctl.cli.kinds import WORDS_AND_SHORTS
 
 if TYPE_CHECKING:
     from netctl.cli.client import Client
+    from netctl.cli.flag import Flag
+    from netctl.cli.kinds import Kind
 
 
 @dataclass
@@ -84,21 +87,50 @@ def complete_kind(incomplete: str) -> list[str]:
 
 def complete_name(context: typer.Context, incomplete: str) -> list[str]:
     """Complete the id of a resource of the kind on the command line, by asking the server; silent when it is away."""
-    from netctl.cli.api import list_all
-    from netctl.cli.failures import Failure
     from netctl.cli.kinds import find_kind
 
     kind = find_kind(context.params.get("kind") or context.info_name or "")
-    if kind is None:
-        return []
+    return [] if kind is None else [id_ for id_ in _read_ids(kind) if id_.startswith(incomplete)]
+
+
+def complete_flag(flag: Flag) -> Callable[[str], list[str]] | None:
+    """Return what completes a flag's value: the words of its placeholder, or ids of what it refers to."""
+    from netctl.cli.kinds import BY_COLLECTION, REFERENCES
+
+    field = flag.path.rpartition(".")[2]
+    collection = REFERENCES.get(field) or REFERENCES.get(_SHORT_FORMS_BEGIN_WITH.get(field, ""))
+    known = ["true", "false"] if flag.metavar == "BOOL" else flag.metavar.split("|")
+    words = [word for word in known if word.islower()]
+    if collection is None and not words:
+        return None
+
+    def complete(incomplete: str) -> list[str]:
+        ids = _read_ids(BY_COLLECTION[collection]) if collection is not None else []
+        return [text for text in (*words, *ids) if text.startswith(incomplete)]
+
+    return complete
+
+
+# Lists of small messages whose one-line form begins with, or may be, the id of another resource.
+_SHORT_FORMS_BEGIN_WITH = {
+    "external_connections": "external_subnet",
+    "next_hops": "external_subnet",
+    "uplinks": "virtual_switch",
+}
+
+
+def _read_ids(kind: Kind) -> list[str]:
+    """Ask the server for the ids of a kind; there are none when it is away."""
+    from netctl.cli.api import list_all
+    from netctl.cli.failures import Failure
+
     session = Session()
     try:
-        ids = [resource.name.partition("/")[2] for resource in list_all(session.client, kind)]
+        return [resource.name.partition("/")[2] for resource in list_all(session.client, kind)]
     except Failure:
         return []
     finally:
         session.close()
-    return [id_ for id_ in ids if id_.startswith(incomplete)]
 
 
 KindArgument = Annotated[

@@ -88,5 +88,7 @@ def _address(resource: Any) -> str:
     """Return what one looks for in a line about a NIC."""
     values = dict(flatten(resource))
     return " ".join(
-        f"{path.partition('_')[0]}={values[path]}" for path in ("ipv4_address", "address", "host") if values.get(path)
+        f"{path.partition('_')[0]}={values[path]}"
+        for path in ("ipv4_address", "address", "host")
+        if values.get(path)
     )

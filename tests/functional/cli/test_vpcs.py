@@ -270,11 +270,23 @@ def test_waiting_for_a_vpc_ends_with_its_reason(blue: Run, controller: Controlle
     assert blue("status", expect=1).out.count("vpcs/blue") == 1
 
 
-def test_names_are_completed(blue: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+COMPLETIONS = {
+    "netctl describe vpc ": ["blue"],
+    "netctl create fl": ["floatingip"],
+    "netctl create fip www --nic f": ["fw"],
+    "netctl create fip www --external-subnet ": ["app", "internet", "web"],
+    "netctl create vpc red --external-connection i": ["internet"],
+    "netctl create route r --next-hop int": ["internet"],
+    "netctl create subnet s --kind ": ["vlan", "overlay", "external"],
+    "netctl create rp p --source ": ["any", "external"],
+    "netctl update rp p --bidirectional ": ["true", "false"],
+    "netctl create ar a --count ": [],
+}
+
+
+def test_words_and_ids_are_completed(blue: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("_NETCTL_COMPLETE", "complete_bash")
-    monkeypatch.setenv("COMP_WORDS", "netctl describe vpc ")
-    monkeypatch.setenv("COMP_CWORD", "3")
-    assert "blue" in blue().out.split()
-    monkeypatch.setenv("COMP_WORDS", "netctl create fl")
-    monkeypatch.setenv("COMP_CWORD", "2")
-    assert "floatingip" in blue().out.split()
+    for line, offered in COMPLETIONS.items():
+        monkeypatch.setenv("COMP_WORDS", line)
+        monkeypatch.setenv("COMP_CWORD", str(line.count(" ")))
+        assert blue().out.split() == offered, line
