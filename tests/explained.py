@@ -1,10 +1,10 @@
 """The world that explanations are tested on: a VPC with two subnets and two ways out, and a transit VPC with a spoke.
 
-    blue: web 10.0.1.0/24 (w1 on h1, w2 on h2), db 10.0.2.0/24 (d1 on h2, fw on h1)
-          ext  203.0.113.0/24 with NAT on vs0, default route; gateways h1, h2
-          corp 172.16.0.0/24 without NAT on vs0, 172.20.0.0/16 behind 172.16.0.9; gateway h2
-    hub:  transit; hubext 192.0.2.0/24-like 198.51.100.0/24 inside, egress to ext
-    spoke: 10.9.0.0/24 (s1 on h1), connected to hubext, routable prefix 10.9.0.0/24
+blue: web 10.0.1.0/24 (w1 on h1, w2 on h2), db 10.0.2.0/24 (d1 on h2, fw on h1)
+      ext  203.0.113.0/24 with NAT on vs0, default route; gateways h1, h2
+      corp 172.16.0.0/24 without NAT on vs0, 172.20.0.0/16 behind 172.16.0.9; gateway h2
+hub:  transit; hubext 192.0.2.0/24-like 198.51.100.0/24 inside, egress to ext
+spoke: 10.9.0.0/24 (s1 on h1), connected to hubext, routable prefix 10.9.0.0/24
 """
 
 from __future__ import annotations
@@ -120,7 +120,11 @@ def route(name: str, destination: str, *hops: NextHop, vpc: str = "blue", priori
 def policy(name: str, priority: int, action: PolicyAction, **fields: object) -> RoutingPolicy:
     """Return a routing policy of blue."""
     made = RoutingPolicy(
-        id=RoutingPolicyId(name), meta=meta(name), vpc=VpcId("blue"), priority=priority, action=PolicyAction.PERMIT
+        id=RoutingPolicyId(name),
+        meta=meta(name),
+        vpc=VpcId("blue"),
+        priority=priority,
+        action=PolicyAction.PERMIT,
     )
     return replace(made, action=action, **fields)  # type: ignore[arg-type]
 
