@@ -136,6 +136,18 @@ def overlay(id: str = "app", cluster: str = "c1", **fields: Any) -> Subnet:
     return Subnet(id=SubnetId(id), kind=SubnetKind.OVERLAY, clusters=(ClusterId(cluster),), **fields)
 
 
+def over(*clusters: str, **fields: Any) -> Subnet:
+    """Make an overlay subnet that spans clusters."""
+    return replace(overlay(**fields), clusters=tuple(ClusterId(id) for id in clusters))
+
+
+def on(*switches: str, vlan_id: int = 10, **fields: Any) -> Subnet:
+    """Make a VLAN subnet of virtual switches."""
+    return replace(
+        vlan("web", vlan_id, **fields), virtual_switches=tuple(VirtualSwitchId(id) for id in switches)
+    )
+
+
 def nic(id: str = "n1", subnet: str = "app", **fields: Any) -> Nic:
     return Nic(id=NicId(id), subnet=SubnetId(subnet), **fields)
 
