@@ -7,13 +7,19 @@ from dataclasses import replace
 
 import pytest
 
+from netctl.compiler.compile import compile_rows
+from netctl.compiler.observed import Observed
+from netctl.loop import wait_until
 from netctl.model.intent import Intent
 from netctl.model.keys import SubnetId
 from netctl.model.nic import NicMode, TrunkVlan
+from netctl.model.route import Bfd
 from netctl.model.routing_policy import Endpoint, PolicyAction, PortRange, Protocol
+from netctl.model.subnet import Ipv6Mode
 from netctl.model.vpc import ExternalConnection
+from netctl.nb.diff import diff
 from tests.functional.northd.conftest import Plane
-from tests.intents import host, nic, uid_of, vlan
+from tests.intents import OWNER, host, infra, nic, snapshot, uid_of, vlan
 from tests.vpcs import (
     connection,
     external,
@@ -254,3 +260,53 @@ def test_a_guest_hears_of_its_router_by_advertisement(plane: Plane) -> None:
     (told,) = (line for line in flows.splitlines() if "put_nd_ra_opts" in line)
     for part in ('addr_mode = "slaac"', "mtu = 1442", "prefix = fd00:1::/64", f"slla = {mac_of('web')}"):
         assert part in told
+
+
+def test_an_ovn_that_may_answers_dhcpv6(plane: Plane) -> None:
+    """The rows alone: the reconciler would not ask this northd, which is too old for it."""
+    web = replace(routed("web", ipv6="fd00:1::/64"), ipv6_mode=Ipv6Mode.DHCPV6_STATEFUL)
+    blue = vpc("blue", dns_servers=("2001:db8::53",))
+    world = snapshot([*infra(), blue, web, replace(G1, ipv6_address="fd00:1::5")])
+    wanted = compile_rows(world, OWNER, Observed(dhcpv6=True))
+    cfg = plane.northbound.apply(diff(wanted, {}), epoch=1)
+    wait_until(lambda: plane.northbound.sb_cfg >= cfg, timeout_s=10, what="northd catches up")
+    flows = plane.sb.ctl("ovn-sbctl", "lflow-list", "web").splitlines()
+    (told,) = (line for line in flows if "put_dhcpv6_opts" in line)
+    for part in ("ia_addr = fd00:1::5", "dns_server = {2001:db8::53}", f"server_id = {mac_of('web')}"):
+        assert part in told
+    (mode,) = (
+        line for line in plane.sb.ctl("ovn-sbctl", "lflow-list", "blue").splitlines() if "addr_mode" in line
+    )
+    assert 'addr_mode = "dhcpv6_stateful"' in mode
+    plane.arrive(blue, web, replace(G1, ipv6_address="fd00:1::5"))
+    assert "put_dhcpv6_opts" not in plane.sb.ctl("ovn-sbctl", "lflow-list", "web")
+
+
+def test_packets_too_large_for_where_they_go_are_answered(plane: Plane) -> None:
+    small, db = external(mtu_bytes=1300), routed("db", third=2, mtu_bytes=1200)
+    plane.arrive(BLUE[0], small, routed("web"), db, G1)
+    checks = [
+        line
+        for line in plane.sb.ctl("ovn-sbctl", "lflow-list", "blue").splitlines()
+        if "lr_in_chk_pkt_len" in line
+    ]
+    for port, mtu_bytes in ((outer("blue"), 1300), (f"lrp-{uid_of('db')}", 1200)):
+        assert any(f'outport == "{port}"' in line and f"({mtu_bytes + 14})" in line for line in checks)
+    assert not any(f'"lrp-{uid_of("web")}"' in line for line in checks)
+
+
+def test_a_watched_route_has_a_session_on_its_gateway(plane: Plane) -> None:
+    plane.arrive(*BLUE[:-1], route(bfd=Bfd(min_rx_ms=300, min_tx_ms=300)))
+    session = plane.sb.ctl(
+        "ovn-sbctl", "--bare", "--columns=logical_port,dst_ip,min_rx", "list", "BFD"
+    ).split()
+    assert session == [outer("blue"), "203.0.100.1", "300"]
+
+
+def test_a_trunk_without_a_list_passes_every_tag(plane: Plane) -> None:
+    every = replace(nic("n1", "v0"), mode=NicMode.TRUNK, ipv4_address="10.0.0.5")
+    tagged = f'inport=="{uid_of("n1")}" && eth.src==50:6b:8d:00:00:05 && eth.dst=={PEER} && vlan.vid==7 && vlan.present'
+    plane.arrive(vlan("v0", 0), every)
+    assert f"localnet-{uid_of('v0')}-vs0" in plane.trace("v0", tagged)
+    plane.arrive(vlan("v0", 0), replace(every, mode=NicMode.ACCESS))
+    assert "localnet" not in plane.trace("v0", tagged)
