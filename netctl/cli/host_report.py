@@ -29,7 +29,9 @@ def describe_report(heard: infra_pb2.GetHostReportResponse) -> Lines:
     for link in report.links:
         state = f"{_up(link.up)}  mtu {link.mtu_bytes}" if link.present else "missing"
         lines.append(("link", f"{link.interface}  {state}"))
-    lines += [("tunnel", f"to {tunnel.remote_ip}  {_up(tunnel.up)}") for tunnel in report.tunnels]
+    for tunnel in report.tunnels:
+        bfd = f"  BFD {_up(tunnel.bfd_up)}" if tunnel.bfd else ""  # where one of the two is a gateway host
+        lines.append(("tunnel", f"to {tunnel.remote_ip}  {_up(tunnel.up)}{bfd}"))
     installed = sum(nic.ovn_installed for nic in report.nics)
     if report.nics:
         lines.append(("NICs", f"{installed} of {len(report.nics)} have their flows"))

@@ -23,7 +23,10 @@ def test_everything_that_is_up_or_down_is_shown() -> None:
             agent_pb2.LinkReport(interface="eth1", present=True, up=True, mtu_bytes=9000),
             agent_pb2.LinkReport(interface="eth2"),
         ],
-        tunnels=[agent_pb2.TunnelReport(remote_ip="192.0.2.12")],
+        tunnels=[
+            agent_pb2.TunnelReport(remote_ip="192.0.2.12"),
+            agent_pb2.TunnelReport(remote_ip="192.0.2.13", up=True, bfd=True),
+        ],
         nics=[agent_pb2.NicReport(ovn_installed=True), agent_pb2.NicReport()],
         problems=["eth2 is missing"],
     )
@@ -35,6 +38,7 @@ def test_everything_that_is_up_or_down_is_shown() -> None:
         ("link", "eth1  up  mtu 9000"),
         ("link", "eth2  missing"),
         ("tunnel", "to 192.0.2.12  down"),
+        ("tunnel", "to 192.0.2.13  up  BFD down"),
         ("NICs", "1 of 2 have their flows"),
         ("problem", "eth2 is missing"),
     ]
