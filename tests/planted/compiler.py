@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from tests.planted import vpcs
 from tests.planted.bug import Bug
 
 BUGS = (
+    *vpcs.BUGS,
     Bug(
         "VLAN 0 is tagged",
         "netctl/compiler/subnet.py",
@@ -14,21 +16,21 @@ BUGS = (
     ),
     Bug(
         "the gateway is the DHCP server",
-        "netctl/compiler/subnet.py",
+        "netctl/compiler/dhcp.py",
         '"server_id": dhcp.server_address,',
         '"server_id": ipv4.gateway,',
         "tests/unit/compiler",
     ),
     Bug(
         "DHCP does not tell the MTU",
-        "netctl/compiler/subnet.py",
+        "netctl/compiler/dhcp.py",
         '        "mtu": str(mtu_bytes),\n',
         "",
         "tests/unit/compiler",
     ),
     Bug(
         "static routes hide the default route",
-        "netctl/compiler/subnet.py",
+        "netctl/compiler/dhcp.py",
         '            routes.append(f"0.0.0.0/0,{ipv4.gateway}")',
         "            pass",
         "tests/unit/compiler",
@@ -57,22 +59,22 @@ BUGS = (
     Bug(
         "port security forgets IPv6",
         "netctl/compiler/nic.py",
-        "(nic.mac_address, nic.ipv4_address, nic.ipv6_address) if part)",
-        "(nic.mac_address, nic.ipv4_address) if part)",
+        "(nic.mac_address, place.ipv4_address, place.ipv6_address) if part)",
+        "(nic.mac_address, place.ipv4_address) if part)",
         "tests/unit/compiler",
     ),
     Bug(
         "a NIC without an address is offered one",
         "netctl/compiler/nic.py",
-        "leased = bool(nic.ipv4_address) and serves_dhcp(subnet)",
+        "leased = bool(place.ipv4_address) and serves_dhcp(subnet)",
         "leased = serves_dhcp(subnet)",
         "tests/unit/compiler",
     ),
     Bug(
         "a changed subnet leaves its NICs' rows",
-        "netctl/compiler/compile.py",
-        "        for nic in snapshot.nics_of_subnet(SubnetId(key[1])):",
-        "        for nic in ():",
+        "netctl/compiler/dependents.py",
+        "    for nic in snapshot.nics_of_subnet(SubnetId(subnet.id)):\n        yield Kind.NIC",
+        "    for nic in ():\n        yield Kind.NIC",
         "tests/unit/reconciler/test_desired.py",
     ),
     Bug(

@@ -102,8 +102,8 @@ PASSES = (
     Bug(
         "rows of a removed intent stay",
         "netctl/reconciler/desired.py",
-        "                touched.add(gone)\n",
-        "",
+        "        return touched | old.keys()",
+        "        return touched",
         "tests/unit/reconciler/test_desired.py",
     ),
     Bug(
