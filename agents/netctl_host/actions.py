@@ -73,9 +73,10 @@ class SetInternalMtu:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetChassis:
-    """Set keys of Open_vSwitch.external_ids; a value of "" removes the key. Keys that are not named stay."""
+    """Set keys of the Open_vSwitch record's columns; a value of "" removes the key. Keys that are not named stay."""
 
-    external_ids: tuple[tuple[str, str], ...]
+    external_ids: tuple[tuple[str, str], ...] = ()
+    other_config: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

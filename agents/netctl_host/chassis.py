@@ -1,7 +1,7 @@
-"""The host's settings for ovn-controller: assignment and Open_vSwitch.external_ids -> the keys to set. Pure.
+"""The host's settings for ovn-controller and ovs-vswitchd: assignment and the Open_vSwitch record -> keys to set. Pure.
 
-Every key here is ours, except `ovn-bridge-mappings`: one key holds the mappings of everybody, so we note the physnets
-that are ours in a key of our own, and leave the other entries alone.
+Every key of external_ids here is ours, except `ovn-bridge-mappings`: one key holds the mappings of everybody, so we
+note the physnets that are ours in a key of our own, and leave the other entries alone.
 """
 
 from __future__ import annotations
@@ -15,6 +15,13 @@ from netctl_host.state import HostState
 
 MAPPINGS_KEY = "ovn-bridge-mappings"
 PHYSNETS_KEY = "netctl:physnets"
+# Open_vSwitch.other_config, where the operator has not set the key.
+SWITCH = {
+    # Milliseconds between looks at the flows in use, at most; default 500, least 100 (ovs-vswitchd.conf.db(5)).
+    # An uplink bridge learns from packets of a flow in use only then: one that becomes a gateway took the router's MAC
+    # address for one on the wire that long, and dropped what came in for it.
+    "max-revalidator": "100",
+}
 
 
 def plan_chassis(
@@ -34,8 +41,9 @@ def plan_chassis(
         PHYSNETS_KEY: ",".join(sorted(uplink.physnet for uplink in assignment.uplink_bridges)),
     }
     differing = tuple((key, value) for key, value in sorted(wanted.items()) if there.get(key, "") != value)
-    if differing:
-        yield SetChassis(external_ids=differing)
+    missing = tuple((key, value) for key, value in SWITCH.items() if key not in state.switch.other_config)
+    if differing or missing:
+        yield SetChassis(external_ids=differing, other_config=missing)
 
 
 def _known(chassis: Chassis) -> dict[str, str]:

@@ -26,7 +26,7 @@ from netctl_host.state import OpenVSwitchState
 
 # Without the statistics, which ovs-vswitchd writes every 5 s, an idle host does not wake us.
 COLUMNS = {
-    "Open_vSwitch": ("bridges", "external_ids"),
+    "Open_vSwitch": ("bridges", "external_ids", "other_config"),
     "Bridge": ("name", "datapath_type", "fail_mode", "external_ids", "ports"),
     "Port": ("name", "interfaces", "bond_mode", "other_config", "bond_active_slave", "external_ids"),
     "Interface": (

@@ -33,6 +33,7 @@ def parse_state(tables: Tables) -> OpenVSwitchState:
     root = find_root(tables)
     return OpenVSwitchState(
         external_ids=dict(root.external_ids) if root else {},
+        other_config=dict(root.other_config) if root else {},
         bridges={row.name: _parse_bridge(row) for row in tables["Bridge"].rows.values()},
         interfaces={row.name: _parse_interface(row) for row in tables["Interface"].rows.values()},
     )
@@ -112,6 +113,7 @@ def _apply(action: SwitchAction, rows: _Rows) -> None:
             _named(rows.interfaces, name).mtu_request = action.mtu_bytes
         case SetChassis():
             _set_keys(rows.root, "external_ids", action.external_ids)
+            _set_keys(rows.root, "other_config", action.other_config)
         case PlugTap():
             _plug_tap(action, rows)
         case _:

@@ -64,6 +64,7 @@ class OpenVSwitchState:
     """What the local Open_vSwitch database holds."""
 
     external_ids: Mapping[str, str] = field(default_factory=dict)
+    other_config: Mapping[str, str] = field(default_factory=dict)
     bridges: Mapping[str, Bridge] = field(default_factory=dict)
     interfaces: Mapping[str, Interface] = field(default_factory=dict)
 

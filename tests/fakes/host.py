@@ -48,6 +48,7 @@ class FakeHost:
 
     def __init__(self, state: HostState) -> None:
         self._external_ids = dict(state.switch.external_ids)
+        self._other_config = dict(state.switch.other_config)
         self._bridges = dict(state.switch.bridges)
         self._interfaces = dict(state.switch.interfaces)
         self._links = {name: Link(name=name) for name in state.switch.bridges} | dict(state.links)
@@ -77,6 +78,7 @@ class FakeHost:
         """Return everything the host has."""
         switch = OpenVSwitchState(
             external_ids=dict(self._external_ids),
+            other_config=dict(self._other_config),
             bridges=dict(self._bridges),
             interfaces={name: self._switched(interface) for name, interface in self._interfaces.items()},
         )
@@ -126,8 +128,9 @@ class FakeHost:
             case SetInternalMtu(bridge=name, mtu_bytes=mtu_bytes):
                 self._interfaces[name] = replace(self._interfaces[name], mtu_request=mtu_bytes)
                 self._links[name] = replace(self._links[name], mtu_bytes=mtu_bytes)
-            case SetChassis(external_ids=external_ids):
+            case SetChassis(external_ids=external_ids, other_config=other_config):
                 self._external_ids = _without_empty({**self._external_ids, **dict(external_ids)})
+                self._other_config = _without_empty({**self._other_config, **dict(other_config)})
             case PlugTap():
                 self._plug_tap(action)
             case _:

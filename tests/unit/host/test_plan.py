@@ -82,7 +82,8 @@ def test_an_empty_host_gets_everything() -> None:
                 ("ovn-ofctrl-wait-before-clear", "3000"),
                 ("ovn-remote", "tcp:192.0.2.1:6642"),
                 ("system-id", "h1"),
-            )
+            ),
+            other_config=(("max-revalidator", "100"),),
         ),
         PlugTap(bridge="brAtlas", tap="tap1", iface_id=nic(1).iface_id, mac_address="50:6b:8d:00:00:01"),
         SetMtu(link="eth1", mtu_bytes=9000),
@@ -279,3 +280,9 @@ def test_the_kernel_datapath_keeps_checksum_offload() -> None:
     host = FakeHost(state)
     host.add_link("tap1")
     assert converge(host, assign(nics=(nic(1),))).links["tap1"].tx_checksum_offload
+
+
+def test_an_operators_own_setting_of_ovs_vswitchd_stays() -> None:
+    switch = replace(switch_with(), other_config={"max-revalidator": "2000", "vlan-limit": "2"})
+    actions = plan_for(host_with(switch=switch), assign())
+    assert all(action.other_config == () for action in actions if isinstance(action, SetChassis))
