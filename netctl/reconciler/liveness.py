@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from netctl.compiler.exits import exits_of
 from netctl.compiler.observed import Observed
 from netctl.loop import Clock, Wake
 from netctl.model.indexes import Space
@@ -169,9 +168,9 @@ def _evidence(
         yield subject, witnesses.of_nic(nic)
     for vpc in snapshot.of_kind(Kind.VPC):
         assert isinstance(vpc, Vpc)
-        for exit in exits_of(snapshot, vpc):
-            if exit.connection.gateways:
-                yield (vpc.id, exit.subnet.id), witnesses.of_connection(exit.connection)
+        for connection in vpc.external_connections:
+            if connection.gateways:
+                yield (vpc.id, connection.subnet), witnesses.of_connection(connection)
 
 
 def _nics(snapshot: Snapshot) -> Iterator[tuple[Subject, Nic]]:

@@ -9,12 +9,13 @@ import pytest
 
 from netctl.compiler import identity
 from netctl.compiler.observed import Observed
-from netctl.model.keys import VpcId
+from netctl.model.keys import SubnetId, VpcId
 from netctl.model.route import Bfd, Route
 from netctl.model.routing_policy import Endpoint, Fallback, PolicyAction, PortRange, Protocol
+from netctl.model.vpc import ExternalConnection
 from tests.intents import uid_of
 from tests.unit.compiler.rows import columns, marks, rows_of, tables
-from tests.vpcs import connection, external, guest, policy, route, routed, vpc
+from tests.vpcs import connection, external, guest, inside, policy, route, routed, transit, vpc
 
 BLUE, EXT = uid_of("blue"), uid_of("ext")
 ROUTER = identity.router_uuid(BLUE)
@@ -252,3 +253,14 @@ def test_a_policy_whose_service_is_dead_falls_back(fallback: Fallback, actions: 
 def test_external_is_nothing_where_there_is_no_connection() -> None:
     rows = rows_of(vpc("blue"), routed("web"), policy(source=Endpoint(external=True)), guest("g1"))
     assert not tables(rows, "Logical_Router_Policy")
+
+
+def test_no_bfd_where_no_gateway_runs_it() -> None:
+    way = ExternalConnection(
+        subnet=SubnetId("transfer"), ipv4_address="100.64.0.10", mac_address="50:6b:8d:00:00:77"
+    )
+    watched = route("r", "0.0.0.0/0", "transfer", bfd=Bfd())
+    rows = rows_of(transit("hub"), inside(), vpc("blue", way), watched)
+    (row,) = tables(rows, ROUTES)
+    assert row["bfd"] == EMPTY
+    assert not tables(rows, "BFD")
