@@ -72,6 +72,8 @@ def first_probe(snapshot: Snapshot, nic: Nic, probe: Probe) -> Probe:
         raise InvalidIntent(
             "nic", f"{name} has no IPv{probe.version} address, so it cannot send to {probe.destination}"
         )
+    if source == probe.destination:
+        raise InvalidIntent("destination", f"{source} is {name} itself: such a packet never leaves the guest")
     return replace(
         probe,
         inport=nic.meta.uid,

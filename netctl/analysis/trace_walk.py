@@ -110,6 +110,9 @@ class Walk:
         if subnet is not None:
             if stage.drops:
                 self._drop_on_switch(subnet, pipeline, stage)
+            elif any("omitting output because inport == outport" in line for line in stage.lines):
+                name = resource_name((Kind.SUBNET, subnet.id))
+                self.drop(f"{name} sends nothing back to where it came from", (Kind.SUBNET, subnet.id))
         elif vpc is not None:
             take_router_stage(self, vpc, pipeline, stage)
         elif stage.drops:

@@ -13,7 +13,7 @@ from netctl.analysis.trace import trace_packet
 from netctl.analysis.trace_text import parse_trace
 from netctl.analysis.trace_walk import Walk, World, find_policy
 from netctl.compiler import priority
-from netctl.compiler.identity import router_uuid
+from netctl.compiler.identity import router_uuid, switch_uuid
 from netctl.compiler.observed import NOTHING_OBSERVED
 from netctl.errors import InvalidIntent
 from netctl.model.keys import NicId
@@ -111,6 +111,7 @@ def test_an_address_that_is_nobodys_here_has_a_strangers_mac() -> None:
     [
         ("n4", to("8.8.8.8"), "nic", "attached to no host"),
         ("d1", to("2600::1"), "nic", "has no IPv6 address"),
+        ("w1", to("10.0.1.11"), "destination", "never leaves the guest"),
     ],
 )
 def test_what_cannot_be_sent_is_refused(id: str, probe: Probe, field: str, text: str) -> None:
@@ -183,3 +184,15 @@ def policy_stage(number: int, action: str) -> str:
 def test_what_a_policy_did(number: int, action: str, told: str) -> None:
     walk, _ = trace_packet(WORLD, sender("w1"), to("10.0.2.11"), lambda packet: policy_stage(number, action))
     assert walk.steps[1].text == told
+
+
+def test_a_packet_that_would_go_back_is_dropped() -> None:
+    """As for a packet that is rerouted to the service that sent it."""
+    text = f"""ingress(dp="{switch_uuid(uid_of("web"))}", inport="x")
+    25. ls_in_l2_lkup (northd.c:9122): eth.dst == 50:6b:8d:00:01:0b, priority 50, uuid 35179ded
+        outport = "x";
+        output;
+        /* omitting output because inport == outport && !flags.loopback */
+    """
+    walk, _ = trace_packet(WORLD, sender("w1"), to("10.0.1.12"), lambda packet: text)
+    assert (walk.verdict, walk.reason) == ("dropped", "subnets/web sends nothing back to where it came from")
