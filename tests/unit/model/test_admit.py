@@ -7,28 +7,58 @@ import pytest
 
 from netctl.errors import AlreadyExists, Conflict, InUse, InvalidIntent, NotFound
 from netctl.model.infra import Meta
-from netctl.model.intent import Create, Intent, Remove, Replace
-from netctl.model.keys import HostId, Kind
-from tests.unit.model.world import World, cluster, contents, host, ipv4, nic, overlay, switch, vlan
+from netctl.model.intent import Create, Intent, Remove, Replace, key_of
+from netctl.model.keys import HostId, Kind, VpcId
+from netctl.model.nic import NicMode, TrunkVlan
+from netctl.model.route import Bfd
+from netctl.model.vpc import VpcKind
+from tests.unit.model.world import (
+    World,
+    cluster,
+    contents,
+    external,
+    floating,
+    host,
+    ipv4,
+    ipv6,
+    nic,
+    overlay,
+    policy,
+    reservation,
+    route,
+    switch,
+    vlan,
+    vpc,
+)
+
+ASKED: tuple[Intent, ...] = (
+    cluster(),
+    switch(),
+    host("h1", "192.0.2.1/24", "c1", "vs0"),
+    vlan("web", 10, ipv4=ipv4()),
+    vlan("db", 20, ipv4=ipv4("10.2.0.0/24")),
+    nic("n1", "web", host=HostId("h1"), mode=NicMode.TRUNK, trunk_vlans=(TrunkVlan(vlan_id=20),)),
+    external("ext", ipv4=ipv4("203.0.113.0/24", "203.0.113.1"), ipv6=ipv6("2001:db8::/64", "2001:db8::1")),
+    vpc("hub", "ext", kind=VpcKind.TRANSIT),
+    external("in", vpc=VpcId("hub"), ipv4=ipv4("100.64.0.0/24")),
+    vpc("v1", "ext", "in", externally_routable_prefixes=("198.51.100.0/24",)),
+    overlay("s1", vpc=VpcId("v1"), ipv4=ipv4("10.1.0.0/24"), ipv6=ipv6()),
+    overlay("s2", vpc=VpcId("v1"), ipv6=ipv6("fd00:2::/80")),
+    nic("n2", "s1", port_security=False),
+    floating("f1", nic="n2"),
+    floating("f2", vpc=VpcId("v1"), private_address="10.1.0.77"),
+    route("r1", "v1", "0.0.0.0/0", "ext", "203.0.113.99", bfd=Bfd()),
+    policy("p1", "v1", 100, "10.1.0.2"),
+    reservation("k1", "s1", count=3),
+    reservation("k2", "s1", ip_version=6, ranges="fd00::5-fd00::9"),
+)
 
 
 def full() -> World:
-    return World(
-        cluster(),
-        switch(),
-        host("h1", "192.0.2.1/24", "c1", "vs0"),
-        vlan("web", 10, ipv4=ipv4()),
-        nic("n1", "web", host=HostId("h1")),
-    )
+    return World(*ASKED)
 
 
-KEYS = [
-    (Kind.CLUSTER, "c1"),
-    (Kind.VIRTUAL_SWITCH, "vs0"),
-    (Kind.HOST, "h1"),
-    (Kind.SUBNET, "web"),
-    (Kind.NIC, "n1"),
-]
+KEYS = [key_of(intent) for intent in ASKED]
 of_each_kind = pytest.mark.parametrize(("kind", "id"), KEYS)
 
 
@@ -65,14 +95,8 @@ def test_replacing_by_the_same_is_no_change(kind: Kind, id: str) -> None:
 @of_each_kind
 def test_unset_fields_that_admission_allocates_keep_their_value(kind: Kind, id: str) -> None:
     world = full()
-    asked: dict[Kind, Intent] = {
-        Kind.CLUSTER: cluster(),
-        Kind.VIRTUAL_SWITCH: switch(),
-        Kind.HOST: host("h1", "192.0.2.1/24", "c1", "vs0"),
-        Kind.SUBNET: vlan("web", 10, ipv4=ipv4()),
-        Kind.NIC: nic("n1", "web", host=HostId("h1")),
-    }
-    (admitted,) = world.admit(Replace(intent=asked[kind], or_create=True))
+    asked = ASKED[KEYS.index((kind, id))]
+    (admitted,) = world.admit(Replace(intent=asked, or_create=True))
     assert admitted.before is admitted.after
 
 
@@ -142,10 +166,34 @@ def test_removing_answers_what_was(kind: Kind, id: str) -> None:
 @pytest.mark.parametrize(
     ("key", "dependents"),
     [
-        ((Kind.CLUSTER, "c1"), ("hosts/h1", "hosts/h2", "subnets/app", "virtualSwitches/vs0")),
-        ((Kind.VIRTUAL_SWITCH, "vs0"), ("hosts/h1", "subnets/web")),
+        (
+            (Kind.CLUSTER, "c1"),
+            (
+                "hosts/h1",
+                "hosts/h2",
+                "subnets/app",
+                "subnets/in",
+                "subnets/s1",
+                "subnets/s2",
+                "virtualSwitches/vs0",
+            ),
+        ),
+        ((Kind.VIRTUAL_SWITCH, "vs0"), ("hosts/h1", "subnets/db", "subnets/ext", "subnets/web")),
         ((Kind.HOST, "h1"), ("nics/n1",)),
         ((Kind.SUBNET, "web"), ("nics/n1",)),
+        ((Kind.SUBNET, "db"), ("nics/n1",)),
+        ((Kind.SUBNET, "ext"), ("floatingIps/f1", "floatingIps/f2", "routes/r1", "vpcs/hub", "vpcs/v1")),
+        ((Kind.SUBNET, "in"), ("vpcs/v1",)),
+        (
+            (Kind.SUBNET, "s1"),
+            ("addressReservations/k1", "addressReservations/k2", "floatingIps/f2", "nics/n2"),
+        ),
+        ((Kind.VPC, "hub"), ("subnets/in",)),
+        (
+            (Kind.VPC, "v1"),
+            ("floatingIps/f2", "routes/r1", "routingPolicies/p1", "subnets/s1", "subnets/s2"),
+        ),
+        ((Kind.NIC, "n2"), ("floatingIps/f1", "routingPolicies/p1")),
     ],
 )
 def test_what_is_in_use_stays(key: tuple[Kind, str], dependents: tuple[str, ...]) -> None:
@@ -175,10 +223,10 @@ def test_later_edits_of_a_batch_see_earlier_ones_and_all_can_be_undone() -> None
     before = contents(world.draft)
     mark = world.draft.mark()
     world.create(overlay("app", ipv4=ipv4("10.9.0.0/29", "10.9.0.1")))
-    assert world.create(nic("n2", "app")).ipv4_address == "10.9.0.2"
+    assert world.create(nic("m2", "app")).ipv4_address == "10.9.0.2"
     with pytest.raises(InvalidIntent):
-        world.create(nic("n3", "app", ipv4_address="10.8.0.1"))
-    assert world.create(nic("n3", "app")).ipv4_address == "10.9.0.3"
-    world.remove(Kind.NIC, "n2")
+        world.create(nic("m3", "app", ipv4_address="10.8.0.1"))
+    assert world.create(nic("m3", "app")).ipv4_address == "10.9.0.3"
+    world.remove(Kind.NIC, "m2")
     world.draft.rollback(mark)
     assert contents(world.draft) == before
