@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import random
 from dataclasses import dataclass
 
 from netctl.model.nic import Nic
+from netctl.model.routing_policy import Protocol, RoutingPolicy
 from netctl.model.subnet import Subnet, SubnetKind
 from tests.oracle.neighbours import MACHINES, Neighbours
 from tests.oracle.routing import Fates, Oracle
@@ -63,6 +65,28 @@ class Prober:
                 break
         return list(found)
 
+    def thorough(self) -> list[Probe]:
+        """Return every ping of guests, and for each policy all ports and what comes back from its services."""
+        found: dict[Probe, None] = {}
+        for nic in self.layout.nics:
+            for source, target in itertools.product(addresses_of(nic), self._targets):
+                if (":" in source) == (":" in target) and target not in addresses_of(nic) and nic.connected:
+                    found[Probe(Packet(source, target), nic=nic.id)] = None
+        for policy in self.layout.policies:
+            protocol = policy.protocol.value if policy.protocol in (Protocol.TCP, Protocol.UDP) else "udp"
+            for probe in filter(None, (self._aimed_at(policy), self._aimed_at(policy, True))):
+                for port in self._to_ports:
+                    packet = Packet(
+                        probe.packet.source, probe.packet.destination, protocol, _CLIENT_PORT, port
+                    )
+                    found[Probe(packet, nic=probe.nic)] = None
+                    found |= {Probe(packet, nic=service): None for service in self._services(policy)}
+        return list(found)
+
+    def _services(self, policy: RoutingPolicy) -> list[str]:
+        """Name the NICs that a policy reroutes to."""
+        return [nic.id for nic in self.layout.nics if set(addresses_of(nic)) & set(policy.service_ips)]
+
     def _inner(self) -> Probe | None:
         """Let a guest send, mostly to its own VPC; one without port security also what is not its own."""
         nics = [nic for nic in self.layout.nics if nic.connected and addresses_of(nic)]
@@ -80,11 +104,14 @@ class Prober:
 
     def _aimed(self) -> Probe | None:
         """Let a guest send what a policy may match, one way or the other."""
-        if not self.layout.policies:
-            return None
-        policy = self._random.choice(self.layout.policies)
+        policies = self.layout.policies
+        return (
+            self._aimed_at(self._random.choice(policies), self._random.random() < 0.5) if policies else None
+        )
+
+    def _aimed_at(self, policy: RoutingPolicy, back: bool = False) -> Probe | None:
         ends = [policy.source, policy.destination]
-        if policy.bidirectional and self._random.random() < 0.5:
+        if policy.bidirectional and back:
             ends.reverse()
         nics = self.layout.nics_of(self.layout.vpc(policy.vpc))
         found = [(nic.id, one) for nic in nics if nic.connected for one in addresses_of(nic)]

@@ -34,7 +34,7 @@ from netctl.model.subnet import IpConfig, Subnet, SubnetKind
 from netctl.model.vpc import ExternalConnection, Vpc, VpcKind
 from tests.oracle.layouts import CLUSTER, CORE, HUB, NETWORKS, PLACES, Builder, Made, external, infra
 
-FIREWALL, SECOND_LEG, BROKEN = "10.0.2.7", "10.0.1.7", "10.0.2.8"
+FIREWALL, SECOND_LEG, BROKEN = "10.0.2.7", "10.0.2.10", "10.0.2.8"
 ANY, WORLD = Endpoint(), Endpoint(external=True)
 WEB, APP = Endpoint(cidr="10.0.0.0/24"), Endpoint(cidr="10.0.1.0/24")
 
@@ -70,10 +70,11 @@ def _red() -> tuple[Intent, ...]:
         _nic("red-0", "web", "10.0.0.5"),
         _nic("red-0", "far-web", "10.0.0.6", host="h3"),
         _nic("red-1", "app", "10.0.1.5", host="h2"),
-        _nic("red-1", "leg", SECOND_LEG, port_security=False),
         _nic("red-2", "fire", FIREWALL, port_security=False),
+        _nic("red-2", "leg", SECOND_LEG, port_security=False),
         _nic("red-2", "broken", BROKEN, host="h2", port_security=False),
         _nic("red-2", "plain", "10.0.2.9"),
+        _nic("red-2", "high", "10.0.2.200"),
     )
 
 
@@ -114,7 +115,7 @@ def _routes() -> tuple[Intent, ...]:
         _route("red", "10.0.3.0/24", CORE),
         _route("green", "0.0.0.0/0", CORE),
         _route("green", "::/0", CORE),
-        _route("green", "10.0.2.0/24", "198.51.100.3"),  # behind the NAT of red
+        _route("green", "10.0.2.192/26", "198.51.100.3"),  # behind the NAT of red
         _route(HUB, "0.0.0.0/0", "wan"),
         _route(HUB, "::/0", "wan"),
     )
@@ -134,6 +135,7 @@ def _policies() -> tuple[Intent, ...]:
             protocol=Protocol.TCP,
             bidirectional=True,
         ),
+        _policy("permit-in", 750, PolicyAction.PERMIT, source=WORLD, protocol=Protocol.TCP),
         _policy("deny-ping-in", 700, PolicyAction.DENY, source=WORLD, protocol=Protocol.ICMP),
         _policy(
             "deny-dns-out",

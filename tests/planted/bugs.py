@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from tests.planted import admission, cli, compiler, explain, host, lab, machine, northbound, server, store
+from tests.planted import (
+    admission,
+    cli,
+    compiler,
+    explain,
+    host,
+    lab,
+    machine,
+    northbound,
+    routing,
+    server,
+    store,
+)
 from tests.planted.bug import Bug
 
 __all__ = ["BUGS", "Bug"]
@@ -12,6 +24,7 @@ BUGS: tuple[Bug, ...] = (
     *store.BUGS,
     *northbound.BUGS,
     *compiler.BUGS,
+    *routing.BUGS,
     *host.BUGS,
     *server.BUGS,
     *explain.BUGS,
