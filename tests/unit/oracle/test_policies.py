@@ -124,3 +124,29 @@ def test_policies_see_private_addresses() -> None:
     assert world.from_outside("wan", "203.0.113.50", Packet(FAR, "203.0.113.50")) == DROPPED
     world = oracle(DEFAULT, fip, policy("deny", 100, "deny", source=A, destination=WORLD))
     assert sent(world, "a1", FAR) == DROPPED
+
+
+def test_half_a_service_is_none() -> None:
+    inspect = policy(
+        "inspect",
+        100,
+        "reroute",
+        source=A,
+        destination=B,
+        bidirectional=True,
+        service_ips=("10.0.2.7", "10.0.0.9"),
+        fallback=Fallback.DROP,
+    )
+    world = oracle(inspect, dead=(("red", "10.0.0.9"),))
+    assert sent(world, "a1", "10.0.1.5") == DROPPED
+
+
+def test_what_nobody_waits_for_at_a_translated_address_goes_nowhere_but_to_a_service() -> None:
+    stray = Packet(FAR, "203.0.113.10", "udp", 4000, 53)
+    assert oracle().from_outside("wan", "203.0.113.10", stray) == DROPPED
+    inspect = policy("inspect", 100, "reroute", source=WORLD, service_ips=("10.0.0.9",))
+    assert oracle(inspect).from_outside("wan", "203.0.113.10", stray) == {
+        Delivered("fw", FAR, "203.0.113.10")
+    }
+    routed = Packet(FAR, "198.51.100.10", "udp", 4000, 53)
+    assert oracle(inspect).from_outside("lan", "198.51.100.10", routed) == DROPPED
