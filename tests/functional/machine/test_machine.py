@@ -137,13 +137,21 @@ class Machine(RuleBasedStateMachine):
     @rule(number=NUMBERS, kind=st.sampled_from([Kind.NIC, Kind.SUBNET]))
     def remove(self, number: int, kind: Kind) -> None:
         key = kind, f"{'n' if kind is Kind.NIC else 's'}{number}"
-        used = any(isinstance(i, Nic) and (Kind.SUBNET, i.subnet) == key for i in self.model.values())
+        used = self.users(key)
+        named: set[str] = set()
         try:
             self.ask(Remove(key=key))
-        except InUse:
-            assert used
+        except InUse as error:
+            named = set(error.dependents)
         except NetctlError:
+            used = set()
             assert key not in self.model
+        assert named == used
+
+    def users(self, key: Key) -> set[str]:
+        """Return the names of what needs an intent."""
+        nics = (i for i in self.model.values() if isinstance(i, Nic) and (Kind.SUBNET, i.subnet) == key)
+        return {f"nics/{nic.id}" for nic in nics}
 
     @rule(number=NUMBERS, subnet=NUMBERS)
     def half_a_batch(self, number: int, subnet: int) -> None:
