@@ -56,8 +56,9 @@ class RoutedMachine(Machine):
     """Two tenants and a hub on the hosts and subnets of the machine below."""
 
     @initialize()
-    def build_vpcs(self) -> None:
-        """An external subnet, a hub with one inside, a tenant with a subnet and a NIC."""
+    def build(self) -> None:
+        """And an external subnet, a hub with one inside, a tenant with a subnet and a NIC."""
+        super().build()
         outside: dict[str, Any] = {"kind": SubnetKind.EXTERNAL, "virtual_switches": (VS0,), "nat": True}
         inside: dict[str, Any] = {"kind": SubnetKind.EXTERNAL, "clusters": (C1,), "vpc": VpcId("hub")}
         wanted: list[Intent] = [
@@ -73,7 +74,7 @@ class RoutedMachine(Machine):
             self.vpc("v1", ("out",)),
         ]
         for intent in wanted:
-            self.try_to(Create(intent=intent))
+            self.ask(Create(intent=intent))
         self.put_subnet("v1", 1, six=True)
         self.put_nic("n1", "v1", 1, "h1")
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
+from netctl.model.keys import NicId
 from netctl.model.nic import Nic
 from netctl.model.subnet import Subnet, SubnetKind
 from netctl.model.vpc import Vpc, VpcKind
@@ -44,7 +45,8 @@ def references(world: World, kind: str, id: str) -> Iterator[str]:
             yield f"vpcs/{vpc.id}"
     for floating in world.floating_ips.values():
         private = floating.vpc and _subnet_of(world, floating.vpc, floating.private_address)
-        held = kind == "nics" and private and floating.private_address in _held(world.nics[id], private.id)  # type: ignore[index]
+        nic = world.nics.get(NicId(id)) if kind == "nics" else None
+        held = nic is not None and private and floating.private_address in _held(nic, private.id)
         if (
             (kind == "subnets" and (floating.external_subnet == id or (private and private.id == id)))
             or (kind == "nics" and floating.nic == id)
