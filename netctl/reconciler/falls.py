@@ -7,10 +7,15 @@ itself hears nobody, and is not believed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
-from netctl.model.keys import HostId
+from netctl.compiler.exits import exits_of
+from netctl.compiler.identity import gateway_uuid
+from netctl.model.keys import HostId, Kind
+from netctl.model.snapshot import Snapshot
 from netctl.model.status import HostReport
+from netctl.model.vpc import Vpc
+from netctl.nb.rows import Row, Rows
 
 
 def find_heard(
@@ -25,6 +30,36 @@ def find_heard(
     watched = {host: hears[address] for host, address in tunnel_ips.items() if address in hears}
     down = frozenset(host for host, heard in watched.items() if heard.count(False) * 2 > len(heard))
     return frozenset(watched) - down, down
+
+
+def recall_falls(orders: Iterable[tuple[Sequence[HostId], Sequence[HostId]]]) -> tuple[HostId, ...]:
+    """Return the failures that explain why gateways are not in the order asked for: (asked for, there) of each group.
+
+    A controller that starts anew reads from its own rows what the one before knew.
+    """
+    fallen: dict[HostId, None] = {}
+    for asked, there in orders:
+        kept: list[HostId] = []
+        for host in there:
+            if kept and asked.index(host) < asked.index(kept[-1]):
+                fallen[host] = None
+            else:
+                kept.append(host)
+    return tuple(fallen)
+
+
+def read_orders(snapshot: Snapshot, actual: Rows) -> Iterator[tuple[tuple[HostId, ...], list[HostId]]]:
+    """Yield for each connection the gateways as asked for and as our own rows have them, the most preferred first."""
+    for vpc in snapshot.of_kind(Kind.VPC):
+        assert isinstance(vpc, Vpc)
+        for exit in exits_of(snapshot, vpc):
+            found: list[tuple[int, HostId]] = []
+            for host in exit.connection.gateways:
+                row = actual.get(("HA_Chassis", gateway_uuid(vpc.meta.uid, exit.subnet.meta.uid, host)))
+                priority = row.columns.get("priority") if isinstance(row, Row) else None
+                if isinstance(priority, int):
+                    found.append((-priority, host))
+            yield exit.connection.gateways, [host for _priority, host in sorted(found)]
 
 
 def note_falls(

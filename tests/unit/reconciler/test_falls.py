@@ -3,7 +3,7 @@
 from netctl.compiler.observed import Observed
 from netctl.model.keys import HostId
 from netctl.model.status import HostReport, TunnelReport
-from netctl.reconciler.falls import find_heard, note_falls
+from netctl.reconciler.falls import find_heard, note_falls, recall_falls
 
 H1, H2, H3 = HostId("h1"), HostId("h2"), HostId("h3")
 IPS = {H1: "10.0.0.1", H2: "10.0.0.2", H3: "10.0.0.3"}
@@ -53,3 +53,12 @@ def test_those_that_failed_stand_behind_those_that_did_not() -> None:
     assert Observed(fallen=()).preferred((H1, H2, H3)) == (H1, H2, H3)
     assert Observed(fallen=(H1,)).preferred((H1, H2)) == (H2, H1)
     assert Observed(fallen=(H2, H1)).preferred((H1, H2, H3)) == (H3, H2, H1)
+
+
+def test_a_new_controller_reads_the_failures_from_the_order_that_is_there() -> None:
+    assert recall_falls([((H1, H2), (H1, H2)), ((H2, H3), (H2, H3))]) == ()
+    for fallen in ((H1,), (H2, H1), (H1, H2)):
+        there = Observed(fallen=fallen).preferred((H1, H2, H3))
+        assert recall_falls([((H1, H2, H3), there)]) == fallen
+    assert recall_falls([((H1, H2), (H2, H1)), ((H1, H3), (H3, H1))]) == (H1,)
+    assert recall_falls([((H1, H2), (H2,))]) == (), "the other has no row yet"
