@@ -131,14 +131,14 @@ def test_half_a_service_is_none() -> None:
         "inspect",
         100,
         "reroute",
-        source=A,
-        destination=B,
+        source=B,
+        destination=A,
         bidirectional=True,
         service_ips=("10.0.2.7", "10.0.0.9"),
         fallback=Fallback.DROP,
     )
     world = oracle(inspect, dead=(("red", "10.0.0.9"),))
-    assert sent(world, "a1", "10.0.1.5") == DROPPED
+    assert sent(world, "b1", "10.0.0.5") == DROPPED
 
 
 def test_what_nobody_waits_for_at_a_translated_address_goes_nowhere_but_to_a_service() -> None:
