@@ -57,10 +57,10 @@ BUGS = (
         SHOWCASE,
     ),
     Bug(
-        "a route whose next hop is dead wins",
-        "netctl/compiler/route.py",
-        "if any(works(hop, vpc.id, observed) for hop in hops_of(snapshot, vpc, route)):",
-        "if hops_of(snapshot, vpc, route):",
+        "dead next hops and services are used",
+        "netctl/compiler/observed.py",
+        "return (vpc, address) in self.dead or (",
+        "return (",
         SHOWCASE,
     ),
     Bug(
