@@ -100,6 +100,7 @@ def observations() -> st.SearchStrategy[Observed]:
     return st.builds(
         Observed,
         dead=st.frozensets(st.tuples(st.just(VpcId("blue")), dead), max_size=3),
+        unheard=st.frozensets(st.tuples(st.just(VpcId("blue")), dead), max_size=3),
         dhcpv6=_MAYBE,
     )
 

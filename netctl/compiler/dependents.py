@@ -48,7 +48,9 @@ def readers_of_observed(snapshot: Snapshot, before: Observed, after: Observed) -
     if (before.dhcpv6, before.nat_gateway_port) != (after.dhcpv6, after.nat_gateway_port):
         return None
     return chain(
-        _readers_of_dead(snapshot, {vpc for vpc, _ in before.dead ^ after.dead}),
+        _readers_of_dead(
+            snapshot, {vpc for vpc, _ in (before.dead ^ after.dead) | (before.unheard ^ after.unheard)}
+        ),
         _readers_of_order(snapshot, before, after),
     )
 

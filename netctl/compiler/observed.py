@@ -12,15 +12,17 @@ class Observed:
     """What does not work now, and what the connected OVN can do.
 
     `dead`: (VPC, address) of service IPs and next hops, and (VPC, external subnet) of connections all of whose
-    gateways are dead. `dhcpv6`: may OVN answer DHCPv6 (CVE-2026-5367)? `nat_gateway_port`: has NAT the column that
-    says by which of several external ports (OVN 22.06)?
+    gateways are dead. `unheard`: (VPC, address) of next hops with BFD whose session is not up. `dhcpv6`: may OVN
+    answer DHCPv6 (CVE-2026-5367)? `nat_gateway_port`: has NAT the column that says by which of several external
+    ports (OVN 22.06)?
 
-    `fallen`: hosts that failed as a gateway since the controller started, the one that did last at the end. A host
+    `fallen`: hosts that failed as a gateway, the one that did last at the end. A host
     that comes back stays behind those that did not fail: OVN lets the highest priority take over as soon as BFD hears
     it, seconds before its flows are there.
     """
 
     dead: frozenset[tuple[VpcId, str]] = frozenset()
+    unheard: frozenset[tuple[VpcId, str]] = frozenset()
     dhcpv6: bool = False
     nat_gateway_port: bool = True
     fallen: tuple[HostId, ...] = ()

@@ -38,7 +38,7 @@ REQUIRED_COLUMNS: Mapping[str, frozenset[str]] = {
     "NAT": frozenset({"type", "external_ip", "logical_ip", "logical_port", "external_mac", "external_ids"}),
     "Logical_Router_Static_Route": frozenset({"ip_prefix", "nexthop", "output_port", "bfd", "external_ids"}),
     "Logical_Router_Policy": frozenset({"priority", "match", "action", "nexthops", "external_ids"}),
-    "BFD": frozenset({"logical_port", "dst_ip", "min_tx", "min_rx", "detect_mult", "external_ids"}),
+    "BFD": frozenset({"logical_port", "dst_ip", "min_tx", "min_rx", "detect_mult", "status", "external_ids"}),
     "HA_Chassis_Group": frozenset({"name", "ha_chassis", "external_ids"}),
     "HA_Chassis": frozenset({"chassis_name", "priority", "external_ids"}),
 }

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from netctl.compiler.observed import Observed
+from netctl.compiler.route import hops_of, session_of
 from netctl.loop import Clock, Wake
 from netctl.model.indexes import Space
 from netctl.model.infra import Host
@@ -30,10 +31,12 @@ from netctl.model.snapshot import Snapshot
 from netctl.model.status import HostReport
 from netctl.model.vpc import ExternalConnection, Vpc
 from netctl.nb.features import Features, dhcpv6_safe
-from netctl.reconciler.falls import find_heard, note_falls
+from netctl.nb.rows import Row, Rows
+from netctl.reconciler.falls import find_heard, note_falls, read_orders, recall_falls
 from netctl.reconciler.reports import Heard
 
 Subject = tuple[VpcId, str]
+_UP = frozenset({"up"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,10 +87,15 @@ class Liveness:
         self._opinions: dict[Subject, _Opinion] = {}
         self._up: frozenset[HostId] = frozenset()  # heard by BFD since they fell last
         self._fallen: tuple[HostId, ...] = ()
+        self._recalled = False
         self._watched: frozenset[str] = frozenset()  # iface-ids of the NICs that routes and policies lead to
 
-    def look(self, snapshot: Snapshot, features: Features | None) -> Observed:
-        """Return what is observed now; ask to be called again when that may change though nothing is reported."""
+    def look(self, snapshot: Snapshot, features: Features | None, actual: Rows | None = None) -> Observed:
+        """Return what is observed now; ask to be called again when that may change though nothing is reported.
+
+        `actual` are our rows as they are there, None while nobody knows: OVN writes into those of BFD whether the
+        other side is heard.
+        """
         now, again_s = self._clock(), math.inf
         opinions: dict[Subject, _Opinion] = {}
         witnesses = Witnesses(snapshot, self._heard)
@@ -100,10 +108,13 @@ class Liveness:
             opinions[subject] = opinion
             again_s = min(again_s, self._judge(opinion, evidence, now))
         self._opinions = opinions
+        if actual and not self._recalled:  # what the controller before this one knew
+            self._fallen, self._recalled = recall_falls(read_orders(snapshot, actual)), True
         self._note_falls(witnesses)
         self._wake.within(again_s)
         return Observed(
             dead=frozenset(subject for subject, opinion in opinions.items() if opinion.dead),
+            unheard=frozenset(find_unheard(snapshot, actual)) if actual is not None else frozenset(),
             dhcpv6=features is not None and dhcpv6_safe(features),
             nat_gateway_port=features is None or features.has("NAT", "gateway_port"),
             fallen=self._fallen,
@@ -148,6 +159,20 @@ class Liveness:
         if evidence is Evidence.ALIVE:
             return self._delays.alive_s
         return self._delays.dead_s if evidence is Evidence.DEAD else self._delays.silence_s
+
+
+def find_unheard(snapshot: Snapshot, actual: Rows) -> Iterator[Subject]:
+    """Yield the next hops with BFD whose session is not up: not yet, no more, or not at all while no route needs it.
+
+    There is no delay: BFD has its own, and OVN left the route out already.
+    """
+    for route in snapshot.of_kind(Kind.ROUTE):
+        assert isinstance(route, Route)
+        vpc = snapshot.vpc(route.vpc) if route.bfd is not None else None
+        for hop in hops_of(snapshot, vpc, route) if vpc is not None else ():
+            row = actual.get(("BFD", session_of(vpc, hop))) if vpc is not None and hop.watched else None
+            if hop.watched and not (isinstance(row, Row) and row.columns.get("status") == _UP):
+                yield route.vpc, hop.address
 
 
 def nic_with(snapshot: Snapshot, vpc: VpcId, address: str) -> Nic | None:

@@ -149,7 +149,9 @@ class Reconciler:
         changed = self._source.changed_since(self._desired.revision) if self._compiled else None
         if changed is not None:
             self._removed |= {key for key in changed if snapshot.get(key) is None}
-        touched = self._desired.update(snapshot, changed, self._liveness.look(snapshot, self._features))
+        actual = self._northbound.owned_rows() if self._features is not None else None
+        observed = self._liveness.look(snapshot, self._features, actual)
+        touched = self._desired.update(snapshot, changed, observed)
         self._compiled = True
         self._lift_poison(snapshot, full)
         return snapshot, touched

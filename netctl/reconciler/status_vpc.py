@@ -82,7 +82,7 @@ def route_verdict(snapshot: Snapshot, route: Route, observed: Observed) -> Verdi
         return PROGRAMMED
     dead = [hop.address for hop in hops_of(snapshot, vpc, route) if not works(hop, vpc.id, observed)]
     used = winner(snapshot, observed, vpc, route.destination)
-    missing = f"next hop {', '.join(dead)} does not work: its NIC or every gateway to it is down"
+    missing = f"next hop {', '.join(dead)} does not work: its NIC or all its gateways are down, or BFD hears nothing"
     if used == route:
         return (Phase.PROGRAMMED, "NEXT_HOP_DEAD", f"{missing}; the others are used") if dead else PROGRAMMED
     instead = f"routes/{used.id} is used instead" if used is not None else "nothing is used instead"

@@ -65,6 +65,7 @@ DEFAULTS: Mapping[str, Mapping[str, Value]] = {
         "min_tx": EMPTY,
         "min_rx": EMPTY,
         "detect_mult": EMPTY,
+        "status": EMPTY,
         "external_ids": NOTHING,
     },
     "HA_Chassis_Group": {"name": "", "ha_chassis": EMPTY, "external_ids": NOTHING},

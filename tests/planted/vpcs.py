@@ -45,14 +45,28 @@ _ROWS = (
     Bug(
         "the route that lost is written too",
         "netctl/compiler/route.py",
-        "    if winner(snapshot, observed, vpc, route.destination) != route:\n        return\n",
+        "    if route not in contenders(snapshot, observed, vpc, route.destination):\n        return\n",
         "",
         COMPILER,
     ),
     Bug(
         "a dead next hop is kept",
         "netctl/compiler/route.py",
-        "        if not works(hop, vpc.id, observed):\n            continue\n",
+        "        if is_dead(hop, vpc.id, observed):\n            continue\n",
+        "",
+        COMPILER,
+    ),
+    Bug(
+        "what BFD does not hear is used",
+        "netctl/compiler/route.py",
+        "return not unheard and not is_dead(hop, vpc, observed)",
+        "return not is_dead(hop, vpc, observed)",
+        COMPILER,
+    ),
+    Bug(
+        "a route that BFD does not hear is taken away, and never heard again",
+        "netctl/compiler/route.py",
+        "        if any(hop.watched for hop in hops):\n            found.append(route)\n",
         "",
         COMPILER,
     ),
@@ -66,8 +80,8 @@ _ROWS = (
     Bug(
         "BFD where no gateway runs it",
         "netctl/compiler/route.py",
-        "return self.exit is not None and bool(self.exit.connection.gateways)",
-        "return self.exit is not None",
+        "watched = route.bfd is not None and bool(exit.connection.gateways)",
+        "watched = route.bfd is not None",
         COMPILER,
     ),
     Bug(

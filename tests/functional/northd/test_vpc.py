@@ -310,3 +310,26 @@ def test_a_trunk_without_a_list_passes_every_tag(plane: Plane) -> None:
     assert f"localnet-{uid_of('v0')}-vs0" in plane.trace("v0", tagged)
     plane.arrive(vlan("v0", 0), replace(every, mode=NicMode.ACCESS))
     assert "localnet" not in plane.trace("v0", tagged)
+
+
+def test_the_next_route_serves_until_bfd_hears_the_first(plane: Plane) -> None:
+    ways = vpc("blue", connection(), connection("far", vlan_id=101))
+    watched = route("watched", "0.0.0.0/0", "ext", priority=200, bfd=Bfd())
+    world = (ways, *BLUE[1:4], external("far", 101), watched, route("spare", "0.0.0.0/0", "far"))
+
+    def used() -> set[str]:
+        plane.reconciler.step()
+        flows = plane.sb.ctl("ovn-sbctl", "lflow-list", "blue").splitlines()
+        default = [line for line in flows if "ip4.dst == 0.0.0.0/0" in line]
+        return {
+            hop
+            for hop in ("203.0.100.1;", "203.0.101.1;")
+            if any(f"reg0 = {hop}" in line for line in default)
+        }
+
+    plane.arrive(*world)
+    assert used() == {"203.0.101.1;"}
+    session = plane.sb.ctl("ovn-sbctl", "--bare", "--columns=_uuid", "list", "BFD").strip()
+    for status, hop in (("up", "203.0.100.1;"), ("down", "203.0.101.1;"), ("up", "203.0.100.1;")):
+        plane.sb.ctl("ovn-sbctl", "set", "BFD", session, f"status={status}")
+        wait_until(lambda hop=hop: used() == {hop}, timeout_s=10, what=f"BFD is {status}")  # type: ignore[misc]

@@ -264,3 +264,35 @@ def test_no_bfd_where_no_gateway_runs_it() -> None:
     (row,) = tables(rows, ROUTES)
     assert row["bfd"] == EMPTY
     assert not tables(rows, "BFD")
+
+
+WATCHED = replace(HIGH, bfd=Bfd())
+
+
+def unheard(*what: str) -> Observed:
+    return Observed(unheard=frozenset((VpcId("blue"), one) for one in what))
+
+
+@pytest.mark.parametrize(
+    ("observed", "nexthops"),
+    [
+        (Observed(), {"203.0.100.1"}),
+        (unheard("203.0.100.1"), {"203.0.100.1", "203.0.101.1"}),
+        (replace(unheard("203.0.100.1"), dead=dead("ext").dead), {"203.0.101.1"}),
+        (unheard("203.0.101.1"), {"203.0.100.1"}),
+    ],
+    ids=["heard", "not heard", "not heard, and dead", "one without BFD"],
+)
+def test_a_route_that_bfd_does_not_hear_stays_beside_the_next(observed: Observed, nexthops: set[str]) -> None:
+    """OVN leaves it out while its session is down, and runs no session for a route that is not there."""
+    assert hops(LOW, WATCHED, observed=observed) == {("0.0.0.0/0", hop) for hop in nexthops}
+
+
+def test_of_two_routes_that_bfd_does_not_hear_both_are_written() -> None:
+    both = unheard("203.0.100.1", "203.0.101.1")
+    assert hops(replace(LOW, bfd=Bfd()), WATCHED, observed=both) == {
+        ("0.0.0.0/0", "203.0.100.1"),
+        ("0.0.0.0/0", "203.0.101.1"),
+    }
+    higher_is_back = unheard("203.0.101.1")
+    assert hops(replace(LOW, bfd=Bfd()), WATCHED, observed=higher_is_back) == {("0.0.0.0/0", "203.0.100.1")}

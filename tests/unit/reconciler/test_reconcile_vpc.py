@@ -11,6 +11,7 @@ from netctl.compiler.dependents import depth
 from netctl.loop import Wake
 from netctl.model.intent import Intent, key_of
 from netctl.model.keys import HostId, Kind, SubnetId
+from netctl.model.route import Bfd
 from netctl.model.routing_policy import PolicyAction
 from netctl.model.snapshot import Snapshot
 from netctl.model.status import HostReport, NicReport, Phase
@@ -196,3 +197,20 @@ def test_depth_ends_where_transit_vpcs_go_in_circles(loop: bool) -> None:
     hub = transit("hub", way) if loop else transit("hub")
     world = snapshot([*infra(), hub, inside()])
     assert 0 < depth(world, (Kind.SUBNET, "transfer")) < 10
+
+
+def test_a_route_that_bfd_hears_again_takes_back_at_once() -> None:
+    bench = Bench()
+    world = (*BLUE[1:5], vpc("blue", connection(), connection("far", vlan_id=101)), external("far", 101))
+    watched = route("watched", "0.0.0.0/0", "ext", priority=200, bfd=Bfd())
+    bench.arrive(*world, watched, route("spare", "0.0.0.0/0", "far"))
+    assert bench.nexthops() == {"203.0.100.1", "203.0.101.1"}, "OVN leaves out the one that it does not hear"
+    assert bench.status(Kind.ROUTE, "watched") == (Phase.FAILED, "NEXT_HOP_DEAD")
+    session = identity.bfd_uuid(uid_of("blue"), uid_of("ext"), "203.0.100.1")
+    bench.northbound.hand_update("BFD", session, {"status": frozenset({"up"})})
+    bench.reconciler.step()
+    assert bench.nexthops() == {"203.0.100.1"}
+    bench.northbound.hand_update("BFD", session, {"status": frozenset({"down"})})
+    bench.reconciler.step()
+    assert bench.nexthops() == {"203.0.100.1", "203.0.101.1"}
+    bench.assert_equal()
