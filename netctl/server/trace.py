@@ -72,7 +72,7 @@ def run_ovn_trace(remote: str, packet: str) -> str:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_LONGEST_S, check=False)
     except FileNotFoundError as error:
         raise Unsupported(
-            "ovn-trace is not installed where the controller runs; it is part of OVN's central package"
+            "ovn-trace is not installed where the controller runs; Debian has it in the package ovn-common"
         ) from error
     except subprocess.TimeoutExpired as error:
         raise SouthboundUnavailable(
