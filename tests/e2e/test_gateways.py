@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import grpc
 import pytest
 
-from netctl.lab import namespaces
+from netctl.lab import links, namespaces
 from netctl.lab.processes import Process
 from netctl.loop import wait_until
 from netctl.v1 import vpc_pb2
@@ -173,6 +173,26 @@ def test_tuned_bfd_takes_over_within_a_second(world: World) -> None:
         meters[0].wait_for_more(3 * A_SECOND)
     assert [meter.report.lost for meter in meters] == [0, 0, 0], [str(meter.report) for meter in meters]
     assert world.active() != first
+
+
+def test_a_gateway_cut_off_from_the_other_hosts_does_not_stay_one(world: World) -> None:
+    """Its tunnels' network is gone, its way out is not: two would be the gateway if it went on."""
+    here, first = world.site, world.active()
+    tunnels = namespaces.fabric_namespace(here.lab.name), f"{first}-eth1"  # the agent would set the host's end up
+    with world.measured("gateway loses the tunnels' network, BFD 300 ms x 3") as meters:
+        meters[0].wait_for_more(A_SECOND)
+        links.set_state(*tunnels, up=False)
+        meters[0].wait_for_more(6 * A_SECOND)
+        sent = [meter.sent_each() for meter in meters]
+        meters[0].wait_for_more(2 * A_SECOND)
+        assert world.active() not in ("", first)
+    links.set_state(*tunnels, up=True)
+    for meter, before in zip(meters, sent, strict=True):
+        assert meter.report.longest_gap_ms <= DEFAULT_GAP_MS, str(meter.report)
+        late = [run for one in meter.report.directions for run in one.lost_runs if run[0] > before]
+        assert not late, f"it still takes packets: {meter.report}"
+    here.settle()
+    assert world.active() != first, "it is heard again, and nothing moves"
 
 
 def test_a_dead_gateway_is_told_of_and_what_is_asked_meanwhile_is_done(world: World) -> None:
