@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from netctl.compiler.exits import config_of, configs_of, exits_of
 from netctl.compiler.observed import Observed
-from netctl.compiler.route import Hop, hops_of, winner, works
+from netctl.compiler.route import Hop, hops_of, is_dead, winner, works
 from netctl.model.keys import Key, Kind, resource_name
 from netctl.model.route import Route
 from netctl.model.snapshot import Snapshot
@@ -89,8 +89,8 @@ def _static(snapshot: Snapshot, vpc: Vpc, observed: Observed) -> Iterator[RouteE
             origin=Origin.STATIC,
             next_hops=tuple(hop.address for hop in hops) or _asked_for(route),
             priority=route.priority,
-            active=best is route,
-            reason=_why(snapshot, route, best, _dead(vpc, hops, observed), len(hops)),
+            active=best == route,
+            reason=_why(snapshot, route, best, _troubles(vpc, hops, observed), len(hops)),
             key=(Kind.ROUTE, route.id),
         )
 
@@ -101,17 +101,24 @@ def _asked_for(route: Route) -> tuple[str, ...]:
     )
 
 
-def _dead(vpc: Vpc, hops: list[Hop], observed: Observed) -> list[str]:
-    return [hop.address for hop in hops if not works(hop, vpc.id, observed)]
+def _troubles(vpc: Vpc, hops: list[Hop], observed: Observed) -> list[str]:
+    """Say of each next hop that does not work why."""
+    return [
+        f"{hop.address} does not work"
+        if is_dead(hop, vpc.id, observed)
+        else f"BFD does not hear {hop.address}"
+        for hop in hops
+        if not works(hop, vpc.id, observed)
+    ]
 
 
-def _why(snapshot: Snapshot, route: Route, best: Route | None, dead: list[str], hops: int) -> str:
+def _why(snapshot: Snapshot, route: Route, best: Route | None, troubles: list[str], hops: int) -> str:
     if not hops:
         return "no next hop is in a network of the VPC"
-    missing = f"{' and '.join(dead)} {'does' if len(dead) == 1 else 'do'} not work" if dead else ""
-    if len(dead) == hops:
-        return f"next hop {missing}"
-    if best is route:
+    missing = "; ".join(troubles)
+    if len(troubles) == hops:
+        return f"no next hop works: {missing}"
+    if best == route:
         rivals = len(list(snapshot.routes_to(route.vpc, route.destination))) - 1
         why = f"the highest priority that works, of {rivals + 1} routes" if rivals else "the only route"
         return f"{why}; {missing}" if missing else why

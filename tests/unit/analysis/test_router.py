@@ -14,7 +14,7 @@ from netctl.compiler.exits import exits_of
 from netctl.compiler.observed import NOTHING_OBSERVED, Observed
 from netctl.model.intent import Intent
 from netctl.model.keys import HostId, Kind, NicId, VpcId
-from netctl.model.route import NextHop
+from netctl.model.route import Bfd, NextHop
 from netctl.model.routing_policy import Endpoint, Fallback, PolicyAction, PortRange, Protocol
 from netctl.model.snapshot import Snapshot
 from netctl.model.status import HostReport, TunnelReport
@@ -94,8 +94,17 @@ def test_a_dead_next_hop_is_named_and_the_other_route_wins() -> None:
     router = explain(snapshot_of(better), observed=observed)
     found = routes(router)
     assert found["0.0.0.0/0 default"].active
-    assert found["0.0.0.0/0 better"].reason == "next hop 172.16.0.7 does not work"
-    assert router.problems == ("routes/better is not in use: next hop 172.16.0.7 does not work",)
+    assert found["0.0.0.0/0 better"].reason == "no next hop works: 172.16.0.7 does not work"
+    assert router.problems == ("routes/better is not in use: no next hop works: 172.16.0.7 does not work",)
+
+
+def test_a_next_hop_that_bfd_does_not_hear_is_told_so() -> None:
+    better = replace(route("better", "0.0.0.0/0", NextHop(ip_address="172.16.0.7"), priority=200), bfd=Bfd())
+    observed = Observed(unheard=frozenset({(BLUE_ID, "172.16.0.7")}))
+    found = routes(explain(snapshot_of(better), observed=observed))
+    assert found["0.0.0.0/0 default"].active
+    assert not found["0.0.0.0/0 better"].active
+    assert found["0.0.0.0/0 better"].reason == "no next hop works: BFD does not hear 172.16.0.7"
 
 
 def test_one_dead_next_hop_of_two_is_told_beside_the_winner() -> None:
