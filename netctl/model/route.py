@@ -52,6 +52,7 @@ class Route:
         check_id("name", self.id)
         check_id("vpc", self.vpc)
         object.__setattr__(self, "destination", shape.canonical_any_cidr("destination", self.destination))
+        shape.check_routable("destination", self.destination)
         shape.check_range("priority", self.priority, low=1, high=PRIORITY_MAX)
         if not 1 <= len(self.next_hops) <= NEXT_HOPS_MAX:
             raise InvalidIntent(

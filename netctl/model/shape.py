@@ -19,6 +19,8 @@ _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}\Z")
 # IPv4 in the form that ipaddress gives back, seen ten times as fast.
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4 = re.compile(rf"(?:{_OCTET}\.){{3}}{_OCTET}\Z")
+# RFC 4291, 2.5.5.2: for the inside of programs, never on a wire.
+_MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
 _INTERFACE = re.compile(r"[A-Za-z0-9_.@-]{1,15}\Z")
 # Made by the kernel, the host agent or Open vSwitch: in a bond they would be a loop.
 _NO_UPLINK = re.compile(r"(?:lo|br\d+(?:-up)?|brAtlas|ovs-system|ovs-netdev|genev_sys_\d+)\Z")
@@ -74,6 +76,8 @@ def canonical_address(field: str, value: str, version: int) -> str:
     if address is None or address.version != version or "%" in value:
         example = "10.0.0.5" if version == 4 else "fd00::5"
         raise InvalidIntent(field, f"{value[:60]!r} is not an IPv{version} address, e.g. {example}")
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        raise InvalidIntent(field, f"{value[:60]!r} is IPv4 inside IPv6: write {address.ipv4_mapped}")
     return str(address)
 
 
@@ -103,7 +107,17 @@ def canonical_cidr(field: str, value: str, version: int) -> str:
         raise InvalidIntent(field, f"{value[:60]!r} is not an IPv{version} network, e.g. {example}")
     if "/" not in value:
         raise InvalidIntent(field, f"{value[:60]!r} lacks a prefix length, e.g. {example}")
+    if isinstance(network, ipaddress.IPv6Network) and network.subnet_of(_MAPPED):
+        inner = f"{network.network_address.ipv4_mapped}/{network.prefixlen - 96}"
+        raise InvalidIntent(field, f"{value[:60]!r} is IPv4 inside IPv6: write {inner}")
     return str(network)
+
+
+def check_routable(field: str, cidr: str) -> None:
+    """Refuse a canonical network whose addresses no router forwards to: multicast, loopback, link-local."""
+    network = ipaddress.ip_network(cidr)
+    if network.is_multicast or network.is_loopback or network.is_link_local:
+        raise InvalidIntent(field, f"{cidr} is multicast, loopback or link-local, which is not routed")
 
 
 def canonical_any_address(field: str, value: str) -> str:

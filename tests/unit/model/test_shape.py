@@ -10,8 +10,9 @@ from netctl.model.infra import Cluster, Host, Meta, Uplink, VirtualSwitch
 from netctl.model.intent import Intent
 from netctl.model.keys import ClusterId, HostId, NicId, SubnetId, VirtualSwitchId
 from netctl.model.nic import Nic
+from netctl.model.routing_policy import Endpoint
 from netctl.model.subnet import DhcpOptions, IpConfig, Subnet, SubnetKind
-from tests.unit.model.world import cluster, host, ipv4, nic, overlay, vlan
+from tests.unit.model.world import cluster, host, ipv4, nic, overlay, policy, route, vlan
 
 STRANGE = [
     "", "a'b", 'a"b', "a\nb", "a\n", "a$b", "a@b", "🚀", "x" * 65536, "a" * 64, "A", "1a", "-a", "a-", "a b", "a/b",
@@ -107,6 +108,13 @@ def test_a_long_display_name_is_not_echoed() -> None:
         (lambda: nic(ipv4_address="fd00::1"), "ipv4_address"),
         (lambda: nic(ipv6_address="ff02::1"), "ipv6_address"),
         (lambda: nic(ipv6_address="::"), "ipv6_address"),
+        (lambda: nic(ipv6_address="::ffff:10.0.0.5"), "ipv6_address"),
+        (lambda: overlay(ipv6=IpConfig(version=6, cidr="::ffff:10.0.0.0/120")), "ipv6.cidr"),
+        (lambda: policy("p", "v1", 10, destination=Endpoint(cidr="::ffff:0:0/96")), "destination.cidr"),
+        (lambda: route("r", "v1", "::ffff:a00:0/104"), "destination"),
+        (lambda: route("r", "v1", "224.0.0.0/4"), "destination"),
+        (lambda: route("r", "v1", "127.0.0.0/8"), "destination"),
+        (lambda: route("r", "v1", "fe80::/10"), "destination"),
         (lambda: nic(mac_address="01:00:5e:00:00:01"), "mac_address"),
         (lambda: nic(mac_address="x" * 65536), "mac_address"),
         (lambda: nic(allow_unknown_macs=True), "allow_unknown_macs"),
@@ -134,6 +142,8 @@ def test_malformed_values_name_their_field(make: Callable[[], Intent], field: st
         (6, "FD00:0::5", "fd00::5"),
         (6, "fe80::1%eth0", None),
         (6, "10.0.0.5", None),
+        (6, "::ffff:10.0.0.5", None),
+        (6, "::ffff:0:10.0.0.5", "::ffff:0:a00:5"),
     ],
 )
 def test_addresses_have_one_form(version: int, text: str, canonical: str | None) -> None:
