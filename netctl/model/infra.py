@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -143,4 +142,4 @@ class Host:
     @property
     def tunnel_ip(self) -> str:
         """The tunnel endpoint's address without prefix length (`ovn-encap-ip`)."""
-        return str(ipaddress.ip_interface(self.tunnel_address).ip)
+        return self.tunnel_address.partition("/")[0]

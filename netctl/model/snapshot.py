@@ -124,6 +124,7 @@ class Draft(Lookups):
 
     __slots__ = (
         "_claims",
+        "_closed",
         "_members",
         "_orders",
         "_touched",
@@ -139,6 +140,7 @@ class Draft(Lookups):
 
     def __init__(self, base: Snapshot) -> None:
         self._tables = {kind: base._tables[kind].mutate() for kind in Kind}
+        self._closed = dict(base._tables)  # those that are as they were: one that nobody changed stays the same object
         self._claims, self._members = Nested(base._claims), Nested(base._members)
         # Allocation reads both and writes the second by set_cursor, see ipam.py.
         self.blocks, self.cursors = Overlay(base._blocks), Overlay(base._cursors)
@@ -223,13 +225,16 @@ class Draft(Lookups):
         self.cursors[scope] = number
 
     def _closed_table(self, kind: Kind) -> Map[str, Any]:
-        table = self._tables[kind].finish()
-        self._tables[kind] = table.mutate()
+        table = self._closed.get(kind)
+        if table is None:
+            table = self._closed[kind] = self._tables[kind].finish()
+            self._tables[kind] = table.mutate()
         return table
 
     def _put(self, key: Key, after: Intent | None) -> Intent | None:
         kind, id = key
         table = self._tables[kind]
+        self._closed.pop(kind, None)
         before: Intent | None = table.get(id)
         if after is not None:
             self._index(key, before, after)

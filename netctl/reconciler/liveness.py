@@ -19,23 +19,19 @@ from dataclasses import dataclass
 from netctl.compiler.observed import Observed
 from netctl.compiler.route import hops_of, session_of
 from netctl.loop import Clock, Wake
-from netctl.model.indexes import Space
 from netctl.model.infra import Host
-from netctl.model.keys import HostId, Kind, VpcId
-from netctl.model.networks import subnet_at
+from netctl.model.keys import HostId, Kind
 from netctl.model.nic import Nic
-from netctl.model.numbers import address_number
 from netctl.model.route import Route
-from netctl.model.routing_policy import RoutingPolicy
 from netctl.model.snapshot import Snapshot
 from netctl.model.status import HostReport
-from netctl.model.vpc import ExternalConnection, Vpc
+from netctl.model.vpc import ExternalConnection
 from netctl.nb.features import Features, dhcpv6_safe
 from netctl.nb.rows import Row, Rows
 from netctl.reconciler.falls import find_heard, note_falls, read_orders, recall_falls
 from netctl.reconciler.reports import Heard
+from netctl.reconciler.subjects import Subject, Subjects
 
-Subject = tuple[VpcId, str]
 _UP = frozenset({"up"})
 
 
@@ -88,6 +84,7 @@ class Liveness:
         self._up: frozenset[HostId] = frozenset()  # heard by BFD since they fell last
         self._fallen: tuple[HostId, ...] = ()
         self._recalled = False
+        self._subjects = Subjects()
         self._watched: frozenset[str] = frozenset()  # iface-ids of the NICs that routes and policies lead to
 
     def look(self, snapshot: Snapshot, features: Features | None, actual: Rows | None = None) -> Observed:
@@ -99,9 +96,9 @@ class Liveness:
         now, again_s = self._clock(), math.inf
         opinions: dict[Subject, _Opinion] = {}
         witnesses = Witnesses(snapshot, self._heard)
-        nics = dict(_nics(snapshot))
+        nics = self._subjects.nics(snapshot)
         self._watched = frozenset(nic.meta.uid for nic in nics.values())
-        for subject, evidence in _evidence(snapshot, nics, witnesses):
+        for subject, evidence in _evidence(nics, self._subjects.connections(snapshot), witnesses):
             opinion = self._opinions.get(subject)
             if opinion is None:  # nothing was said of it yet, so nothing can flap
                 opinion = _Opinion(evidence is Evidence.DEAD)
@@ -175,46 +172,18 @@ def find_unheard(snapshot: Snapshot, actual: Rows) -> Iterator[Subject]:
                 yield route.vpc, hop.address
 
 
-def nic_with(snapshot: Snapshot, vpc: VpcId, address: str) -> Nic | None:
-    """Return the NIC that has an address in a VPC, None when none has."""
-    version, space = (6, Space.IPV6) if ":" in address else (4, Space.IPV4)
-    number = address_number(version, address)
-    subnet = subnet_at(snapshot, vpc, version, number)
-    key = snapshot.owner(((space, subnet.id), number)) if subnet is not None else None
-    found = snapshot.get(key) if key is not None else None
-    return found if isinstance(found, Nic) else None
-
-
 def _evidence(
-    snapshot: Snapshot, nics: Mapping[Subject, Nic], witnesses: Witnesses
+    nics: Mapping[Subject, Nic], connections: Mapping[Subject, ExternalConnection], witnesses: Witnesses
 ) -> Iterator[tuple[Subject, Evidence]]:
     """Yield what is known of each NIC that is led to, and of each connection with gateways."""
     for subject, nic in nics.items():
         yield subject, witnesses.of_nic(nic)
-    for vpc in snapshot.of_kind(Kind.VPC):
-        assert isinstance(vpc, Vpc)
-        for connection in vpc.external_connections:
-            if connection.gateways:
-                yield (vpc.id, connection.subnet), witnesses.of_connection(connection)
-
-
-def _nics(snapshot: Snapshot) -> Iterator[tuple[Subject, Nic]]:
-    """Yield service IPs and next hops with their NICs; one that is no NIC's may be anything: nobody reports of it."""
-    for vpc, address in sorted(_addresses(snapshot)):
-        nic = nic_with(snapshot, vpc, address)
-        if nic is not None:
-            yield (vpc, address), nic
-
-
-def _addresses(snapshot: Snapshot) -> set[Subject]:
-    found: set[Subject] = set()
-    for policy in snapshot.of_kind(Kind.ROUTING_POLICY):
-        assert isinstance(policy, RoutingPolicy)
-        found |= {(policy.vpc, address) for address in policy.service_ips}
-    for route in snapshot.of_kind(Kind.ROUTE):
-        assert isinstance(route, Route)
-        found |= {(route.vpc, hop.ip_address) for hop in route.next_hops if hop.ip_address}
-    return found
+    said: dict[tuple[HostId, ...], Evidence] = {}  # many VPCs have the same gateways
+    for subject, connection in connections.items():
+        evidence = said.get(connection.gateways)
+        if evidence is None:
+            evidence = said[connection.gateways] = witnesses.of_connection(connection)
+        yield subject, evidence
 
 
 class Witnesses:
