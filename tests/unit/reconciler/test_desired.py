@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 from netctl.compiler.compile import compile_rows
 from netctl.compiler.observed import Observed
+from netctl.model.route import Bfd
 from netctl.model.snapshot import Snapshot
 from netctl.reconciler.desired import DesiredFacts
 from tests.intents import OWNER, FakeSource, infra, nic, snapshot, vlan
 from tests.paths import EXPANDERS
+from tests.vpcs import connection, external, route, vpc
 from tests.worlds import observations, walks, worlds
 
 
@@ -67,3 +69,15 @@ def test_a_change_of_a_subnet_is_one_of_its_nics_too() -> None:
         source.set(snapshot([*infra(), vlan(dhcp=dhcp), nic()]))
         desired.update(source.snapshot(), source.changed_since(desired.revision))
         assert dict(desired.facts) == compile_rows(source.snapshot(), OWNER)
+
+
+def test_a_bfd_session_passes_from_one_route_to_another() -> None:
+    source, desired = FakeSource(), DesiredFacts(OWNER)
+    world = (*infra(), vpc("blue", connection()), external())
+    second = route("b", "192.168.0.0/16", bfd=Bfd(min_rx_ms=900))
+    for first in (route("a", bfd=Bfd(min_rx_ms=300)), route("a"), route("a", bfd=Bfd(min_rx_ms=300))):
+        source.set(snapshot([*world, first, second]))
+        desired.update(source.snapshot(), source.changed_since(desired.revision))
+        assert dict(desired.facts) == compile_rows(source.snapshot(), OWNER)
+        (holder,) = (key for fact, key in desired.intent_of.items() if fact[0] == "BFD")
+        assert holder[1] == ("a" if first.bfd else "b")

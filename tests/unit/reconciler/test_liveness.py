@@ -148,7 +148,7 @@ def test_when_all_are_silent_it_is_we_who_are_deaf() -> None:
     desk.dead()
     for name in (H1, H2, H3):
         desk.leave(name)
-    assert desk.dead(1000) == frozenset()
+    assert desk.dead() == desk.dead(1000) == frozenset()
     desk.say(H3)
     desk.dead()
     assert desk.dead(DELAYS.silence_s) == {SERVICE}
@@ -161,6 +161,7 @@ def test_a_connection_is_dead_when_all_of_its_gateways_are() -> None:
     desk.leave(H1)
     desk.leave(H2)
     desk.say(H3, lost=("h1",))
+    desk.dead()
     assert CONNECTION not in desk.dead(60), "h3 hears h2"
     desk.say(H3, lost=("h1", "h2"))
     desk.dead()
@@ -168,6 +169,19 @@ def test_a_connection_is_dead_when_all_of_its_gateways_are() -> None:
     desk.say(H2)
     desk.dead()
     assert CONNECTION not in desk.dead(DELAYS.alive_s)
+
+
+def test_a_gateway_that_one_witness_hears_is_alive() -> None:
+    alone = vpc("blue", connection(gateways=("h1",)))
+    desk = Desk(*(alone if intent.id == "blue" else intent for intent in WORLD))
+    desk.leave(H1)
+    desk.say(H2, lost=("h1",))
+    desk.say(H3)
+    desk.dead()
+    assert CONNECTION not in desk.dead(60)
+    desk.say(H3, lost=("h1",))
+    desk.dead()
+    assert CONNECTION in desk.dead(60)
 
 
 @pytest.mark.parametrize("connected", [True, False])
