@@ -31,7 +31,7 @@ from netctl.model.route import NextHop, Route
 from netctl.model.routing_policy import Endpoint, PolicyAction, PortRange, Protocol, RoutingPolicy
 from netctl.model.snapshot import Snapshot
 from netctl.model.subnet import IpConfig, Subnet, SubnetKind
-from netctl.model.vpc import ExternalConnection, Vpc, VpcKind
+from netctl.model.vpc import DEFAULT_GATEWAY_HOSTS, ExternalConnection, Vpc, VpcKind
 from tests.intents import infra, meta, snapshot, uid_of
 
 
@@ -84,6 +84,7 @@ def connection(subnet: str, address: str, number: int, *hosts: str, six: str = "
         subnet=SubnetId(subnet),
         ipv4_address=address,
         ipv6_address=six,
+        gateway_host_count=len(hosts) or DEFAULT_GATEWAY_HOSTS,
         gateways=tuple(HostId(host) for host in hosts),
         mac_address=f"50:6b:8d:02:00:{number:02x}",
     )

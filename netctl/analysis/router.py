@@ -12,15 +12,16 @@ from dataclasses import dataclass
 from netctl.analysis.gateways import GatewayEntry, Seen, list_gateways
 from netctl.analysis.policies import PolicyEntry, list_policies
 from netctl.analysis.routes import Origin, RouteEntry, list_routes
-from netctl.compiler.exits import configs_of, nat_exits_of
+from netctl.compiler.exits import configs_of, exits_of, nat_exits_of
 from netctl.compiler.floating_ip import association_of, is_distributed
 from netctl.compiler.observed import Observed
+from netctl.model.gateways import candidates
 from netctl.model.keys import Key, Kind, Uid, resource_name
 from netctl.model.snapshot import Snapshot
 from netctl.model.subnet import Subnet
 from netctl.model.vpc import Vpc
 
-_DEFAULTS = ("0.0.0.0/0", "::/0")
+_DEFAULTS = {4: "0.0.0.0/0", 6: "::/0"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +62,11 @@ def explain_router(
             dict.fromkeys(
                 [
                     *([seen.problem] if seen.problem else []),
-                    *_problems_of_routes(vpc, routes),
+                    *_problems_of_routes(routes),
+                    *_problems_of_defaults(snapshot, vpc, routes),
                     *_problems_of_policies(policies),
                     *_problems_of_gateways(gateways, seen),
+                    *_problems_of_choice(snapshot, gateways),
                 ]
             )
         ),
@@ -110,18 +113,28 @@ def _spoke_prefixes(snapshot: Snapshot, vpc: Vpc) -> Iterator[str]:
             yield from spoke.externally_routable_prefixes
 
 
-def _problems_of_routes(vpc: Vpc, routes: tuple[RouteEntry, ...]) -> Iterator[str]:
+def _problems_of_routes(routes: tuple[RouteEntry, ...]) -> Iterator[str]:
     for entry in routes:
         if entry.origin is Origin.STATIC and not entry.active and "priority" not in entry.reason:
             yield f"{resource_name(entry.key)} is not in use: {entry.reason}"
-    active = {entry.destination for entry in routes if entry.active}
-    if vpc.external_connections and not active & set(_DEFAULTS):
-        yield "no default route: of what is outside only connected networks and those with routes are reached"
     static = {entry.destination for entry in routes if entry.active and entry.origin is Origin.STATIC}
     for entry in routes:
         if entry.active and entry.origin is Origin.SPOKE and entry.destination in static:
             whose = resource_name(entry.key)
             yield f"{entry.destination} is routed to {whose} and by a route of this VPC: OVN uses both"
+
+
+def _problems_of_defaults(snapshot: Snapshot, vpc: Vpc, routes: tuple[RouteEntry, ...]) -> Iterator[str]:
+    """Tell of each IP version that the VPC has inside and outside, and no default route."""
+    active = {entry.destination for entry in routes if entry.active}
+    for version, default in _DEFAULTS.items():
+        inside = any(subnet.config(version) for subnet in snapshot.subnets_of_vpc(vpc.id))
+        outside = any(exit.address(version) for exit in exits_of(snapshot, vpc))
+        if inside and outside and default not in active:
+            yield (
+                f"no default route for IPv{version}: of what is outside only connected networks and those with"
+                f" routes are reached; a route to {default} leads everywhere"
+            )
 
 
 def _problems_of_policies(policies: tuple[PolicyEntry, ...]) -> Iterator[str]:
@@ -138,3 +151,18 @@ def _problems_of_gateways(gateways: tuple[GatewayEntry, ...], seen: Seen) -> Ite
         for host in entry.hosts:
             if host.trouble:
                 yield f"gateway {resource_name((Kind.HOST, host.host))} of {name}: {host.trouble}"
+
+
+def _problems_of_choice(snapshot: Snapshot, gateways: tuple[GatewayEntry, ...]) -> Iterator[str]:
+    """Tell of connections that lost a gateway host for good: one that can take its place is not chosen by itself."""
+    for entry in gateways:
+        connection = entry.exit.connection
+        few = len(connection.gateways) < connection.gateway_host_count
+        if not connection.gateways or connection.gateway_hosts or not few:
+            continue
+        if len(candidates(snapshot, entry.exit.subnet)) > len(connection.gateways):
+            yield (
+                f"{resource_name((Kind.SUBNET, connection.subnet))} has {len(connection.gateways)} gateway host of"
+                f" {connection.gateway_host_count}, and more could be: set the VPC's external_connections again, and"
+                " they are chosen"
+            )

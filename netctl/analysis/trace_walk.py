@@ -7,6 +7,7 @@ request instead of the packet. Each decision is mapped back to the intent behind
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -248,10 +249,24 @@ def _note_port(walk: Walk, stage: Stage) -> None:
 
 def _why_dropped(walk: Walk, vpc: Vpc, stage: Stage) -> str:
     if stage.name == "lr_in_ip_routing":
-        return f"vpcs/{vpc.id} has no route to {walk.destination}"
+        return _why_no_route(walk, vpc)
     if stage.name == "lr_in_ip_input":
         return f"the router of vpcs/{vpc.id} keeps it: {stage.match or 'nothing matches'}"
     return f"{stage.name} of vpcs/{vpc.id}: {stage.match or 'nothing matches'}"
+
+
+def _why_no_route(walk: Walk, vpc: Vpc) -> str:
+    """Say so, and why the routes that would lead there are not in use, or what would help."""
+    address = ipaddress.ip_address(walk.destination)
+    fitting = (
+        entry
+        for entry in list_routes(walk.world.snapshot, vpc, walk.world.observed)
+        if not entry.active and address in ipaddress.ip_network(entry.destination)
+    )
+    unused = [f"{resource_name(entry.key)} is not in use: {entry.reason}" for entry in fitting]
+    default = "0.0.0.0/0" if address.version == 4 else "::/0"
+    told = "; ".join(unused) or f"create one, or one to {default}"
+    return f"vpcs/{vpc.id} has no route to {walk.destination}: {told}"
 
 
 def _arrive(walk: Walk, vpc: Vpc, pipeline: Pipeline, stage: Stage) -> None:

@@ -15,6 +15,7 @@ from netctl.model.indexes import Relation
 from netctl.model.infra import Host
 from netctl.model.intent import Intent, key_of
 from netctl.model.keys import HostId, Key, Kind, SubnetId
+from netctl.model.lookups import Lookups
 from netctl.model.snapshot import Draft
 from netctl.model.stamp import Admitted, Context, absent, in_use, replace_unchecked, updated
 from netctl.model.subnet import Subnet
@@ -26,12 +27,12 @@ def needs_gateways(subnet: Subnet) -> bool:
     return subnet.has_vlan or subnet.nat
 
 
-def candidates(draft: Draft, subnet: Subnet) -> Collection[str]:
+def candidates(intents: Lookups, subnet: Subnet) -> Collection[str]:
     """Return the hosts that can be a gateway to an external subnet."""
     relation, places = Relation.HOSTS_OF_VIRTUAL_SWITCH, [str(id) for id in subnet.virtual_switches]
     if not subnet.has_vlan:
         relation, places = Relation.HOSTS_OF_CLUSTER, [str(id) for id in subnet.clusters]
-    found = [draft.related(relation, place) for place in places]
+    found = [intents.related(relation, place) for place in places]
     return found[0] if len(found) == 1 else frozenset().union(*found)
 
 

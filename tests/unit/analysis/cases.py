@@ -248,7 +248,7 @@ CASES = {
         probe=to("2600::1"),
         neighbours=False,
         verdict="dropped",
-        text="vpcs/spoke has no route to 2600::1",
+        text="vpcs/spoke has no route to 2600::1: create one, or one to ::/0",
         steps=("nic h1 w6", "subnet h1 sweb6", "drop h1 spoke"),
     ),
     "deaf": Case(

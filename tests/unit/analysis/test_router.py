@@ -115,10 +115,21 @@ def test_one_dead_next_hop_of_two_is_told_beside_the_winner() -> None:
     assert found["9.9.9.0/24 both"].reason == "the only route; 172.16.0.8 does not work"
 
 
-def test_no_default_route_is_a_problem() -> None:
-    assert any(
-        "no default route" in text for text in explain(snapshot_of(without=["default", "default6"])).problems
+@pytest.mark.parametrize(("gone", "version"), [("default", 4), ("default6", 6)])
+def test_no_default_route_is_a_problem_of_each_ip_version(gone: str, version: int) -> None:
+    (problem,) = explain(snapshot_of(without=[gone])).problems
+    assert f"no default route for IPv{version}" in problem
+    assert ("0.0.0.0/0" if version == 4 else "::/0") in problem
+
+
+def test_a_gateway_host_that_could_be_chosen_and_is_not_is_a_problem() -> None:
+    few = tuple(
+        replace(one, gateways=one.gateways[:1], gateway_host_count=2) for one in BLUE.external_connections
     )
+    alone = explain(snapshot_of(replace(BLUE, external_connections=few)))
+    assert any("subnets/ext has 1 gateway host of 2" in text for text in alone.problems)
+    by_hand = tuple(replace(one, gateway_hosts=one.gateways) for one in few)
+    assert explain(snapshot_of(replace(BLUE, external_connections=by_hand))).problems == ()
 
 
 def test_a_transit_vpc_has_the_prefixes_of_its_spokes() -> None:
