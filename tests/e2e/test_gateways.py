@@ -20,10 +20,10 @@ from netctl.lab.processes import Process
 from netctl.loop import wait_until
 from netctl.v1 import vpc_pb2
 from netctl.v1.explain_pb2 import ExplainVpcRequest, ExplainVpcResponse
-from tests.e2e import raw, talk, vpcs
+from tests.e2e import bfd, raw, talk, vpcs
 from tests.e2e.figures import note
 from tests.e2e.site import DEADLINE_S, Site, site
-from tests.e2e.vpcs import NAT, ROUTED, Nic
+from tests.e2e.vpcs import NAT, ROUTED, SECOND, Nic
 from tests.lossmeter.meter import Guest, LossMeter, measure
 
 PPS = 100
@@ -178,7 +178,10 @@ def test_tuned_bfd_takes_over_within_a_second(world: World) -> None:
 def test_a_gateway_cut_off_from_the_other_hosts_does_not_stay_one(world: World) -> None:
     """Its tunnels' network is gone, its way out is not: two would be the gateway if it went on."""
     here, first = world.site, world.active()
-    tunnels = namespaces.fabric_namespace(here.lab.name), f"{first}-eth1"  # the agent would set the host's end up
+    tunnels = (
+        namespaces.fabric_namespace(here.lab.name),
+        f"{first}-eth1",
+    )  # the agent would set the host's end up
     with world.measured("gateway loses the tunnels' network, BFD 300 ms x 3") as meters:
         meters[0].wait_for_more(A_SECOND)
         links.set_state(*tunnels, up=False)
@@ -239,6 +242,38 @@ def test_a_dead_gateway_is_told_of_and_what_is_asked_meanwhile_is_done(world: Wo
     here.remove("routes/late-out4")
     here.lab.remove_guest("late")
     here.remove("nics/late", "subnets/late", "vpcs/late")
+
+
+def test_a_way_out_whose_only_gateway_is_dead_is_left_for_the_next(world: World) -> None:
+    """OVN leaves its BFD session `up` when no host can run it any more (ovn issue 320): our own liveness sees it."""
+    here, outside = world.site, vpcs.upstream(world.site)
+    preferred = vpcs.route("ways-high", "0.0.0.0/0", NAT, priority=200)
+    preferred.bfd.CopyFrom(vpc_pb2.Bfd(min_rx_ms=300, min_tx_ms=300, multiplier=3))
+    here.apply(
+        vpcs.vpc("ways", vpcs.connection(NAT, "", "h1"), vpcs.connection(SECOND, "", "h3")),
+        vpcs.overlay("ways", "ways", "10.4.1.0/24"),
+        preferred,
+        vpcs.route("ways-low", "0.0.0.0/0", SECOND, priority=100),
+    )
+    nic = here.add_leased(vpcs.nic("ways", "ways", "h2"))
+    first, second = (way.ipv4_address for way in here.get_vpc("vpcs/ways").external_connections)
+    with bfd.speaking(outside.namespace, "198.51.100.1"):
+        wait_until(lambda: vpcs.wait_out(here, nic) == first, timeout_s=20, what="the preferred way is used")
+        here.lab.cut("h1")
+        began_s = time.monotonic()
+        wait_until(lambda: seen_as(here, nic) == second, timeout_s=20, what="the other way is used")
+        took_s = time.monotonic() - began_s
+        note("only gateway of a way out dies / guest leaves by the next way after", f"{took_s:.1f} s")
+        assert took_s <= CONVERGE_S
+        world.come_back("h1")
+        wait_until(lambda: seen_as(here, nic) == first, timeout_s=20, what="the preferred way is used again")
+    here.lab.remove_guest("ways")
+    here.remove("routes/ways-high", "routes/ways-low", "nics/ways", "subnets/ways", "vpcs/ways")
+
+
+def seen_as(here: Site, nic: Nic) -> str:
+    """Return as whom the Internet sees a guest now, "" when nobody answers."""
+    return talk.tcp(vpcs.guest(here, nic), vpcs.upstream(here), vpcs.INTERNET, 80)
 
 
 def test_a_gateway_host_named_by_hand_is_not_removed_and_a_chosen_one_is_replaced(world: World) -> None:
