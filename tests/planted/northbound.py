@@ -9,7 +9,8 @@ DATABASE = (
         "no epoch fence",
         "netctl/ovsdb/northbound.py",
         "operations = [*guard, *work, *ours, *count_up(self._steps())]",
-        "guard = [it for it in guard if it['op'] != 'wait']; operations = [*guard, *work, *ours, *count_up(self._steps())]",
+        "guard = [it for it in guard if it['op'] != 'wait']\n"
+        "            operations = [*guard, *work, *ours, *count_up(self._steps())]",
         "tests/functional/ovsdb/test_fence.py",
     ),
     Bug(
