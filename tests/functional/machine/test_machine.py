@@ -203,12 +203,12 @@ class Machine(RuleBasedStateMachine):
     def settle(self) -> None:
         """Let the controller come to rest, then hold every promise."""
         northbound = self.world.northbound
-        want = compile_rows(self.admission.snapshot(), OWNER)
 
         def equal() -> bool:
             self.now += 60  # a full comparison
             self.a_pass()
             northbound.take_changed()
+            want = compile_rows(self.admission.snapshot(), OWNER, self.reconciler.observed)
             return not diff(want, northbound.owned_rows())
 
         wait_until(equal, timeout_s=10, what="the database equals the intents", poll_s=0.005)
