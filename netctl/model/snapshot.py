@@ -140,7 +140,8 @@ class Draft(Lookups):
 
     def __init__(self, base: Snapshot) -> None:
         self._tables = {kind: base._tables[kind].mutate() for kind in Kind}
-        self._closed = dict(base._tables)  # those that are as they were: one that nobody changed stays the same object
+        # Those that are as they were: a table that nobody changed stays the same object.
+        self._closed = dict(base._tables)
         self._claims, self._members = Nested(base._claims), Nested(base._members)
         # Allocation reads both and writes the second by set_cursor, see ipam.py.
         self.blocks, self.cursors = Overlay(base._blocks), Overlay(base._cursors)
