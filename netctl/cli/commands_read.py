@@ -173,7 +173,7 @@ def wait(
 ) -> None:
     """Return once resources are in the network: 0 when PROGRAMMED, 1 when FAILED, 5 when time is up.
 
-    A NIC that is attached to no host counts as settled.
+    A NIC that is attached to no host counts as settled, and a floating IP that leads nowhere.
 
     Example: netctl wait nic/web-1 nic/web-2 --timeout 30
     """

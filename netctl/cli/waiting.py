@@ -19,21 +19,28 @@ from netctl.v1 import status_pb2
 # Beyond this a request that lists the names is larger than the events that it would save.
 _NAMES_MAX = 500
 # Reasons of FAILED that end without another change of intents.
-_MAY_END = frozenset({"TAP_MISSING", "HOST_DOWN", "UPLINK_DOWN", "HOST_PROBLEM"})
+_MAY_END = frozenset(
+    {
+        *("TAP_MISSING", "HOST_DOWN", "UPLINK_DOWN", "HOST_PROBLEM"),
+        *("FALLBACK", "NEXT_HOP_DEAD", "NO_GATEWAY", "GATEWAYS_SPLIT"),
+    }
+)
+# Reasons of PENDING that last until somebody changes the intent.
+_STAYS = frozenset({"NOT_ATTACHED", "NOT_ASSOCIATED"})
 _RESUMABLE = ("UNAVAILABLE", "CANCELLED", "OUT_OF_RANGE")
 
 
 def is_settled(resource: Any, revision: int) -> bool:
     """Say whether the status speaks of `revision` and will not change by waiting.
 
-    A floating NIC is PENDING for as long as nobody attaches it. A FAILED that ends when a guest, an agent or
-    a cable comes is waited for like PENDING.
+    A floating NIC is PENDING for as long as nobody attaches it, and a floating IP until somebody associates it. A
+    FAILED that ends when a guest, an agent, a router or a cable comes is waited for like PENDING.
     """
     status = resource.status
     if status.revision < revision:
         return False
     if status.phase == status_pb2.PHASE_PENDING:
-        return bool(status.reason == "NOT_ATTACHED")
+        return status.reason in _STAYS
     if status.phase == status_pb2.PHASE_FAILED:
         return status.reason not in _MAY_END
     return bool(status.phase == status_pb2.PHASE_PROGRAMMED)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import enum
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from netctl.compiler.observed import Observed
@@ -29,6 +29,7 @@ from netctl.model.vpc import ExternalConnection
 from netctl.nb.features import Features, dhcpv6_safe
 from netctl.nb.rows import Row, Rows
 from netctl.reconciler.falls import find_heard, note_falls, read_orders, recall_falls
+from netctl.reconciler.recall import recall_dead
 from netctl.reconciler.reports import Heard
 from netctl.reconciler.subjects import Subject, Subjects
 
@@ -59,9 +60,10 @@ class Evidence(enum.Enum):
 
 @dataclass(slots=True)
 class _Opinion:
-    """What was last said of a subject, and since when the evidence is against it."""
+    """What was last said of a subject, and since when the evidence is against it; `guessed` before a host spoke."""
 
     dead: bool
+    guessed: bool = False
     contradicted_since_s: float | None = None
 
 
@@ -98,15 +100,18 @@ class Liveness:
         witnesses = Witnesses(snapshot, self._heard)
         nics = self._subjects.nics(snapshot)
         self._watched = frozenset(nic.meta.uid for nic in nics.values())
+        remembered = self._recall(snapshot, actual, nics)
         for subject, evidence in _evidence(nics, self._subjects.connections(snapshot), witnesses):
             opinion = self._opinions.get(subject)
-            if opinion is None:  # nothing was said of it yet, so nothing can flap
-                opinion = _Opinion(evidence is Evidence.DEAD)
+            told = evidence in (Evidence.ALIVE, Evidence.DEAD)
+            if opinion is None or (
+                opinion.guessed and told
+            ):  # nothing was said of it yet, so nothing can flap
+                opinion = _Opinion(evidence is Evidence.DEAD, guessed=not told)
+            opinion.dead |= opinion.guessed and subject in remembered
             opinions[subject] = opinion
             again_s = min(again_s, self._judge(opinion, evidence, now))
         self._opinions = opinions
-        if actual and not self._recalled:  # what the controller before this one knew
-            self._fallen, self._recalled = recall_falls(read_orders(snapshot, actual)), True
         self._note_falls(witnesses)
         self._wake.within(again_s)
         return Observed(
@@ -116,6 +121,16 @@ class Liveness:
             nat_gateway_port=features is None or features.has("NAT", "gateway_port"),
             fallen=self._fallen,
         )
+
+    def _recall(
+        self, snapshot: Snapshot, actual: Rows | None, subjects: Collection[Subject]
+    ) -> frozenset[Subject]:
+        """Take over, once, what the controller before this one knew; return who was dead to it."""
+        if actual is None or self._recalled:
+            return frozenset()
+        self._recalled = True
+        self._fallen = recall_falls(read_orders(snapshot, actual))
+        return recall_dead(snapshot, actual, subjects) if actual else frozenset()
 
     def note_report(self, report: HostReport | None, before: Heard) -> None:
         """A host reported, or its agent left (None): wake the pass when that may change what is observed."""

@@ -47,6 +47,9 @@ def test_a_failure_says_where_which_field_what_and_what_to_do() -> None:
         (status_pb2.PHASE_FAILED, "TAP_MISSING", 5, False),
         (status_pb2.PHASE_PENDING, "WAITING_FOR_OVN", 6, False),
         (status_pb2.PHASE_PENDING, "NOT_ATTACHED", 6, True),
+        (status_pb2.PHASE_PENDING, "NOT_ASSOCIATED", 6, True),
+        (status_pb2.PHASE_FAILED, "NEXT_HOP_DEAD", 5, False),
+        (status_pb2.PHASE_FAILED, "FALLBACK", 5, False),
         (status_pb2.PHASE_UNSPECIFIED, "", 6, False),
     ],
 )

@@ -6,13 +6,15 @@ from dataclasses import replace
 
 import pytest
 
+from netctl.compiler.compile import compile_rows
 from netctl.compiler.observed import Observed
 from netctl.loop import Wake
 from netctl.model.intent import Intent
 from netctl.model.keys import HostId, VpcId
-from netctl.model.routing_policy import PolicyAction
+from netctl.model.routing_policy import Fallback, PolicyAction
 from netctl.model.status import HostReport, NicReport, TunnelReport
 from netctl.nb.features import WANTED_COLUMNS, Features
+from netctl.nb.rows import Rows
 from netctl.reconciler.liveness import Delays, Liveness
 from netctl.reconciler.reports import HostReports
 from tests.intents import host, infra, snapshot, uid_of
@@ -67,9 +69,13 @@ class Desk:
         self.reports.disconnect(name)
         self.liveness.note_report(None, before)
 
-    def after(self, seconds: float) -> Observed:
+    def after(self, seconds: float, actual: Rows | None = None) -> Observed:
         self.now += seconds
-        return self.liveness.look(self.world, None)
+        return self.liveness.look(self.world, None, actual)
+
+    def rows(self, observed: Observed) -> Rows:
+        """What a controller that saw this wrote."""
+        return compile_rows(self.world, "owner", observed)
 
     def dead(self, seconds: float = 0.0) -> frozenset[tuple[VpcId, str]]:
         return self.after(seconds).dead
@@ -113,6 +119,31 @@ def test_what_was_never_seen_to_work_is_dead_at_once() -> None:
     desk = Desk()
     desk.say(H1, plugged=False)
     assert desk.dead() == {SERVICE}
+
+
+@pytest.mark.parametrize("fallback", list(Fallback))
+def test_after_a_restart_the_dead_stay_dead_until_their_hosts_speak(fallback: Fallback) -> None:
+    steer = policy("steer", PolicyAction.REROUTE, service_ips=("10.0.1.5",), fallback=fallback)
+    desk = Desk(*(steer if intent.id == "steer" else intent for intent in WORLD))
+    rows = desk.rows(Observed(dead=frozenset({SERVICE})))
+    assert desk.dead() == frozenset(), "no rows are known yet"
+    assert desk.after(0.1, rows).dead == {SERVICE}
+    desk.say(H2)
+    assert desk.dead(0.1) == desk.dead(60) == {SERVICE}, "its host has not spoken"
+    desk.say(H1)
+    assert desk.dead(0.1) == frozenset(), "at once: nothing was said of it by this controller"
+
+
+def test_after_a_restart_what_worked_works_until_its_host_speaks() -> None:
+    desk = Desk()
+    assert desk.after(0, desk.rows(Observed())).dead == frozenset()
+    desk.say(H1, plugged=False)
+    assert desk.dead(0.1) == {SERVICE}
+
+
+def test_what_is_new_to_an_empty_database_is_not_dead() -> None:
+    desk = Desk()
+    assert desk.after(0, {}).dead == desk.after(0.1, desk.rows(Observed())).dead == frozenset()
 
 
 def test_a_floating_nic_serves_nobody() -> None:
