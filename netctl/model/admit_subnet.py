@@ -14,7 +14,7 @@ from netctl.model.indexes import Space
 from netctl.model.infra import Cluster
 from netctl.model.ipam import allocate_vni, make_plan
 from netctl.model.keys import Kind, resource_name
-from netctl.model.networks import check_apart
+from netctl.model.networks import check_apart, check_unrouted
 from netctl.model.numbers import address_text
 from netctl.model.snapshot import Draft
 from netctl.model.stamp import Context, absent, check_kept, stamp
@@ -122,6 +122,7 @@ def _check_overlap(subnet: Subnet, before: Subnet | None, draft: Draft) -> None:
         if own is not None:
             check_apart(draft, own, config.cidr, f"ipv{version}.cidr", mine)
         if before is not None:
+            check_unrouted(draft, subnet.id, config.cidr, f"ipv{version}.cidr")
             for vpc in draft.vpcs_of_subnet(subnet.id):
                 check_apart(draft, vpc, config.cidr, f"ipv{version}.cidr", mine)
 

@@ -16,7 +16,7 @@ from netctl.model.numbers import network_numbers
 from netctl.model.snapshot import Draft
 from netctl.model.sorted_set import SortedSet
 from netctl.model.subnet import Subnet, SubnetKind
-from netctl.model.vpc import Vpc
+from netctl.model.vpc import Vpc, VpcKind
 
 # Above every address and id.
 _END = (1 << 128, "~")
@@ -69,6 +69,8 @@ def connected(draft: Draft, vpc: Vpc, version: int, low: int, high: int) -> Iter
 
 
 def _routed(draft: Draft, vpc: Vpc, version: int, within: tuple[int, int]) -> Iterator[tuple[str, int, Key]]:
+    if vpc.kind is not VpcKind.TRANSIT:
+        return
     for subnet in draft.subnets_of_vpc(vpc.id):
         if subnet.kind is SubnetKind.EXTERNAL:
             for _, last, id in overlapping(draft.spans((f"prefixes/{subnet.id}", version)), *within):
@@ -89,6 +91,15 @@ def check_apart(draft: Draft, vpc: Vpc, cidr: str, field: str, mine: Key) -> Non
             field,
             f"{cidr} contains the destination of routes/{id} of vpcs/{vpc.id}, which would draw its traffic away:"
             " use another network or remove the route",
+        )
+
+
+def check_unrouted(draft: Draft, external: str, cidr: str, field: str) -> None:
+    """Refuse a network for an external subnet of which a part is routed to a VPC behind it."""
+    version, low, high = network_numbers(cidr)
+    for _, _, id in overlapping(draft.spans((f"prefixes/{external}", version)), low, high):
+        raise InvalidIntent(
+            field, f"{cidr} overlaps with a prefix that is routed to vpcs/{id}: use another network"
         )
 
 

@@ -287,6 +287,11 @@ def test_a_family_that_comes_later_is_kept_apart_too(world: World) -> None:
     world.refuse(
         Replace(intent=asked), InvalidIntent, "ipv6.cidr", "overlaps with 2001:db8::/64 of subnets/s1"
     )
+    world.create(vpc("v2", "ext", externally_routable_prefixes=("2001:dba::/48",)))
+    asked = replace(asked, ipv6=ipv6("2001:dba::/64", "2001:dba::1"))
+    world.refuse(
+        Replace(intent=asked), InvalidIntent, "ipv6.cidr", "overlaps with a prefix that is routed to vpcs/v2"
+    )
     world.replace(world.stored(Kind.SUBNET, "ext"), ipv6=ipv6("2001:db9::/64", "2001:db9::1"))
     assert world.replace(vpc("v1", "ext")).external_connections[0].ipv6_address == "2001:db9::1000"
 
