@@ -37,7 +37,7 @@ class Session:
         self.connected = False
         self.silent = False  # given up by `probe`
         self._heard = now
-        self._probed = False
+        self._asked: float | None = None  # when `probe` asked last, since the peer was heard
         self._out = bytearray()
         self._congested = False  # the peer has not yet taken what we sent before
         self._framer = Framer()
@@ -92,17 +92,19 @@ class Session:
         """Ask a peer that was silent for `probe_s` for an echo; return seconds until the next look.
 
         Raises when it stays silent as long again, but not before `patient_until`: a server at work on a large
-        transaction, or on the first rows of a large database, answers nothing else.
+        transaction, or on the first rows of a large database, answers nothing else. One who was busy himself
+        for longer than all that, with the rows of a large database, asks before he gives up.
         """
         idle_s = now - self._heard
         if idle_s < probe_s:
             return probe_s - idle_s
-        last_s = max(2 * probe_s - idle_s, patient_until - now)
+        asked = now if self._asked is None else self._asked
+        last_s = max(asked + probe_s - now, patient_until - now)
         if last_s <= 0 or not self.connected:
             self.silent = True
             raise NorthboundUnavailable(f"{self.remote}: silent for {idle_s:.0f} s")
-        if not self._probed:
-            self._probed = True
+        if self._asked is None:
+            self._asked = now
             self.send(orjson.dumps({"id": _ECHO_ID, "method": "echo", "params": []}))
             self._flush(now)
         return last_s
@@ -158,7 +160,7 @@ class Session:
                 raise NorthboundUnavailable(f"{self.remote}: {os.strerror(error)}")
             if not data:
                 raise NorthboundUnavailable(f"{self.remote}: closed by the server")
-            self._heard, self._probed = now, False
+            self._heard, self._asked = now, None
             try:
                 documents += self._framer.feed(data)
             except ValueError as failure:
