@@ -29,6 +29,7 @@ class DesiredFacts:
         self.observed = NOTHING_OBSERVED
         self.intent_of: dict[FactKey, Key] = {}
         self.recompiled: set[Key] = set()  # by the last update
+        self.everything = True  # was recompiled by it, whatever changed
 
     @property
     def revision(self) -> int:
@@ -59,7 +60,8 @@ class DesiredFacts:
             touched = self._recompile(snapshot, readers, observed)
             if everything:
                 settle()
-        self._snapshot, self.observed, self.recompiled = snapshot, observed, readers
+        self._snapshot, self.observed = snapshot, observed
+        self.recompiled, self.everything = readers, everything
         return touched
 
     def _readers(

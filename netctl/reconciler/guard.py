@@ -11,12 +11,12 @@ FLOOR_ROWS = 50
 SHARE = 0.20
 
 
-def unexplained_deletes(delta: Delta, actual: Rows, removed: Container[Key]) -> int:
+def unexplained_deletes(delta: Delta, actual: Rows, explained: Container[Key]) -> int:
     """Count rows that would go although the change log does not say that their intent changed.
 
     A user who removes a thousand NICs is answered; rows that go because intents are missing without a removal are not.
     """
-    return sum(1 for key in delta.delete if intent_key(actual, key) not in removed)
+    return sum(1 for key in delta.delete if intent_key(actual, key) not in explained)
 
 
 def refusal(unexplained: int, owned: int) -> str:

@@ -80,7 +80,9 @@ class Reconciler:
         self._features: Features | None = None
         self._desired = DesiredFacts(settings.owner)
         self._pending: set[FactKey] | None = None  # not known to be equal; None: all
-        self._removed: set[Key] = set()  # intents whose removal the log explains, until it is written
+        self._explained: set[Key] = (
+            set()
+        )  # intents that changed, by the log, or read what did, until it is written
         self._poison: dict[Key, Poison] = {}
         self._poison_facts: set[FactKey] = set()
         self._last_full_s = float("-inf")
@@ -131,7 +133,7 @@ class Reconciler:
             self._pending |= touched | actual_changed
         nb_cfg = self._write(snapshot)
         self._pending = set()
-        self._removed.clear()
+        self._explained.clear()
         if full:
             self._last_full_s = now
         self._note(snapshot, nb_cfg)
@@ -147,11 +149,11 @@ class Reconciler:
     def _compile(self, full: bool) -> tuple[Snapshot, set[FactKey]]:
         snapshot = self._source.snapshot()
         changed = self._source.changed_since(self._desired.revision) if self._compiled else None
-        if changed is not None:
-            self._removed |= {key for key in changed if snapshot.get(key) is None}
         actual = self._northbound.owned_rows() if self._features is not None else None
         observed = self._liveness.look(snapshot, self._features, actual)
         touched = self._desired.update(snapshot, changed, observed)
+        if not self._desired.everything:
+            self._explained |= self._desired.recompiled
         self._compiled = True
         self._lift_poison(snapshot, full)
         return snapshot, touched
@@ -202,7 +204,7 @@ class Reconciler:
         if self._mass_delete_allowed.is_set():
             self._mass_delete_allowed.clear()
             return
-        reason = refusal(unexplained_deletes(delta, actual, self._removed), len(actual))
+        reason = refusal(unexplained_deletes(delta, actual, self._explained), len(actual))
         if reason:
             raise Held(reason)
 

@@ -214,3 +214,15 @@ def test_a_route_that_bfd_hears_again_takes_back_at_once() -> None:
     bench.reconciler.step()
     assert bench.nexthops() == {"203.0.100.1", "203.0.101.1"}
     bench.assert_equal()
+
+
+def test_a_disconnected_vpc_is_no_mass_delete() -> None:
+    """The rows of its subnets go because it changed: the log explains them, though the subnets are as they were."""
+    bench = Bench()
+    ways = (connection(), connection("far", vlan_id=101))
+    subnets = [routed(f"s{n}", third=n) for n in range(1, 61)]
+    bench.arrive(vpc("blue", *ways), external(), external("far", 101), *subnets)
+    before = len(bench.northbound.owned_rows())
+    bench.arrive(vpc("blue"), external(), external("far", 101), *subnets)
+    assert before - len(bench.northbound.owned_rows()) > 2 * 60 * 2
+    bench.assert_equal()
