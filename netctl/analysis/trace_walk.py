@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from netctl.analysis.gateways import gateway_binding
@@ -49,11 +49,12 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """What steps are told from; `holders` are the chassis of gateway ports."""
+    """What steps are told from: `holders` are the chassis of gateway ports, `absent` tells of NICs without a tap."""
 
     snapshot: Snapshot
     observed: Observed
     holders: Mapping[str, str]
+    absent: Callable[[Nic], bool] = lambda nic: False
 
 
 @dataclass(slots=True)
@@ -162,6 +163,9 @@ class Walk:
             self.drop(f"{name} is attached to no host", (Kind.NIC, nic.id))
             return
         self.move(nic.host, subnet)
+        if self.world.absent(nic):  # ovn-trace does not look whether anybody has the port
+            self.drop(f"{name} is not plugged: hosts/{nic.host} has no {nic.tap_name}", (Kind.NIC, nic.id))
+            return
         self.step("nic", f"{name} ({nic.mac_address})", (Kind.NIC, nic.id))
         self.verdict, self.reason = DELIVERED, f"reaches {name} on hosts/{nic.host}"
         policy = next((step.key for step in reversed(self.steps) if step.kind == "policy"), None)

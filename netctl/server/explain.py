@@ -11,6 +11,7 @@ from netctl.analysis.router import explain_router
 from netctl.compiler.exits import exits_of
 from netctl.errors import NotFound, Unavailable
 from netctl.model.keys import HostId, Kind, RoutingPolicyId, VpcId, check_id
+from netctl.model.nic import Nic
 from netctl.model.routing_policy import RoutingPolicy
 from netctl.model.snapshot import Snapshot
 from netctl.model.vpc import Vpc
@@ -82,7 +83,16 @@ class ExplainService(explain_pb2_grpc.ExplainServiceServicer):
         if self._southbound is None:
             raise Unavailable(NO_SOUTHBOUND)
         snapshot, observed = self._intents.snapshot(), self._observed()
-        return await asyncio.to_thread(trace, snapshot, observed, self._southbound, request)
+        return await asyncio.to_thread(
+            trace, snapshot, observed, self._southbound, request, absent=self._is_absent
+        )
+
+    def _is_absent(self, nic: Nic) -> bool:
+        """Does the host of a NIC say that there is no tap?"""
+        report, connected = self._reports.heard(nic.host) if nic.host else (None, False)
+        if report is None or not connected:
+            return False
+        return not any(one.iface_id == nic.meta.uid and one.tap_present for one in report.nics)
 
     def _policy(self, name: str) -> RoutingPolicy:
         id = parse_name("name", name, Kind.ROUTING_POLICY)

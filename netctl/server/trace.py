@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from netctl.analysis.gateways import gateway_binding
 from netctl.analysis.probe import Probe
@@ -29,13 +29,22 @@ _NIC_PREFIX = f"{Kind.NIC.value}/"
 
 
 def trace(
-    snapshot: Snapshot, observed: Observed, southbound: Southbound, request: pb.TraceRequest
+    snapshot: Snapshot,
+    observed: Observed,
+    southbound: Southbound,
+    request: pb.TraceRequest,
+    *,
+    absent: Callable[[Nic], bool] = lambda nic: False,
 ) -> pb.TraceResponse:
-    """Return the path of a packet; blocks for as long as ovn-trace takes. Errors say what cannot be traced."""
+    """Return the path of a packet; blocks for as long as ovn-trace takes. Errors say what cannot be traced.
+
+    `absent` tells of a NIC whether its host says that it has no tap.
+    """
     nic = _find_nic(snapshot, "nic", request.nic)
     wanted = _parse_probe(snapshot, nic, request)
     target = request.destination if request.destination.startswith(_NIC_PREFIX) else ""
-    world = World(snapshot=snapshot, observed=observed, holders=_find_holders(snapshot, southbound))
+    holders = _find_holders(snapshot, southbound)
+    world = World(snapshot=snapshot, observed=observed, holders=holders, absent=absent)
     walk, raw = trace_packet(world, nic, wanted, lambda packet: run_ovn_trace(southbound.remote, packet))
     return pb.TraceResponse(
         steps=[

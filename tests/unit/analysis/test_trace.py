@@ -14,11 +14,12 @@ from netctl.analysis.trace_text import parse_trace
 from netctl.analysis.trace_walk import Walk, World, find_policy
 from netctl.compiler import priority
 from netctl.compiler.identity import router_uuid, switch_uuid
-from netctl.compiler.observed import NOTHING_OBSERVED
+from netctl.compiler.observed import NOTHING_OBSERVED, Observed
 from netctl.errors import InvalidIntent
-from netctl.model.keys import NicId
+from netctl.model.keys import Kind, NicId, VpcId
 from netctl.model.nic import Nic
-from tests.explained import BLUE, DENY_SSH, THROUGH_FW, nic
+from netctl.model.route import NextHop
+from tests.explained import BLUE, DENY_SSH, THROUGH_FW, nic, route
 from tests.intents import overlay, snapshot, uid_of, vlan
 from tests.unit.analysis.cases import CASES, HOLDERS, SNAPSHOT, Case, to
 
@@ -56,6 +57,24 @@ def test_the_path_of(name: str) -> None:
     assert walk.verdict == case.verdict
     assert case.text in walk.reason
     assert "lr_in" in raw or "ls_in" in raw
+
+
+def test_a_nic_without_a_tap_gets_nothing() -> None:
+    case = CASES["permitted"]
+    world = replace(replace_holders(case), absent=lambda nic: nic.id != case.nic)
+    walk, _ = trace_packet(world, sender(case.nic), case.probe, replay("permitted"))
+    assert walk.verdict == "dropped"
+    assert "is not plugged: hosts/" in walk.reason
+
+
+def test_a_route_that_is_not_in_use_is_named_where_there_is_none() -> None:
+    case = CASES["no-route"]
+    unused = route("unused", "2600::/16", NextHop(ip_address="fd00:9::9"), vpc="spoke")
+    intents = [intent for kind in Kind for intent in SNAPSHOT.of_kind(kind)]
+    observed = Observed(dead=frozenset({(VpcId("spoke"), "fd00:9::9")}))
+    world = replace(WORLD, snapshot=snapshot([*intents, unused]), observed=observed)
+    walk, _ = trace_packet(world, sender(case.nic), case.probe, replay("no-route"))
+    assert "routes/unused is not in use: " in walk.reason
 
 
 def replace_holders(case: Case) -> World:
