@@ -8,6 +8,7 @@ from netctl.errors import AlreadyExists, InvalidIntent
 from netctl.model.indexes import Space
 from netctl.model.keys import Kind, resource_name
 from netctl.model.networks import connected
+from netctl.model.nic import Nic
 from netctl.model.numbers import address_number, network_numbers
 from netctl.model.route import NextHop, Route
 from netctl.model.snapshot import Draft
@@ -77,6 +78,13 @@ def _check_hop(asked: Route, i: int, vpc: Vpc, draft: Draft) -> str:
         raise InvalidIntent(
             f"{field}.ip_address",
             f"{hop.ip_address} is the router's own address: use that of another machine",
+        )
+    nic = draft.get(owner) if owner is not None else None
+    if isinstance(nic, Nic) and nic.port_security:
+        raise InvalidIntent(
+            f"{field}.ip_address",
+            f"{hop.ip_address} is of nics/{nic.id}, whose port security drops what is not for its own addresses: set"
+            " its port_security to false first",
         )
     if asked.bfd is not None and not external:
         raise InvalidIntent(

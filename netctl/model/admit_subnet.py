@@ -106,6 +106,13 @@ def _check_vpc(asked: Subnet, draft: Draft) -> None:
             f"vpcs/{vpc.id} is not a transit VPC: an EXTERNAL subnet is inside one of kind TRANSIT or on"
             " virtual switches",
         )
+    if asked.nat:
+        # docs/design/vpc.md, "What OVN 23.03 cannot do": packets would be lost on some hosts, silently.
+        raise Unsupported(
+            f"OVN has no way back through NAT on a subnet without virtual switches, as in vpcs/{vpc.id}: set nat to"
+            " false; the external connections of the transit VPC translate",
+            field="nat",
+        )
 
 
 def _check_overlap(subnet: Subnet, before: Subnet | None, draft: Draft) -> None:

@@ -23,16 +23,13 @@ from netctl.model.vpc import ExternalConnection, Vpc
 
 
 def needs_gateways(subnet: Subnet) -> bool:
-    """Tell whether somebody must stand at the way out: in a transit VPC without NAT each host routes by itself."""
-    return subnet.has_vlan or subnet.nat
+    """Tell whether somebody must stand at the way out: to a network in a transit VPC each host routes by itself."""
+    return subnet.has_vlan
 
 
 def candidates(intents: Lookups, subnet: Subnet) -> Collection[str]:
     """Return the hosts that can be a gateway to an external subnet."""
-    relation, places = Relation.HOSTS_OF_VIRTUAL_SWITCH, [str(id) for id in subnet.virtual_switches]
-    if not subnet.has_vlan:
-        relation, places = Relation.HOSTS_OF_CLUSTER, [str(id) for id in subnet.clusters]
-    found = [intents.related(relation, place) for place in places]
+    found = [intents.related(Relation.HOSTS_OF_VIRTUAL_SWITCH, id) for id in subnet.virtual_switches]
     return found[0] if len(found) == 1 else frozenset().union(*found)
 
 
@@ -56,8 +53,7 @@ def check_named(draft: Draft, subnet: Subnet, connection: ExternalConnection, fi
     if connection.gateway_hosts and not needs_gateways(subnet):
         raise InvalidIntent(
             f"{field}.gateway_hosts",
-            f"subnets/{subnet.id} is inside a transit VPC and without NAT: every host routes to it itself;"
-            " leave it empty",
+            f"subnets/{subnet.id} is inside a transit VPC: every host routes to it itself; leave it empty",
         )
     hosts = candidates(draft, subnet)
     for i, id in enumerate(connection.gateway_hosts):
@@ -79,9 +75,7 @@ def none_possible(subnet: Subnet, field: str) -> InvalidIntent:
 
 
 def _why_not(subnet: Subnet) -> str:
-    if subnet.has_vlan:
-        return "has no uplink of " + " or ".join(f"virtualSwitches/{id}" for id in subnet.virtual_switches)
-    return "is not in " + " or ".join(f"clusters/{id}" for id in subnet.clusters)
+    return "has no uplink of " + " or ".join(f"virtualSwitches/{id}" for id in subnet.virtual_switches)
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,6 +111,13 @@ def users_inside(draft: Draft, vpc: VpcId, cidr: str) -> list[Key]:
     return [*((Kind.ROUTE, id) for id in routes), *((Kind.FLOATING_IP, id) for id in floating)]
 
 
+def routes_at(draft: Draft, vpc: VpcId, address: str) -> list[Key]:
+    """Return the routes of a VPC with an address as next hop."""
+    version, number, _ = network_numbers(address)
+    found = inside(draft.spans((f"hops/{vpc}", version)), number, number)
+    return [(Kind.ROUTE, id) for _, _, id in found]
+
+
 def policies_at(draft: Draft, vpc: VpcId, address: str) -> list[Key]:
     """Return the policies of a VPC that reroute to an address."""
     version, number, _ = network_numbers(address)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from netctl.errors import AlreadyExists
 from netctl.model.indexes import Claim, Space
 from netctl.model.keys import Key, SubnetId, VpcId, resource_name
-from netctl.model.networks import policies_at
+from netctl.model.networks import policies_at, routes_at
 from netctl.model.nic import Nic
 from netctl.model.numbers import version_of
 from netctl.model.snapshot import Draft
@@ -56,13 +56,16 @@ def check_addresses_unused(before: Nic, after: Nic, draft: Draft) -> None:
         _check_one_floating_ip(before, after, draft)
     if after.port_security and not before.port_security:
         subnets = ((draft.subnet(id), text) for id, text in now)
-        policies = [
-            key for found, text in subnets if found is not None for key in policies_at(draft, found.vpc, text)
+        senders = [
+            key
+            for found, text in subnets
+            if found is not None and found.vpc
+            for key in (*policies_at(draft, found.vpc, text), *routes_at(draft, found.vpc, text))
         ]
-        if policies:
+        if senders:
             raise in_use(
-                f"port security would stop what is rerouted to nics/{after.id}",
-                policies,
+                f"port security would stop what is sent on by nics/{after.id}",
+                senders,
                 field="port_security",
             )
 

@@ -30,7 +30,7 @@ class ExternalConnection:
     """The connection of a VPC's router to an external subnet.
 
     `gateway_hosts` are asked for, empty leaves them to admission; `gateways` are decided, the most preferred first,
-    and empty on an external subnet inside a transit VPC without NAT, which needs none.
+    and empty on an external subnet inside a transit VPC, which needs none.
     """
 
     subnet: SubnetId

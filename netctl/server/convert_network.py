@@ -79,7 +79,7 @@ def subnet_from_proto(message: network_pb2.Subnet) -> Subnet:
         ipv4=_ip_config_from_proto(4, message.ipv4) if message.HasField("ipv4") else None,
         ipv6=_ip_config_from_proto(6, message.ipv6) if message.HasField("ipv6") else None,
         dhcp=_dhcp_from_proto(message.dhcp) if message.HasField("dhcp") else None,
-        nat=message.nat if message.HasField("nat") else external,
+        nat=message.nat if message.HasField("nat") else external and has_switches,
         ipv6_mode=parse_enum("ipv6_mode", message.ipv6_mode, _IPV6_MODES, _IPV6_MODE_NAMES),
     )
 

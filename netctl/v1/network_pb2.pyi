@@ -175,7 +175,9 @@ class Subnet(_message.Message):
     mtu_bytes: _builtins.int
     """MTU of the guests in bytes; 0 is the largest that the underlay carries. Output: the effective one."""
     nat: _builtins.bool
-    """EXTERNAL: guests of connected VPCs are translated (SNAT, floating IPs); false is routed. True when unset. Cannot change."""
+    """EXTERNAL: guests of connected VPCs are translated (SNAT, floating IPs); false is routed. True when unset, except
+    inside a transit VPC, where it must be false. Cannot change.
+    """
     gateway_mac_address: _builtins.str
     """Output only. MAC address of the VPC's router on this subnet."""
     ipv6_mode: Global___Ipv6Mode.ValueType

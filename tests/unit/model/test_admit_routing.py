@@ -366,11 +366,19 @@ def test_a_service_is_a_nic_of_the_vpc_without_port_security(world: World) -> No
         )
 
 
+def test_a_next_hop_behind_port_security_is_refused(world: World) -> None:
+    refused = Create(intent=route("r1", "v1", "192.0.2.0/24", "10.0.0.5"))
+    world.refuse(refused, InvalidIntent, "next_hops[0].ip_address", "nics/n1, whose port security drops")
+    world.create(route("r1", "v1", "192.0.2.0/24", "10.0.0.6"))
+    with pytest.raises(Exception, match=r"sent on by nics/n2.*routes/r1"):
+        world.replace(world.stored(NIC, "n2"), port_security=True)
+
+
 def test_a_nic_that_is_rerouted_to_keeps_what_makes_it_so(world: World) -> None:
     world.create(policy("p1", "v1", 100, "10.0.0.6"))
     stored = world.stored(NIC, "n2")
     world.refuse_in_use(Remove(key=(NIC, "n2")), "name", "routingPolicies/p1")
-    with pytest.raises(Exception, match="port security would stop what is rerouted"):
+    with pytest.raises(Exception, match="port security would stop what is sent on"):
         world.replace(stored, port_security=True)
     with pytest.raises(Exception, match=r"10.0.0.6 of nics/n2 is used by routingPolicies/p1"):
         world.replace(stored, ipv4_address="10.0.0.7")

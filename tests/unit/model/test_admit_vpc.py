@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from netctl.errors import AlreadyExists, Exhausted, InvalidIntent, NotFound
+from netctl.errors import AlreadyExists, Exhausted, InvalidIntent, NotFound, Unsupported
 from netctl.model.intent import Create, Remove, Replace
 from netctl.model.keys import HostId, Kind, SubnetId, VpcId
 from netctl.model.vpc import ExternalConnection, Vpc, VpcKind
@@ -203,22 +203,19 @@ def test_an_uplink_changed_otherwise_moves_no_gateway(world: World) -> None:
     assert gateways(world) == before
 
 
-def test_inside_a_transit_vpc_nat_needs_gateways_and_routing_none(world: World) -> None:
+def test_inside_a_transit_vpc_is_no_nat_and_no_gateway(world: World) -> None:
     world.create(vpc("hub", "ext", kind=VpcKind.TRANSIT))
-    world.create(external("nat", vpc=HUB, ipv4=ipv4("100.64.0.0/24")))
-    world.create(external("routed", vpc=HUB, nat=False, ipv4=ipv4("100.64.1.0/24")))
-    stored = world.create(vpc("v1", "nat", "routed"))
-    assert (
-        len(stored.external_connections[0].gateways) == 2
-    )  # any host of the cluster, also without an uplink
-    assert stored.external_connections[1].gateways == ()
-    assert stored.external_connections[1].ipv4_address == "100.64.1.2"
-    world.create(connected("v2", connection("nat", "bare")))
+    inside = external("routed", vpc=HUB, ipv4=ipv4("100.64.1.0/24"))
+    world.refuse(Create(intent=replace(inside, nat=True)), Unsupported, "nat", "set nat to false")
+    world.create(inside)
+    stored = world.create(vpc("v1", "routed"))
+    assert stored.external_connections[0].gateways == ()
+    assert stored.external_connections[0].ipv4_address == "100.64.1.2"
     world.refuse(
         Create(intent=connected("v3", connection("routed", "h1"))),
         InvalidIntent,
         "external_connections[0].gateway_hosts",
-        "inside a transit VPC and without NAT",
+        "inside a transit VPC",
     )
 
 

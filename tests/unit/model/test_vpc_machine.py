@@ -83,7 +83,7 @@ def _external(id: str, wide: bool, six: bool, here: Any) -> Any:
             id, 100 if id == "e1" else 101, *here, nat=id == "e1", ipv4=ipv4(cidr, gateway), **addresses
         )
     inside = ipv4("100.64.0.0/29" if id == "e3" or wide else "100.64.0.8/29")
-    return external(id, nat=id == "e3", vpc=VpcId("hub"), ipv4=inside, **addresses)
+    return external(id, vpc=VpcId("hub"), ipv4=inside, **addresses)
 
 
 externals = st.builds(

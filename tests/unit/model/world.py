@@ -172,7 +172,7 @@ def external(id: str = "ext", vlan_id: int = 100, *switches: str, **fields: Any)
         "vlan_id": vlan_id,
     }
     if "vpc" in fields:
-        where = {"clusters": (ClusterId("c1"),)}
+        where = {"clusters": (ClusterId("c1"),), "nat": False}
     if "ipv6" not in fields:
         fields.setdefault("ipv4", ipv4("203.0.113.0/24", "203.0.113.1"))
     return Subnet(id=SubnetId(id), kind=SubnetKind.EXTERNAL, **({"nat": True} | where | fields))
