@@ -182,8 +182,8 @@ VPCS = (
     Bug(
         "a host without the uplink is a gateway",
         "netctl/model/gateways.py",
-        "Relation.HOSTS_OF_VIRTUAL_SWITCH, [str(id) for id in subnet.virtual_switches]",
-        "Relation.HOSTS_OF_CLUSTER, [str(id) for id in subnet.clusters]",
+        "Relation.HOSTS_OF_VIRTUAL_SWITCH, id) for id in subnet.virtual_switches",
+        "Relation.HOSTS_OF_CLUSTER, id) for id in subnet.clusters",
         "tests/unit/model/test_admit_vpc.py",
     ),
     Bug(

@@ -32,7 +32,7 @@ BUGS = (
     Bug(
         "waiting ends while a NIC is PENDING",
         "netctl/cli/waiting.py",
-        'return bool(status.reason == "NOT_ATTACHED")',
+        "return status.reason in _STAYS",
         "return True",
         "tests/functional/cli/test_changes.py",
     ),

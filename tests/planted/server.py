@@ -99,7 +99,7 @@ BUGS = (
     Bug(
         "an external subnet without a word is routed, not NAT",
         "netctl/server/convert_network.py",
-        'nat=message.nat if message.HasField("nat") else external,',
+        'nat=message.nat if message.HasField("nat") else external and has_switches,',
         "nat=message.nat,",
         "tests/unit/server/test_convert.py",
     ),
