@@ -677,7 +677,7 @@ class RoutingPolicy(_message.Message):
     @_builtins.property
     def service_ips(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """With REROUTE: the address of a NIC of the VPC with port_security false. A second one serves the way back of a
-        bidirectional policy.
+        bidirectional policy. What the service sends on meets the other policies again: permit it where one denies more.
         """
 
     def __init__(
