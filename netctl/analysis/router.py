@@ -6,6 +6,7 @@ asked of the compiler's own functions, so that what is told is what was written.
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
@@ -18,7 +19,7 @@ from netctl.compiler.observed import Observed
 from netctl.model.gateways import candidates
 from netctl.model.keys import Key, Kind, Uid, resource_name
 from netctl.model.snapshot import Snapshot
-from netctl.model.subnet import Subnet
+from netctl.model.subnet import Subnet, SubnetKind
 from netctl.model.vpc import Vpc
 
 _DEFAULTS = {4: "0.0.0.0/0", 6: "::/0"}
@@ -64,6 +65,7 @@ def explain_router(
                     *([seen.problem] if seen.problem else []),
                     *_problems_of_routes(routes),
                     *_problems_of_defaults(snapshot, vpc, routes),
+                    *_problems_of_way_back(snapshot, vpc),
                     *_problems_of_policies(policies),
                     *_problems_of_gateways(gateways, seen),
                     *_problems_of_choice(snapshot, gateways),
@@ -135,6 +137,23 @@ def _problems_of_defaults(snapshot: Snapshot, vpc: Vpc, routes: tuple[RouteEntry
                 f"no default route for IPv{version}: of what is outside only connected networks and those with"
                 f" routes are reached; a route to {default} leads everywhere"
             )
+
+
+def _problems_of_way_back(snapshot: Snapshot, vpc: Vpc) -> Iterator[str]:
+    """Tell of networks that are routed to the outside, which does not know that they are here."""
+    exits = list(exits_of(snapshot, vpc))
+    if not exits or any(exit.subnet.nat for exit in exits):
+        return
+    known = [ipaddress.ip_network(prefix) for prefix in vpc.externally_routable_prefixes]
+    for subnet in _subnets(snapshot, vpc):
+        for config in configs_of(subnet) if subnet.kind is not SubnetKind.EXTERNAL else ():
+            network = ipaddress.ip_network(config.cidr)
+            covers = (p for p in known if p.prefixlen <= network.prefixlen and network.network_address in p)
+            if next(covers, None) is None:
+                yield (
+                    f"{config.cidr} of {resource_name((Kind.SUBNET, subnet.id))} is in no externally routable prefix:"
+                    " without NAT nothing comes back to it from outside; add it to externally_routable_prefixes"
+                )
 
 
 def _problems_of_policies(policies: tuple[PolicyEntry, ...]) -> Iterator[str]:

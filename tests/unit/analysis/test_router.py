@@ -18,7 +18,7 @@ from netctl.model.route import Bfd, NextHop
 from netctl.model.routing_policy import Endpoint, Fallback, PolicyAction, PortRange, Protocol
 from netctl.model.snapshot import Snapshot
 from netctl.model.status import HostReport, TunnelReport
-from tests.explained import BLUE, DENY_SSH, FLOATING, THROUGH_FW, bare, policy, route, snapshot_of, via
+from tests.explained import BLUE, DENY_SSH, FLOATING, THROUGH_FW, bare, inner, policy, route, snapshot_of, via
 from tests.intents import host, uid_of
 
 H1, H2 = HostId("h1"), HostId("h2")
@@ -120,6 +120,13 @@ def test_no_default_route_is_a_problem_of_each_ip_version(gone: str, version: in
     (problem,) = explain(snapshot_of(without=[gone])).problems
     assert f"no default route for IPv{version}" in problem
     assert ("0.0.0.0/0" if version == 4 else "::/0") in problem
+
+
+def test_a_network_that_is_routed_and_in_no_prefix_is_a_problem() -> None:
+    snapshot = snapshot_of(inner("hidden", "spoke", 8, cidr="10.9.1.0/24"))
+    (problem,) = explain(snapshot, "spoke").problems
+    assert problem.startswith("10.9.1.0/24 of subnets/hidden is in no externally routable prefix")
+    assert explain(snapshot_of(), "spoke").problems == ()
 
 
 def test_a_gateway_host_that_could_be_chosen_and_is_not_is_a_problem() -> None:
