@@ -61,6 +61,8 @@ def subnet_from_proto(message: network_pb2.Subnet) -> Subnet:
     has_switches = kind is SubnetKind.VLAN or (external and not message.vpc)
     if has_switches and message.virtual_switches and not message.HasField("vlan_id"):
         raise InvalidIntent("vlan_id", "is not set; name 1 to 4094, or 0 for an untagged network")
+    if message.HasField("nat") and not external:
+        raise InvalidIntent("nat", "goes with kind EXTERNAL only")
     return Subnet(
         id=SubnetId(parse_name("name", message.name, Kind.SUBNET)),
         meta=meta_from_proto(message),

@@ -130,6 +130,9 @@ def test_unset_fields_get_their_defaults() -> None:
     )
     assert not SUBNET.from_proto(overlay).nat
     assert not SUBNET.to_proto(SUBNET.from_proto(overlay), None).HasField("nat")
+    overlay.nat = False
+    with pytest.raises(InvalidIntent, match="goes with kind EXTERNAL only"):
+        SUBNET.from_proto(overlay)
     assert VPC.from_proto(vpc_pb2.Vpc(name="vpcs/blue")).kind is VpcKind.REGULAR
     route = vpc_pb2.Route(name="routes/r", vpc="vpcs/blue", destination="0.0.0.0/0", bfd=vpc_pb2.Bfd())
     route.next_hops.add(ip_address="10.0.0.1")
