@@ -15,6 +15,8 @@ _BFD = {
     "--bfd-min-tx-ms": "milliseconds between packets that are sent at most",
     "--bfd-multiplier": "packets that may be missing",
 }
+_TRUST = "--trust-dhcpv6"
+_TRUST_VARIABLE = "NETCTL_TRUST_DHCPV6"
 DEFAULT_LISTEN = "unix:/run/netctl/netctl.sock"
 
 
@@ -25,6 +27,7 @@ class ControllerConfig:
     `northbound` and `ovn_remote` are OVSDB remotes, comma-separated for a cluster: `unix:PATH`, `tcp:HOST:PORT`,
     `ssl:HOST:PORT`. `ovn_remote` is the southbound database as hosts reach it, `southbound` as the controller does.
     `listen` are gRPC addresses, `unix:PATH` or `HOST:PORT`. `metrics_listen` is `HOST:PORT` or "".
+    `trust_dhcpv6`: the operator vouches for DHCPv6 of an OVN whose version says that it is open to CVE-2026-5367.
     """
 
     state_dir: Path
@@ -38,6 +41,7 @@ class ControllerConfig:
     bfd_min_rx_ms: int = 0
     bfd_min_tx_ms: int = 0
     bfd_multiplier: int = 0
+    trust_dhcpv6: bool = False
 
     @property
     def ovn_options(self) -> dict[str, str]:
@@ -62,6 +66,8 @@ def parse_arguments(argv: Sequence[str] | None = None) -> ControllerConfig:
         parser.error(f"--resync-s: {args.resync_s!r} is not a number of seconds")
     if args.log_format not in log_formats:
         parser.error(f"--log-format: {args.log_format!r} is neither text nor json")
+    if args.trust_dhcpv6 not in ("", "0", "1"):
+        parser.error(f"{_TRUST_VARIABLE}: {args.trust_dhcpv6!r} is neither 0 nor 1")
     if resync_s <= 0:
         parser.error(f"--resync-s: {resync_s:g} must be more than 0")
     bfd = {flag: _number(parser, flag, getattr(args, flag[2:].replace("-", "_"))) for flag in _BFD}
@@ -77,6 +83,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> ControllerConfig:
         bfd_min_rx_ms=bfd["--bfd-min-rx-ms"],
         bfd_min_tx_ms=bfd["--bfd-min-tx-ms"],
         bfd_multiplier=bfd["--bfd-multiplier"],
+        trust_dhcpv6=args.trust_dhcpv6 == "1",
     )
 
 
@@ -102,6 +109,15 @@ def _make_parser() -> argparse.ArgumentParser:
     _add(parser, "--log-format", "text", "text or json")
     for flag, text in _BFD.items():
         _add(parser, flag, "", f"BFD between gateway hosts: {text}; as OVN has it when empty")
+    parser.add_argument(
+        _TRUST,
+        action="store_const",
+        const="1",
+        default=os.environ.get(_TRUST_VARIABLE, ""),
+        help="let OVN answer DHCPv6 whatever its version: for an OVN with a backported fix of CVE-2026-5367; without"
+        " the fix any guest that is answered DHCPv6 can read the memory of its host's ovn-controller (default no;"
+        f" {_TRUST_VARIABLE}=1 is yes)",
+    )
     parser.add_argument(
         "--listen",
         action="append",

@@ -23,7 +23,7 @@ from netctl.compiler.assignment import AssignmentSettings
 from netctl.config import ControllerConfig, parse_arguments
 from netctl.errors import NetctlError
 from netctl.loop import Loop, Pace, Wake
-from netctl.nb.features import dhcpv6_safe
+from netctl.nb.features import may_answer_dhcpv6
 from netctl.ovsdb.northbound import OvsdbNorthbound
 from netctl.ovsdb.southbound import OvsdbSouthbound
 from netctl.reconciler.assignments import AssignmentBook
@@ -55,7 +55,7 @@ class Controller:
         )
         self.northbound.start()  # a large database takes the server seconds to send; the store is read meanwhile
         self.southbound = OvsdbSouthbound(config.southbound)  # connects when it is first asked
-        self._dhcpv6, self._dhcpv6_until = False, 0.0
+        self._dhcpv6, self._dhcpv6_until = may_answer_dhcpv6(None, trusted=config.trust_dhcpv6), 0.0
         self.admission = Admission(self.store, dhcpv6=self._may_answer_dhcpv6)
         self.metrics = Metrics()
         self.board = StatusBoard(self.admission.snapshot)
@@ -80,7 +80,7 @@ class Controller:
         )
 
     def _make_reconciler(self, settings: Settings) -> Reconciler:
-        liveness = Liveness(self.board.reports.get, self.wake)
+        liveness = Liveness(self.board.reports.get, self.wake, trust_dhcpv6=self._config.trust_dhcpv6)
         self.board.on_report(liveness.note_report)
         return Reconciler(
             self.admission, self.northbound, self.board, settings, liveness=liveness, metrics=self.metrics
@@ -88,6 +88,8 @@ class Controller:
 
     def start(self) -> None:
         """Start the writer and the loop."""
+        if self._config.trust_dhcpv6:
+            log.warning("OVN is trusted with DHCPv6 whatever its version", option="--trust-dhcpv6")
         if self._config.metrics_listen:
             host, _, port = self._config.metrics_listen.rpartition(":")
             start_http_server(int(port), addr=host.strip("[]") or "127.0.0.1", registry=self.metrics.registry)
@@ -132,13 +134,14 @@ class Controller:
         )
 
     def _may_answer_dhcpv6(self) -> bool:
-        """May this OVN be asked to answer DHCPv6? As it said last; no while it has said nothing yet."""
+        """May this OVN be asked to answer DHCPv6? As it said last; while it has said nothing, as the operator says."""
         now = time.monotonic()
         if (
             now >= self._dhcpv6_until
         ):  # asked for each group of requests, and OVN changes with its upgrades only
             with contextlib.suppress(NetctlError):
-                self._dhcpv6 = dhcpv6_safe(self.northbound.features())
+                features = self.northbound.features()
+                self._dhcpv6 = may_answer_dhcpv6(features, trusted=self._config.trust_dhcpv6)
                 self._dhcpv6_until = now + FEATURES_KEPT_S
         return self._dhcpv6
 

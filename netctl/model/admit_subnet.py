@@ -160,7 +160,8 @@ def _ipv6_mode(asked: Subnet, before: Subnet | None, context: Context) -> Ipv6Mo
     if mode.by_dhcp and mode is not stored and not context.dhcpv6:
         raise Unsupported(
             f"{mode.value} is not safe with this OVN: a guest can read its memory by DHCPv6 (CVE-2026-5367);"
-            f" {_DHCPV6_FIXED} and later could; use static, or slaac with a /64",
+            f" {_DHCPV6_FIXED} and later could; use static, or slaac with a /64, or start the controller with"
+            " --trust-dhcpv6 if this OVN has the fix by a backport",
             field="ipv6_mode",
         )
     return mode

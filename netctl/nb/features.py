@@ -92,8 +92,13 @@ def check_supported(features: Features) -> None:
             )
 
 
+def may_answer_dhcpv6(features: Features | None, *, trusted: bool = False) -> bool:
+    """May OVN be asked to answer DHCPv6? Where it is safe, and where the operator vouches for it (`trusted`)."""
+    return trusted or (features is not None and dhcpv6_safe(features))
+
+
 def dhcpv6_safe(features: Features) -> bool:
-    """May this OVN be asked to answer DHCPv6 (CVE-2026-5367)? One of unknown version may not.
+    """Is DHCPv6 of this OVN safe by its version (CVE-2026-5367)? One of unknown version is not.
 
     northd tells its own version; ovn-controller, which has the fault, is upgraded before it (ovn-upgrades(7)).
     """

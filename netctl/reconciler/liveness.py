@@ -26,7 +26,7 @@ from netctl.model.route import Route
 from netctl.model.snapshot import Snapshot
 from netctl.model.status import HostReport
 from netctl.model.vpc import ExternalConnection
-from netctl.nb.features import Features, dhcpv6_safe
+from netctl.nb.features import Features, may_answer_dhcpv6
 from netctl.nb.rows import Row, Rows
 from netctl.reconciler.falls import find_heard, note_falls, read_orders, recall_falls
 from netctl.reconciler.recall import recall_dead
@@ -77,10 +77,13 @@ class Liveness:
         *,
         delays: Delays = Delays(),
         clock: Clock = time.monotonic,
+        trust_dhcpv6: bool = False,
     ) -> None:
+        """`trust_dhcpv6`: OVN may answer DHCPv6 whatever its version."""
         self._heard = heard
         self._delays = delays
         self._clock = clock
+        self._trust_dhcpv6 = trust_dhcpv6
         self._wake = wake
         self._opinions: dict[Subject, _Opinion] = {}
         self._up: frozenset[HostId] = frozenset()  # heard by BFD since they fell last
@@ -117,7 +120,7 @@ class Liveness:
         return Observed(
             dead=frozenset(subject for subject, opinion in opinions.items() if opinion.dead),
             unheard=frozenset(find_unheard(snapshot, actual)) if actual is not None else frozenset(),
-            dhcpv6=features is not None and dhcpv6_safe(features),
+            dhcpv6=may_answer_dhcpv6(features, trusted=self._trust_dhcpv6),
             nat_gateway_port=features is None or features.has("NAT", "gateway_port"),
             fallen=self._fallen,
         )

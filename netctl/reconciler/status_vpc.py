@@ -42,7 +42,8 @@ def subnet_verdict(subnet: Subnet, observed: Observed) -> Verdict:
             Phase.FAILED,
             "UNSUPPORTED",
             f"ipv6_mode {subnet.ipv6_mode.value} needs an OVN whose DHCPv6 is safe (CVE-2026-5367): upgrade to"
-            f" {DHCPV6_SAFE_RELEASES}, or set ipv6_mode to SLAAC or STATIC; until then nobody answers DHCPv6",
+            f" {DHCPV6_SAFE_RELEASES}, or set ipv6_mode to SLAAC or STATIC, or start the controller with --trust-dhcpv6"
+            " if this OVN has the fix by a backport; until then nobody answers DHCPv6",
         )
     return PROGRAMMED
 

@@ -54,3 +54,32 @@ def test_bfd_takes_numbers(value: str, capsys: pytest.CaptureFixture[str]) -> No
         parse_arguments([f"--bfd-min-rx-ms={value}"])
     assert ended.value.code == 2
     assert "--bfd-min-rx-ms" in capsys.readouterr().err
+
+
+def test_dhcpv6_of_an_unsafe_ovn_is_trusted_only_when_the_operator_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("NETCTL_TRUST_DHCPV6", raising=False)
+    assert parse_arguments([]).trust_dhcpv6 is False
+    assert parse_arguments(["--trust-dhcpv6"]).trust_dhcpv6 is True
+    for value, trusted in (("", False), ("0", False), ("1", True)):
+        monkeypatch.setenv("NETCTL_TRUST_DHCPV6", value)
+        assert parse_arguments([]).trust_dhcpv6 is trusted
+
+
+def test_trust_is_not_guessed_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NETCTL_TRUST_DHCPV6", "no")
+    with pytest.raises(SystemExit) as ended:
+        parse_arguments([])
+    assert ended.value.code == 2
+    assert "NETCTL_TRUST_DHCPV6: 'no'" in capsys.readouterr().err
+
+
+def test_the_help_says_what_trust_risks(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse_arguments(["--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "CVE-2026-5367" in said
+    assert "read the memory" in said

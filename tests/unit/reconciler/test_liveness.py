@@ -293,3 +293,12 @@ def test_what_the_connected_ovn_can_is_observed_too(northd: str, safe: bool) -> 
     assert (seen.dhcpv6, seen.nat_gateway_port) == (safe, True)
     old = replace(features, columns={**WANTED_COLUMNS, "NAT": frozenset({"type"})})
     assert desk.liveness.look(desk.world, old).nat_gateway_port is False
+
+
+def test_dhcpv6_that_the_operator_vouches_for_is_answered() -> None:
+    desk = Desk()
+    trusting = Liveness(desk.reports.get, desk.wake, trust_dhcpv6=True)
+    features = Features(schema_version="7.0.0", northd_version="23.03.1-20.27.0-70.6", columns=WANTED_COLUMNS)
+    assert trusting.look(desk.world, features).dhcpv6
+    assert trusting.look(desk.world, None).dhcpv6, "unknown yet, and as admission sees it"
+    assert not desk.liveness.look(desk.world, None).dhcpv6

@@ -172,5 +172,6 @@ def test_dhcpv6_on_an_unsafe_ovn_names_the_releases_that_are_safe(mode: Ipv6Mode
     found = status(world(), Kind.SUBNET, "web", vpc("blue"), asking)
     assert (found.phase, found.reason) == (FAILED, "UNSUPPORTED")
     assert "24.03.8" in found.message
+    assert "--trust-dhcpv6" in found.message
     safe = world(observed=Observed(dhcpv6=True))
     assert verdict(safe, Kind.SUBNET, "web", vpc("blue"), asking) == (PROGRAMMED, "")
