@@ -81,12 +81,14 @@ def dhcp_options(
 
 
 def _dhcpv6_options(subnet: Subnet, dns: tuple[str, ...]) -> dict[str, str]:
-    """Return DHCP_Options.options for IPv6: `server_id` is a MAC address there, of which OVN makes a DUID."""
+    """Return DHCP_Options.options for IPv6: `server_id` is a MAC address there, of which OVN makes a DUID.
+
+    Search domains are told by advertisements alone: of `domain_search` OVN makes one label, dots and all (tried with
+    23.03; later sources do the same), where clients expect names in the form of RFC 1035.
+    """
     options = {"server_id": _server_mac(subnet)}
     if dns:
         options["dns_server"] = _set(dns)
-    if subnet.dhcp is not None and subnet.dhcp.domain_search:
-        options["domain_search"] = '"' + ",".join(subnet.dhcp.domain_search) + '"'
     if subnet.ipv6_mode is Ipv6Mode.DHCPV6_STATELESS:
         options["dhcpv6_stateless"] = "true"
     return options

@@ -129,5 +129,5 @@ def router_advertisement(subnet: Subnet, vpc: Vpc, observed: Observed) -> dict[s
     if servers:
         configs["rdnss"] = servers[0]  # ovn-nb(5): OVN supports one
     if subnet.dhcp is not None and subnet.dhcp.domain_search:
-        configs["dnssl"] = ", ".join(subnet.dhcp.domain_search)
+        configs["dnssl"] = ",".join(subnet.dhcp.domain_search)  # a blank would become part of the name
     return configs

@@ -54,7 +54,7 @@ MANAGED_KEYS: Mapping[tuple[str, str], frozenset[str]] = {
             "ntp_server",
             "domain_name",
             "domain_search_list",
-            "domain_search",
+            "domain_search",  # not written any more (compiler/dhcp.py), but removed where it is
             "dhcpv6_stateless",
             "tftp_server",
             "bootfile_name",

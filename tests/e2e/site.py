@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
@@ -16,6 +17,7 @@ import grpc
 from netctl.lab import namespaces
 from netctl.lab.guests import Lease
 from netctl.lab.lab import Lab
+from netctl.lab.processes import Process
 from netctl.loop import wait_until
 from netctl.v1 import infra_pb2, network_pb2, operations_pb2, status_pb2, vpc_pb2
 from netctl.v1.explain_pb2_grpc import ExplainServiceStub
@@ -259,6 +261,15 @@ class Site:
         """Run a loss meter between each pair."""
         with ExitStack() as stack:
             yield [stack.enter_context(measure(self.end(a), self.end(b), pps=pps)) for a, b in pairs]
+
+    # -- the controller --------------------------------------------------------------------------------------------
+
+    def restart_controller(self, *options: str) -> None:
+        """Start the controller anew with more options; return when OVN's database equals the store again."""
+        controller = self.lab.process("central", "controller")
+        controller.stop()
+        Process(replace(controller.daemon, argv=(*controller.daemon.argv, *options))).start()
+        self.wait_written()
 
     # -- OVN and OVS by their own tools ----------------------------------------------------------------------------
 

@@ -10,13 +10,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import grpc
 import pytest
 
 from netctl.lab import links, namespaces
-from netctl.lab.processes import Process
 from netctl.loop import wait_until
 from netctl.v1 import vpc_pb2
 from netctl.v1.explain_pb2 import ExplainVpcRequest, ExplainVpcResponse
@@ -332,10 +331,7 @@ def explained(here: Site, vpc_id: str) -> ExplainVpcResponse:
 
 def with_bfd(here: Site, *options: str) -> None:
     """Start the controller anew with options; return when every tunnel has what they say."""
-    controller = here.lab.process("central", "controller")
-    controller.stop()
-    Process(replace(controller.daemon, argv=(*controller.daemon.argv, *options))).start()
-    here.wait_written()
+    here.restart_controller(*options)
     wait_until(
         lambda: (
             here.vsctl("h3", "--bare", "--columns=bfd", "find", "Interface", "type=geneve").count(

@@ -229,6 +229,19 @@ def test_how_guests_learn_their_ipv6_addresses(
         }
 
 
+def test_search_domains_are_advertised_and_not_told_by_dhcpv6() -> None:
+    """OVN makes one label of them by DHCPv6; in advertisements it takes a blank for a part of the name."""
+    web = replace(routed("web", ipv6="fd00:1::/64"), ipv6_mode=Ipv6Mode.DHCPV6_STATEFUL)
+    assert web.dhcp is not None
+    web = replace(web, dhcp=replace(web.dhcp, domain_search=("a.example", "b.example")))
+    rows = rows_of(vpc("blue"), web, observed=DHCPV6)
+    told = columns(rows, "Logical_Router_Port", identity.gateway_port_uuid(WEB))["ipv6_ra_configs"]
+    assert isinstance(told, dict)
+    assert told["dnssl"] == "a.example,b.example"
+    answers = columns(rows, "DHCP_Options", identity.dhcpv6_uuid(WEB))["options"]
+    assert answers == {"server_id": mac_of("web")}
+
+
 def test_a_subnet_without_dns_servers_has_those_of_its_vpc() -> None:
     blue, web = vpc("blue", dns_servers=("192.0.2.53", "2001:db8::53")), routed("web")
     assert web.dhcp is not None
