@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 
 from netctl.compiler.compile import compile_rows
 from netctl.compiler.observed import Observed
+from netctl.model.keys import SubnetId
 from netctl.model.route import Bfd
 from netctl.model.snapshot import Snapshot
+from netctl.model.vpc import ExternalConnection
 from netctl.reconciler.desired import DesiredFacts
 from tests.intents import OWNER, FakeSource, infra, nic, snapshot, vlan
 from tests.paths import EXPANDERS
-from tests.vpcs import connection, external, route, vpc
+from tests.vpcs import connection, external, inside, route, transit, vpc
 from tests.worlds import observations, walks, worlds
 
 
@@ -81,3 +83,28 @@ def test_a_bfd_session_passes_from_one_route_to_another() -> None:
         assert dict(desired.facts) == compile_rows(source.snapshot(), OWNER)
         (holder,) = (key for fact, key in desired.intent_of.items() if fact[0] == "BFD")
         assert holder[1] == ("a" if first.bfd else "b")
+
+
+def test_the_next_route_takes_over_when_the_first_goes_and_steps_back_when_it_returns() -> None:
+    source, desired = FakeSource(), DesiredFacts(OWNER)
+    world = (*infra(), vpc("blue", connection()), external(), route("spare", priority=50))
+    for first, holder in (((), "spare"), ((route("first"),), "first"), ((), "spare")):
+        source.set(snapshot([*world, *first]))
+        desired.update(source.snapshot(), source.changed_since(desired.revision))
+        assert dict(desired.facts) == compile_rows(source.snapshot(), OWNER)
+        found = {key for fact, key in desired.intent_of.items() if fact[0] == "Logical_Router_Static_Route"}
+        assert {id for _, id in found} == {holder}
+
+
+def test_a_spokes_rows_follow_the_exits_of_its_hub() -> None:
+    source, desired = FakeSource(), DesiredFacts(OWNER)
+    to_hub = ExternalConnection(
+        subnet=SubnetId("transfer"), ipv4_address="100.64.0.10", mac_address="50:6b:8d:00:09:01"
+    )
+    spoke = vpc("blue", to_hub, externally_routable_prefixes=("10.0.1.0/24",))
+    for exits in ((), (connection(),), ()):
+        source.set(snapshot([*infra(), external(), transit("hub", *exits), inside(), spoke]))
+        desired.update(source.snapshot(), source.changed_since(desired.revision))
+        assert dict(desired.facts) == compile_rows(source.snapshot(), OWNER)
+        translated = [key for fact, key in desired.intent_of.items() if fact[0] == "NAT"]
+        assert bool(translated) == bool(exits)
