@@ -72,7 +72,10 @@ class Explained:
 
     async def start(self) -> None:
         self._server = await serve(self.ports, [self._address])
-        self.channel = grpc.aio.insecure_channel(self._address)
+        # gRPC shares connections among channels to one address: this one must not meet the one that has just died.
+        self.channel = grpc.aio.insecure_channel(
+            self._address, options=[("grpc.use_local_subchannel_pool", 1)]
+        )
         self.explain = explain_pb2_grpc.ExplainServiceStub(self.channel)
         self.h1 = await CountingAgent(self.channel, "h1").__aenter__()
         self.h2 = await CountingAgent(self.channel, "h2").__aenter__()
