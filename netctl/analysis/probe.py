@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass, replace
 
-from netctl.compiler.exits import Exit, config_of, configs_of, holds
+from netctl.compiler.exits import Exit, configs_of, holds
 from netctl.compiler.floating_ip import association_of, is_distributed
 from netctl.compiler.identity import external_peer_name
 from netctl.errors import InvalidIntent
@@ -87,7 +87,7 @@ def _next_mac(snapshot: Snapshot, subnet: Subnet, destination: str) -> str:
     """Return the MAC address that a guest of the subnet sends to: the destination's, or its gateway's."""
     if holds(subnet, destination):
         return mac_of(snapshot, subnet, destination) or STRANGER
-    config = config_of(subnet, 6 if ":" in destination else 4)
+    config = subnet.config(6 if ":" in destination else 4)
     if config is None or not config.gateway:
         raise InvalidIntent(
             "destination",

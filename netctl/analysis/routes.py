@@ -7,7 +7,7 @@ import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from netctl.compiler.exits import config_of, configs_of, exits_of
+from netctl.compiler.exits import configs_of, exits_of
 from netctl.compiler.observed import Observed
 from netctl.compiler.route import Hop, hops_of, is_dead, winner, works
 from netctl.model.keys import Key, Kind, resource_name
@@ -68,7 +68,7 @@ def _connected(snapshot: Snapshot, vpc: Vpc) -> Iterator[RouteEntry]:
     for exit in exits_of(snapshot, vpc):
         key = (Kind.SUBNET, exit.subnet.id)
         for version in (4, 6):
-            beyond, address = config_of(exit.subnet, version), exit.address(version)
+            beyond, address = exit.subnet.config(version), exit.address(version)
             if beyond is not None and address:
                 yield RouteEntry(
                     destination=beyond.cidr,

@@ -36,7 +36,7 @@ class Exit:
 
     def gateway(self, version: int) -> str:
         """Return the address of the next router, "" when there is none of that IP version."""
-        config = config_of(self.subnet, version)
+        config = self.subnet.config(version)
         return config.gateway if config is not None else ""
 
     @property
@@ -69,11 +69,6 @@ def configs_of(subnet: Subnet) -> tuple[IpConfig, ...]:
     return tuple(config for config in (subnet.ipv4, subnet.ipv6) if config is not None)
 
 
-def config_of(subnet: Subnet, version: int) -> IpConfig | None:
-    """Return the addresses of one IP version."""
-    return subnet.ipv4 if version == 4 else subnet.ipv6
-
-
 def prefix_length(config: IpConfig) -> str:
     """Return the prefix length of a network, as text."""
     return config.cidr.rpartition("/")[2]
@@ -81,5 +76,5 @@ def prefix_length(config: IpConfig) -> str:
 
 def holds(subnet: Subnet, address: str) -> bool:
     """Is the address in a network of the subnet?"""
-    config = config_of(subnet, 6 if ":" in address else 4)
+    config = subnet.config(6 if ":" in address else 4)
     return config is not None and ipaddress.ip_address(address) in ipaddress.ip_network(config.cidr)

@@ -73,7 +73,7 @@ def _gateways(
     draft: Draft, vpc: Vpc, connection: ExternalConnection, subnet: Subnet, field: str
 ) -> tuple[HostId, ...]:
     gateways.check_named(draft, subnet, connection, field)
-    if connection.gateway_hosts or not gateways.needs_gateways(subnet):
+    if connection.gateway_hosts or not subnet.has_vlan:
         return connection.gateway_hosts
     chosen = gateways.choose(draft, vpc.id, connection, gateways.candidates(draft, subnet))
     if not chosen:

@@ -22,11 +22,6 @@ from netctl.model.subnet import Subnet
 from netctl.model.vpc import ExternalConnection, Vpc
 
 
-def needs_gateways(subnet: Subnet) -> bool:
-    """Tell whether somebody must stand at the way out: to a network in a transit VPC each host routes by itself."""
-    return subnet.has_vlan
-
-
 def candidates(intents: Lookups, subnet: Subnet) -> Collection[str]:
     """Return the hosts that can be a gateway to an external subnet."""
     found = [intents.related(Relation.HOSTS_OF_VIRTUAL_SWITCH, id) for id in subnet.virtual_switches]
@@ -50,7 +45,7 @@ def choose(
 
 def check_named(draft: Draft, subnet: Subnet, connection: ExternalConnection, field: str) -> None:
     """Refuse hosts that were named as gateways and cannot be."""
-    if connection.gateway_hosts and not needs_gateways(subnet):
+    if connection.gateway_hosts and not subnet.has_vlan:
         raise InvalidIntent(
             f"{field}.gateway_hosts",
             f"subnets/{subnet.id} is inside a transit VPC: every host routes to it itself; leave it empty",

@@ -146,11 +146,6 @@ def _parse_destination(snapshot: Snapshot, nic: Nic, text: str) -> str:
     )
 
 
-def request_name(nic: Nic) -> str:
-    """Return the API's name of a NIC."""
-    return resource_name((Kind.NIC, nic.id))
-
-
 def _find_holders(snapshot: Snapshot, southbound: Southbound) -> Mapping[str, str]:
     vpcs = snapshot.table(Kind.VPC).values()
     exits = (exit for vpc in vpcs for exit in exits_of(snapshot, vpc) if exit.connection.gateways)
