@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from netctl.model.keys import HostId, SubnetId, VpcId
+from netctl.model.keys import HostId, SecurityPolicyId, SubnetId, VpcId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +20,10 @@ class Observed:
     `fallen`: hosts that failed as a gateway, the one that did last at the end. A host
     that comes back stays behind those that did not fail: OVN lets the highest priority take over as soon as BFD hears
     it, seconds before its flows are there.
+
+    `expired`: rules of security policies whose time is over. `learned`: by the name of a NIC's port (compiler/identity)
+    the addresses that its guest uses beside those that we gave it, sorted. `reject`: may an ACL answer (CVE-2026-5265)?
+    `acl_tiers`: has ACL tiers (OVN 23.06)?
     """
 
     dead: frozenset[tuple[VpcId, str]] = frozenset()
@@ -26,6 +31,10 @@ class Observed:
     dhcpv6: bool = False
     nat_gateway_port: bool = True
     fallen: tuple[HostId, ...] = ()
+    expired: frozenset[tuple[SecurityPolicyId, str]] = frozenset()
+    learned: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    reject: bool = False
+    acl_tiers: bool = False
 
     def is_dead(self, vpc: VpcId, address: str, external: SubnetId | None = None) -> bool:
         """Is an address dead, or the connection to the external subnet that it is in?"""

@@ -32,7 +32,11 @@ class UplinkBridge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NicAssignment:
-    """A NIC whose tap is on this host; `localnet` names its VLAN's localnet port, "" on an overlay subnet."""
+    """A NIC whose tap is on this host; `localnet` names its VLAN's localnet port, "" on an overlay subnet.
+
+    `learn_addresses`: its guest may use addresses that the controller does not know. `guard_ipv6`: stop what no ACL can
+    (router advertisements, forged neighbour solicitations). `trunk_vlan_ids`: the tags that the guest may use.
+    """
 
     nic: NicId
     iface_id: str
@@ -40,6 +44,9 @@ class NicAssignment:
     mac_address: str
     mtu_bytes: int
     localnet: str
+    learn_addresses: bool = False
+    guard_ipv6: bool = False
+    trunk_vlan_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

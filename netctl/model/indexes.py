@@ -9,7 +9,9 @@ from __future__ import annotations
 import enum
 from typing import Final
 
+from netctl.model.category import Category
 from netctl.model.floating_ip import FloatingIp
+from netctl.model.groups import EntityGroup
 from netctl.model.infra import Host, VirtualSwitch
 from netctl.model.intent import Intent
 from netctl.model.nic import Nic
@@ -17,6 +19,7 @@ from netctl.model.numbers import address_number, mac_number, network_numbers
 from netctl.model.reservation import AddressReservation
 from netctl.model.route import Route
 from netctl.model.routing_policy import RoutingPolicy
+from netctl.model.security_policy import SecurityPolicy
 from netctl.model.subnet import Subnet
 from netctl.model.vpc import Vpc
 
@@ -46,6 +49,12 @@ class Relation(enum.StrEnum):
     ROUTES_TO = "routes of VPC to one destination"
     ROUTES_VIA_SUBNET = "routes by external subnet"
     POLICIES_OF_VPC = "routing policies of VPC"
+    NICS_OF_CATEGORY = "NICs with category"
+    SUBNETS_OF_CATEGORY = "subnets with category"
+    VPCS_OF_CATEGORY = "VPCs with category"
+    GROUPS_NAMING = "entity groups that name"  # a term, by its resource name
+    SECURITY_POLICIES_NAMING = "security policies that name"  # a group, category, service group or VPC
+    SECURITY_POLICIES_OF_SCOPE = "security policies of scope"  # PolicyScope
 
 
 class Space:
@@ -65,6 +74,7 @@ class Space:
     FLOATING: Final = "floating"  # per VPC: a private address; "": a NIC and IP version
     ROUTE: Final = "route"  # per VPC: a destination and priority
     POLICY: Final = "policy"  # per VPC: a priority
+    CATEGORY: Final = "category"  # one for all: key and value
 
 
 # Whose values: the id of a cluster, virtual switch, subnet or VPC, "" where there is one space for all.
@@ -110,6 +120,10 @@ def relations_of(intent: Intent) -> tuple[tuple[Relation, str], ...]:
             return ((Relation.POLICIES_OF_VPC, intent.vpc),)
         case AddressReservation():
             return ((Relation.RESERVATIONS_OF_SUBNET, intent.subnet),)
+        case EntityGroup():
+            return _relations_of_group(intent)
+        case SecurityPolicy():
+            return _relations_of_security_policy(intent)
         case _:
             return ()
 
@@ -120,13 +134,14 @@ def route_set(vpc: str, destination: str) -> str:
 
 
 def _relations_of_nic(nic: Nic) -> tuple[tuple[Relation, str], ...]:
-    if not nic.host and not nic.trunk_vlans:
+    if not nic.host and not nic.trunk_vlans and not nic.categories:
         return ((Relation.NICS_OF_SUBNET, nic.subnet),)
-    if not nic.trunk_vlans:
+    if not nic.trunk_vlans and not nic.categories:
         return ((Relation.NICS_OF_SUBNET, nic.subnet), (Relation.NICS_OF_HOST, nic.host))
     found = [(Relation.NICS_OF_SUBNET, str(nic.subnet))]
     found += [(Relation.NICS_OF_HOST, str(nic.host))] if nic.host else []
     found += ((Relation.TRUNKS_OF_SUBNET, vlan.subnet) for vlan in nic.trunk_vlans)
+    found += ((Relation.NICS_OF_CATEGORY, id) for id in nic.categories)
     return tuple(dict.fromkeys(found))
 
 
@@ -139,6 +154,7 @@ def _relations_of_subnet(subnet: Subnet) -> tuple[tuple[Relation, str], ...]:
     found += ((Relation.SUBNETS_OF_VIRTUAL_SWITCH, switch) for switch in subnet.virtual_switches)
     if subnet.vpc:
         found.append((Relation.SUBNETS_OF_VPC, subnet.vpc))
+    found += ((Relation.SUBNETS_OF_CATEGORY, id) for id in subnet.categories)
     return tuple(found)
 
 
@@ -147,6 +163,7 @@ def _relations_of_vpc(vpc: Vpc) -> tuple[tuple[Relation, str], ...]:
     for connection in vpc.external_connections:
         found.append((Relation.VPCS_OF_SUBNET, connection.subnet))
         found += ((Relation.VPCS_OF_GATEWAY, host) for host in connection.gateways)
+    found += ((Relation.VPCS_OF_CATEGORY, id) for id in vpc.categories)
     return tuple(dict.fromkeys(found))
 
 
@@ -159,6 +176,21 @@ def _relations_of_route(route: Route) -> tuple[tuple[Relation, str], ...]:
         (Relation.ROUTES_VIA_SUBNET, hop.external_subnet) for hop in route.next_hops if hop.external_subnet
     )
     return tuple(dict.fromkeys(found))
+
+
+def _relations_of_group(group: EntityGroup) -> tuple[tuple[Relation, str], ...]:
+    terms = (term for selector in (*group.include, *group.except_) for term in selector.all_of)
+    return tuple((Relation.GROUPS_NAMING, term) for term in dict.fromkeys(terms))
+
+
+def _relations_of_security_policy(policy: SecurityPolicy) -> tuple[tuple[Relation, str], ...]:
+    names = dict.fromkeys(policy.secured)
+    for rule in policy.rules:
+        names.update(dict.fromkeys(rule.peers))
+        names.update(dict.fromkeys(f"serviceGroups/{id}" for id in rule.service_groups))
+    names.update(dict.fromkeys(f"vpcs/{id}" for id in policy.vpcs))
+    found = [(Relation.SECURITY_POLICIES_NAMING, name) for name in names]
+    return (*found, (Relation.SECURITY_POLICIES_OF_SCOPE, policy.scope.value))
 
 
 def claims_of(intent: Intent) -> tuple[Claim, ...]:
@@ -179,6 +211,8 @@ def claims_of(intent: Intent) -> tuple[Claim, ...]:
             return _claims_of_floating_ip(intent)
         case Route():
             return (((Space.ROUTE, intent.vpc), f"{intent.destination} {intent.priority}"),)
+        case Category():
+            return (((Space.CATEGORY, ""), f"{intent.key}\0{intent.value}"),)
         case RoutingPolicy():
             return (((Space.POLICY, intent.vpc), intent.priority),)
     return ()

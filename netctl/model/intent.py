@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from netctl.model.category import Category
 from netctl.model.floating_ip import FloatingIp
+from netctl.model.groups import AddressGroup, EntityGroup
 from netctl.model.infra import Cluster, Host, VirtualSwitch
 from netctl.model.keys import Key, Kind
 from netctl.model.nic import Nic
 from netctl.model.reservation import AddressReservation
 from netctl.model.route import Route
 from netctl.model.routing_policy import RoutingPolicy
+from netctl.model.security_policy import SecurityPolicy
+from netctl.model.service import ServiceGroup
 from netctl.model.subnet import Subnet
 from netctl.model.vpc import Vpc
 
@@ -25,6 +29,11 @@ Intent = (
     | Route
     | RoutingPolicy
     | AddressReservation
+    | Category
+    | AddressGroup
+    | ServiceGroup
+    | EntityGroup
+    | SecurityPolicy
 )
 
 KIND_OF: dict[type, Kind] = {
@@ -38,6 +47,11 @@ KIND_OF: dict[type, Kind] = {
     Route: Kind.ROUTE,
     RoutingPolicy: Kind.ROUTING_POLICY,
     AddressReservation: Kind.ADDRESS_RESERVATION,
+    Category: Kind.CATEGORY,
+    AddressGroup: Kind.ADDRESS_GROUP,
+    ServiceGroup: Kind.SERVICE_GROUP,
+    EntityGroup: Kind.ENTITY_GROUP,
+    SecurityPolicy: Kind.SECURITY_POLICY,
 }
 
 

@@ -18,6 +18,11 @@ FloatingIpId = NewType("FloatingIpId", str)
 RouteId = NewType("RouteId", str)
 RoutingPolicyId = NewType("RoutingPolicyId", str)
 AddressReservationId = NewType("AddressReservationId", str)
+CategoryId = NewType("CategoryId", str)
+AddressGroupId = NewType("AddressGroupId", str)
+ServiceGroupId = NewType("ServiceGroupId", str)
+EntityGroupId = NewType("EntityGroupId", str)
+SecurityPolicyId = NewType("SecurityPolicyId", str)
 Uid = NewType("Uid", str)
 
 _ID = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?\Z")
@@ -26,6 +31,7 @@ _ID = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?\Z")
 class Kind(enum.StrEnum):
     """The kinds of intents; the value is the collection in resource names, `subnets/{id}`."""
 
+    CATEGORY = "categories"
     CLUSTER = "clusters"
     VIRTUAL_SWITCH = "virtualSwitches"
     HOST = "hosts"
@@ -36,6 +42,10 @@ class Kind(enum.StrEnum):
     ROUTE = "routes"
     ROUTING_POLICY = "routingPolicies"
     ADDRESS_RESERVATION = "addressReservations"
+    ADDRESS_GROUP = "addressGroups"
+    SERVICE_GROUP = "serviceGroups"
+    ENTITY_GROUP = "entityGroups"
+    SECURITY_POLICY = "securityPolicies"
 
 
 # (kind, id): how every room names an intent.

@@ -8,15 +8,33 @@ from typing import Any, TypeVar
 
 from immutables import Map, MapMutation
 
+from netctl.model.category import Category
 from netctl.model.floating_ip import FloatingIp
+from netctl.model.groups import AddressGroup, EntityGroup, Term
 from netctl.model.indexes import Claim, Relation, Scope, Span, SpanKey, route_set
 from netctl.model.infra import Cluster, Host, VirtualSwitch
 from netctl.model.intent import Intent
-from netctl.model.keys import ClusterId, HostId, Key, Kind, NicId, SubnetId, VirtualSwitchId, VpcId
+from netctl.model.keys import (
+    AddressGroupId,
+    CategoryId,
+    ClusterId,
+    EntityGroupId,
+    HostId,
+    Key,
+    Kind,
+    NicId,
+    SecurityPolicyId,
+    ServiceGroupId,
+    SubnetId,
+    VirtualSwitchId,
+    VpcId,
+)
 from netctl.model.nic import Nic
 from netctl.model.reservation import AddressReservation
 from netctl.model.route import Route
 from netctl.model.routing_policy import RoutingPolicy
+from netctl.model.security_policy import PolicyScope, SecurityPolicy
+from netctl.model.service import ServiceGroup
 from netctl.model.sorted_set import SortedSet
 from netctl.model.subnet import Subnet
 from netctl.model.vpc import Vpc
@@ -79,6 +97,31 @@ class Lookups(ABC):
     def vpc(self, id: VpcId) -> Vpc | None:
         """Return a VPC, None when there is none."""
         found: Vpc | None = self._tables[Kind.VPC].get(id)
+        return found
+
+    def category(self, id: CategoryId) -> Category | None:
+        """Return a category, None when there is none."""
+        found: Category | None = self._tables[Kind.CATEGORY].get(id)
+        return found
+
+    def address_group(self, id: AddressGroupId) -> AddressGroup | None:
+        """Return an address group, None when there is none."""
+        found: AddressGroup | None = self._tables[Kind.ADDRESS_GROUP].get(id)
+        return found
+
+    def service_group(self, id: ServiceGroupId) -> ServiceGroup | None:
+        """Return a service group, None when there is none."""
+        found: ServiceGroup | None = self._tables[Kind.SERVICE_GROUP].get(id)
+        return found
+
+    def entity_group(self, id: EntityGroupId) -> EntityGroup | None:
+        """Return an entity group, None when there is none."""
+        found: EntityGroup | None = self._tables[Kind.ENTITY_GROUP].get(id)
+        return found
+
+    def security_policy(self, id: SecurityPolicyId) -> SecurityPolicy | None:
+        """Return a security policy, None when there is none."""
+        found: SecurityPolicy | None = self._tables[Kind.SECURITY_POLICY].get(id)
         return found
 
     def of_kind(self, kind: Kind) -> Collection[Intent]:
@@ -182,6 +225,30 @@ class Lookups(ABC):
     def routes_to(self, vpc: VpcId, destination: str) -> Iterator[Route]:
         """Yield the routes of a VPC to one destination."""
         return self._related(Relation.ROUTES_TO, route_set(vpc, destination), Kind.ROUTE)
+
+    def nics_of_category(self, id: CategoryId) -> Iterator[Nic]:
+        """Yield the NICs that have a category of their own, not by their subnet or VPC."""
+        return self._related(Relation.NICS_OF_CATEGORY, id, Kind.NIC)
+
+    def subnets_of_category(self, id: CategoryId) -> Iterator[Subnet]:
+        """Yield the subnets that have a category of their own."""
+        return self._related(Relation.SUBNETS_OF_CATEGORY, id, Kind.SUBNET)
+
+    def vpcs_of_category(self, id: CategoryId) -> Iterator[Vpc]:
+        """Yield the VPCs that have a category."""
+        return self._related(Relation.VPCS_OF_CATEGORY, id, Kind.VPC)
+
+    def groups_naming(self, term: Term) -> Iterator[EntityGroup]:
+        """Yield the entity groups one of whose selectors names a term."""
+        return self._related(Relation.GROUPS_NAMING, term, Kind.ENTITY_GROUP)
+
+    def security_policies_naming(self, name: str) -> Iterator[SecurityPolicy]:
+        """Yield the security policies that name a category, group, service group or VPC by its resource name."""
+        return self._related(Relation.SECURITY_POLICIES_NAMING, name, Kind.SECURITY_POLICY)
+
+    def security_policies_of_scope(self, scope: PolicyScope) -> Iterator[SecurityPolicy]:
+        """Yield the security policies of a scope."""
+        return self._related(Relation.SECURITY_POLICIES_OF_SCOPE, scope.value, Kind.SECURITY_POLICY)
 
     @abstractmethod
     def owner(self, claim: Claim) -> Key | None:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from netctl.errors import InvalidIntent
 from netctl.model import shape
+from netctl.model.category import check_categories
 from netctl.model.infra import Meta
-from netctl.model.keys import HostId, NicId, SubnetId, check_id
+from netctl.model.keys import CategoryId, HostId, NicId, SubnetId, check_id
 
 VLAN_TAG_MAX = 4094  # IEEE 802.1Q: 4095 is reserved, 0 is "no VLAN"
 TRUNK_VLANS_MAX = 256
@@ -54,6 +55,7 @@ class Nic:
     tap_name: str = ""
     mode: NicMode = NicMode.ACCESS
     trunk_vlans: tuple[TrunkVlan, ...] = ()
+    categories: tuple[CategoryId, ...] = ()
 
     def __post_init__(self) -> None:
         check_id("name", self.id)
@@ -75,6 +77,8 @@ class Nic:
                 "allow_unknown_macs",
                 "needs port_security false: port security drops frames from unknown MACs",
             )
+        if self.categories:
+            check_categories(self.categories)
         if self.trunk_vlans:
             object.__setattr__(self, "trunk_vlans", self._checked_vlans())
 

@@ -28,12 +28,17 @@ class Status:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NicReport:
-    """A NIC of the assignment as the host sees it."""
+    """A NIC of the assignment as the host sees it.
+
+    `learned_addresses`: (VLAN id, address) that its guest uses, sorted. `guarded`: its IPv6 guard stands.
+    """
 
     iface_id: str
     tap_present: bool
     plugged: bool
     ovn_installed: bool
+    learned_addresses: tuple[tuple[int, str], ...] = ()
+    guarded: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

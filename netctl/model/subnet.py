@@ -9,8 +9,9 @@ from itertools import pairwise
 
 from netctl.errors import InvalidIntent
 from netctl.model import shape
+from netctl.model.category import check_categories
 from netctl.model.infra import MTU_MAX_BYTES, MTU_MIN_BYTES, Meta
-from netctl.model.keys import ClusterId, SubnetId, VirtualSwitchId, VpcId, check_id
+from netctl.model.keys import CategoryId, ClusterId, SubnetId, VirtualSwitchId, VpcId, check_id
 
 VLAN_MAX = 4094  # IEEE 802.1Q: 4095 is reserved, 0 is "no VLAN"
 DEFAULT_LEASE_S = 86_400
@@ -206,6 +207,7 @@ class Subnet:
     nat: bool = False
     gateway_mac_address: str = ""
     ipv6_mode: Ipv6Mode = Ipv6Mode.AUTO
+    categories: tuple[CategoryId, ...] = ()
 
     @property
     def has_vlan(self) -> bool:
@@ -215,6 +217,7 @@ class Subnet:
     def __post_init__(self) -> None:
         check_id("name", self.id)
         _check_ids("virtual_switches", self.virtual_switches)
+        check_categories(self.categories)
         _check_ids("clusters", self.clusters)
         if self.vpc:
             check_id("vpc", self.vpc)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from netctl.errors import InvalidIntent
 from netctl.model import shape
+from netctl.model.category import check_categories
 from netctl.model.infra import Meta
-from netctl.model.keys import HostId, SubnetId, VpcId, check_id
+from netctl.model.keys import CategoryId, HostId, SubnetId, VpcId, check_id
 
 DEFAULT_GATEWAY_HOSTS = 2
 GATEWAY_HOSTS_MAX = 5
@@ -53,9 +54,11 @@ class Vpc:
     external_connections: tuple[ExternalConnection, ...] = ()
     externally_routable_prefixes: tuple[str, ...] = ()
     vni: int = 0
+    categories: tuple[CategoryId, ...] = ()
 
     def __post_init__(self) -> None:
         check_id("name", self.id)
+        check_categories(self.categories)
         if len(self.dns_servers) > DNS_SERVERS_MAX:
             raise InvalidIntent(
                 "dns_servers",

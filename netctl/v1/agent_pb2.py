@@ -25,45 +25,51 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15netctl/v1/agent.proto\x12\tnetctl.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"c\n\x0e\x43onnectRequest\x12%\n\x06report\x18\x01 \x01(\x0b\x32\x15.netctl.v1.HostReport\x12*\n\x0b\x66low_counts\x18\x02 \x01(\x0b\x32\x15.netctl.v1.FlowCounts\"h\n\x0f\x43onnectResponse\x12)\n\nassignment\x18\x01 \x01(\x0b\x32\x15.netctl.v1.Assignment\x12*\n\x0b\x63ount_flows\x18\x02 \x01(\x0b\x32\x15.netctl.v1.CountFlows\";\n\nCountFlows\x12\n\n\x02id\x18\x01 \x01(\x03\x12!\n\x05\x66lows\x18\x02 \x03(\x0b\x32\x12.netctl.v1.FlowKey\"+\n\x07\x46lowKey\x12\x0e\n\x06\x63ookie\x18\x01 \x01(\r\x12\x10\n\x08\x64\x61tapath\x18\x02 \x01(\r\"O\n\nFlowCounts\x12\n\n\x02id\x18\x01 \x01(\x03\x12$\n\x06\x63ounts\x18\x02 \x03(\x0b\x32\x14.netctl.v1.FlowCount\x12\x0f\n\x07problem\x18\x03 \x01(\t\"L\n\tFlowCount\x12\x1f\n\x03key\x18\x01 \x01(\x0b\x32\x12.netctl.v1.FlowKey\x12\x0f\n\x07packets\x18\x02 \x01(\x03\x12\r\n\x05\x62ytes\x18\x03 \x01(\x03\"\xbc\x01\n\nAssignment\x12\x0f\n\x07host_id\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\r\n\x05\x65poch\x18\x03 \x01(\x03\x12#\n\x07\x63hassis\x18\x04 \x01(\x0b\x32\x12.netctl.v1.Chassis\x12/\n\x0euplink_bridges\x18\x05 \x03(\x0b\x32\x17.netctl.v1.UplinkBridge\x12&\n\x04nics\x18\x06 \x03(\x0b\x32\x18.netctl.v1.NicAssignment\"V\n\x07\x43hassis\x12\x11\n\tsystem_id\x18\x01 \x01(\t\x12\x12\n\novn_remote\x18\x02 \x01(\t\x12\x12\n\nencap_type\x18\x03 \x01(\t\x12\x10\n\x08\x65ncap_ip\x18\x04 \x01(\t\"\x88\x01\n\x0cUplinkBridge\x12\x0e\n\x06\x62ridge\x18\x01 \x01(\t\x12\x0f\n\x07physnet\x18\x02 \x01(\t\x12\x0c\n\x04\x62ond\x18\x03 \x01(\t\x12\x12\n\ninterfaces\x18\x04 \x03(\t\x12\x11\n\tbond_mode\x18\x05 \x01(\t\x12\x11\n\tmtu_bytes\x18\x06 \x01(\x05\x12\x0f\n\x07\x61\x64\x64ress\x18\x07 \x01(\t\"}\n\rNicAssignment\x12\x0e\n\x06nic_id\x18\x01 \x01(\t\x12\x10\n\x08iface_id\x18\x02 \x01(\t\x12\x10\n\x08tap_name\x18\x03 \x01(\t\x12\x13\n\x0bmac_address\x18\x04 \x01(\t\x12\x11\n\tmtu_bytes\x18\x05 \x01(\x05\x12\x10\n\x08localnet\x18\x06 \x01(\t\"\x83\x03\n\nHostReport\x12\x0f\n\x07host_id\x18\x01 \x01(\t\x12\x15\n\ragent_version\x18\x02 \x01(\t\x12\x1b\n\x13\x61ssignment_revision\x18\x03 \x01(\x03\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06nb_cfg\x18\x05 \x01(\x03\x12 \n\x18ovn_controller_connected\x18\x06 \x01(\x08\x12\"\n\x04nics\x18\x07 \x03(\x0b\x32\x14.netctl.v1.NicReport\x12$\n\x05links\x18\x08 \x03(\x0b\x32\x15.netctl.v1.LinkReport\x12$\n\x05\x62onds\x18\t \x03(\x0b\x32\x15.netctl.v1.BondReport\x12(\n\x07tunnels\x18\n \x03(\x0b\x32\x17.netctl.v1.TunnelReport\x12\x10\n\x08problems\x18\x0b \x03(\t\x12(\n\x07\x62ridges\x18\x0c \x03(\x0b\x32\x17.netctl.v1.BridgeReport\"Z\n\tNicReport\x12\x10\n\x08iface_id\x18\x01 \x01(\t\x12\x13\n\x0btap_present\x18\x02 \x01(\x08\x12\x0f\n\x07plugged\x18\x03 \x01(\x08\x12\x15\n\rovn_installed\x18\x04 \x01(\x08\"O\n\nLinkReport\x12\x11\n\tinterface\x18\x01 \x01(\t\x12\x0f\n\x07present\x18\x02 \x01(\x08\x12\n\n\x02up\x18\x03 \x01(\x08\x12\x11\n\tmtu_bytes\x18\x04 \x01(\x05\"K\n\nBondReport\x12\x0c\n\x04\x62ond\x18\x01 \x01(\t\x12\x18\n\x10\x61\x63tive_interface\x18\x02 \x01(\t\x12\x15\n\rup_interfaces\x18\x03 \x03(\t\"J\n\x0cTunnelReport\x12\x11\n\tremote_ip\x18\x01 \x01(\t\x12\n\n\x02up\x18\x02 \x01(\x08\x12\x0b\n\x03\x62\x66\x64\x18\x03 \x01(\x08\x12\x0e\n\x06\x62\x66\x64_up\x18\x04 \x01(\x08\";\n\x0c\x42ridgeReport\x12\x0e\n\x06\x62ridge\x18\x01 \x01(\t\x12\x0f\n\x07physnet\x18\x02 \x01(\t\x12\n\n\x02up\x18\x03 \x01(\x08\x32T\n\x0c\x41gentService\x12\x44\n\x07\x43onnect\x12\x19.netctl.v1.ConnectRequest\x1a\x1a.netctl.v1.ConnectResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15netctl/v1/agent.proto\x12\tnetctl.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x89\x01\n\x0e\x43onnectRequest\x12%\n\x06report\x18\x01 \x01(\x0b\x32\x15.netctl.v1.HostReport\x12*\n\x0b\x66low_counts\x18\x02 \x01(\x0b\x32\x15.netctl.v1.FlowCounts\x12$\n\x08\x61\x63l_logs\x18\x03 \x01(\x0b\x32\x12.netctl.v1.AclLogs\";\n\x07\x41\x63lLogs\x12\x1f\n\x04logs\x18\x01 \x03(\x0b\x32\x11.netctl.v1.AclLog\x12\x0f\n\x07\x64ropped\x18\x02 \x01(\x03\"\xc1\x02\n\x06\x41\x63lLog\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61\x63l_name\x18\x02 \x01(\t\x12\x0f\n\x07verdict\x18\x03 \x01(\t\x12\x11\n\tdirection\x18\x04 \x01(\t\x12\x1a\n\x12source_mac_address\x18\x05 \x01(\t\x12\x1f\n\x17\x64\x65stination_mac_address\x18\x06 \x01(\t\x12\x16\n\x0esource_address\x18\x07 \x01(\t\x12\x1b\n\x13\x64\x65stination_address\x18\x08 \x01(\t\x12\x10\n\x08protocol\x18\t \x01(\t\x12\x13\n\x0bsource_port\x18\n \x01(\x05\x12\x18\n\x10\x64\x65stination_port\x18\x0b \x01(\x05\x12\x11\n\ticmp_type\x18\x0c \x01(\x05\x12\x11\n\ticmp_code\x18\r \x01(\x05\"h\n\x0f\x43onnectResponse\x12)\n\nassignment\x18\x01 \x01(\x0b\x32\x15.netctl.v1.Assignment\x12*\n\x0b\x63ount_flows\x18\x02 \x01(\x0b\x32\x15.netctl.v1.CountFlows\";\n\nCountFlows\x12\n\n\x02id\x18\x01 \x01(\x03\x12!\n\x05\x66lows\x18\x02 \x03(\x0b\x32\x12.netctl.v1.FlowKey\"+\n\x07\x46lowKey\x12\x0e\n\x06\x63ookie\x18\x01 \x01(\r\x12\x10\n\x08\x64\x61tapath\x18\x02 \x01(\r\"O\n\nFlowCounts\x12\n\n\x02id\x18\x01 \x01(\x03\x12$\n\x06\x63ounts\x18\x02 \x03(\x0b\x32\x14.netctl.v1.FlowCount\x12\x0f\n\x07problem\x18\x03 \x01(\t\"L\n\tFlowCount\x12\x1f\n\x03key\x18\x01 \x01(\x0b\x32\x12.netctl.v1.FlowKey\x12\x0f\n\x07packets\x18\x02 \x01(\x03\x12\r\n\x05\x62ytes\x18\x03 \x01(\x03\"\xbc\x01\n\nAssignment\x12\x0f\n\x07host_id\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\r\n\x05\x65poch\x18\x03 \x01(\x03\x12#\n\x07\x63hassis\x18\x04 \x01(\x0b\x32\x12.netctl.v1.Chassis\x12/\n\x0euplink_bridges\x18\x05 \x03(\x0b\x32\x17.netctl.v1.UplinkBridge\x12&\n\x04nics\x18\x06 \x03(\x0b\x32\x18.netctl.v1.NicAssignment\"V\n\x07\x43hassis\x12\x11\n\tsystem_id\x18\x01 \x01(\t\x12\x12\n\novn_remote\x18\x02 \x01(\t\x12\x12\n\nencap_type\x18\x03 \x01(\t\x12\x10\n\x08\x65ncap_ip\x18\x04 \x01(\t\"\x88\x01\n\x0cUplinkBridge\x12\x0e\n\x06\x62ridge\x18\x01 \x01(\t\x12\x0f\n\x07physnet\x18\x02 \x01(\t\x12\x0c\n\x04\x62ond\x18\x03 \x01(\t\x12\x12\n\ninterfaces\x18\x04 \x03(\t\x12\x11\n\tbond_mode\x18\x05 \x01(\t\x12\x11\n\tmtu_bytes\x18\x06 \x01(\x05\x12\x0f\n\x07\x61\x64\x64ress\x18\x07 \x01(\t\"\xc2\x01\n\rNicAssignment\x12\x0e\n\x06nic_id\x18\x01 \x01(\t\x12\x10\n\x08iface_id\x18\x02 \x01(\t\x12\x10\n\x08tap_name\x18\x03 \x01(\t\x12\x13\n\x0bmac_address\x18\x04 \x01(\t\x12\x11\n\tmtu_bytes\x18\x05 \x01(\x05\x12\x10\n\x08localnet\x18\x06 \x01(\t\x12\x17\n\x0flearn_addresses\x18\x07 \x01(\x08\x12\x12\n\nguard_ipv6\x18\x08 \x01(\x08\x12\x16\n\x0etrunk_vlan_ids\x18\t \x03(\x05\"\x83\x03\n\nHostReport\x12\x0f\n\x07host_id\x18\x01 \x01(\t\x12\x15\n\ragent_version\x18\x02 \x01(\t\x12\x1b\n\x13\x61ssignment_revision\x18\x03 \x01(\x03\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06nb_cfg\x18\x05 \x01(\x03\x12 \n\x18ovn_controller_connected\x18\x06 \x01(\x08\x12\"\n\x04nics\x18\x07 \x03(\x0b\x32\x14.netctl.v1.NicReport\x12$\n\x05links\x18\x08 \x03(\x0b\x32\x15.netctl.v1.LinkReport\x12$\n\x05\x62onds\x18\t \x03(\x0b\x32\x15.netctl.v1.BondReport\x12(\n\x07tunnels\x18\n \x03(\x0b\x32\x17.netctl.v1.TunnelReport\x12\x10\n\x08problems\x18\x0b \x03(\t\x12(\n\x07\x62ridges\x18\x0c \x03(\x0b\x32\x17.netctl.v1.BridgeReport\"\xa1\x01\n\tNicReport\x12\x10\n\x08iface_id\x18\x01 \x01(\t\x12\x13\n\x0btap_present\x18\x02 \x01(\x08\x12\x0f\n\x07plugged\x18\x03 \x01(\x08\x12\x15\n\rovn_installed\x18\x04 \x01(\x08\x12\x34\n\x11learned_addresses\x18\x05 \x03(\x0b\x32\x19.netctl.v1.LearnedAddress\x12\x0f\n\x07guarded\x18\x06 \x01(\x08\"2\n\x0eLearnedAddress\x12\x0f\n\x07vlan_id\x18\x01 \x01(\x05\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\"O\n\nLinkReport\x12\x11\n\tinterface\x18\x01 \x01(\t\x12\x0f\n\x07present\x18\x02 \x01(\x08\x12\n\n\x02up\x18\x03 \x01(\x08\x12\x11\n\tmtu_bytes\x18\x04 \x01(\x05\"K\n\nBondReport\x12\x0c\n\x04\x62ond\x18\x01 \x01(\t\x12\x18\n\x10\x61\x63tive_interface\x18\x02 \x01(\t\x12\x15\n\rup_interfaces\x18\x03 \x03(\t\"J\n\x0cTunnelReport\x12\x11\n\tremote_ip\x18\x01 \x01(\t\x12\n\n\x02up\x18\x02 \x01(\x08\x12\x0b\n\x03\x62\x66\x64\x18\x03 \x01(\x08\x12\x0e\n\x06\x62\x66\x64_up\x18\x04 \x01(\x08\";\n\x0c\x42ridgeReport\x12\x0e\n\x06\x62ridge\x18\x01 \x01(\t\x12\x0f\n\x07physnet\x18\x02 \x01(\t\x12\n\n\x02up\x18\x03 \x01(\x08\x32T\n\x0c\x41gentService\x12\x44\n\x07\x43onnect\x12\x19.netctl.v1.ConnectRequest\x1a\x1a.netctl.v1.ConnectResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'netctl.v1.agent_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CONNECTREQUEST']._serialized_start=69
-  _globals['_CONNECTREQUEST']._serialized_end=168
-  _globals['_CONNECTRESPONSE']._serialized_start=170
-  _globals['_CONNECTRESPONSE']._serialized_end=274
-  _globals['_COUNTFLOWS']._serialized_start=276
-  _globals['_COUNTFLOWS']._serialized_end=335
-  _globals['_FLOWKEY']._serialized_start=337
-  _globals['_FLOWKEY']._serialized_end=380
-  _globals['_FLOWCOUNTS']._serialized_start=382
-  _globals['_FLOWCOUNTS']._serialized_end=461
-  _globals['_FLOWCOUNT']._serialized_start=463
-  _globals['_FLOWCOUNT']._serialized_end=539
-  _globals['_ASSIGNMENT']._serialized_start=542
-  _globals['_ASSIGNMENT']._serialized_end=730
-  _globals['_CHASSIS']._serialized_start=732
-  _globals['_CHASSIS']._serialized_end=818
-  _globals['_UPLINKBRIDGE']._serialized_start=821
-  _globals['_UPLINKBRIDGE']._serialized_end=957
-  _globals['_NICASSIGNMENT']._serialized_start=959
-  _globals['_NICASSIGNMENT']._serialized_end=1084
-  _globals['_HOSTREPORT']._serialized_start=1087
-  _globals['_HOSTREPORT']._serialized_end=1474
-  _globals['_NICREPORT']._serialized_start=1476
-  _globals['_NICREPORT']._serialized_end=1566
-  _globals['_LINKREPORT']._serialized_start=1568
-  _globals['_LINKREPORT']._serialized_end=1647
-  _globals['_BONDREPORT']._serialized_start=1649
-  _globals['_BONDREPORT']._serialized_end=1724
-  _globals['_TUNNELREPORT']._serialized_start=1726
-  _globals['_TUNNELREPORT']._serialized_end=1800
-  _globals['_BRIDGEREPORT']._serialized_start=1802
-  _globals['_BRIDGEREPORT']._serialized_end=1861
-  _globals['_AGENTSERVICE']._serialized_start=1863
-  _globals['_AGENTSERVICE']._serialized_end=1947
+  _globals['_CONNECTREQUEST']._serialized_start=70
+  _globals['_CONNECTREQUEST']._serialized_end=207
+  _globals['_ACLLOGS']._serialized_start=209
+  _globals['_ACLLOGS']._serialized_end=268
+  _globals['_ACLLOG']._serialized_start=271
+  _globals['_ACLLOG']._serialized_end=592
+  _globals['_CONNECTRESPONSE']._serialized_start=594
+  _globals['_CONNECTRESPONSE']._serialized_end=698
+  _globals['_COUNTFLOWS']._serialized_start=700
+  _globals['_COUNTFLOWS']._serialized_end=759
+  _globals['_FLOWKEY']._serialized_start=761
+  _globals['_FLOWKEY']._serialized_end=804
+  _globals['_FLOWCOUNTS']._serialized_start=806
+  _globals['_FLOWCOUNTS']._serialized_end=885
+  _globals['_FLOWCOUNT']._serialized_start=887
+  _globals['_FLOWCOUNT']._serialized_end=963
+  _globals['_ASSIGNMENT']._serialized_start=966
+  _globals['_ASSIGNMENT']._serialized_end=1154
+  _globals['_CHASSIS']._serialized_start=1156
+  _globals['_CHASSIS']._serialized_end=1242
+  _globals['_UPLINKBRIDGE']._serialized_start=1245
+  _globals['_UPLINKBRIDGE']._serialized_end=1381
+  _globals['_NICASSIGNMENT']._serialized_start=1384
+  _globals['_NICASSIGNMENT']._serialized_end=1578
+  _globals['_HOSTREPORT']._serialized_start=1581
+  _globals['_HOSTREPORT']._serialized_end=1968
+  _globals['_NICREPORT']._serialized_start=1971
+  _globals['_NICREPORT']._serialized_end=2132
+  _globals['_LEARNEDADDRESS']._serialized_start=2134
+  _globals['_LEARNEDADDRESS']._serialized_end=2184
+  _globals['_LINKREPORT']._serialized_start=2186
+  _globals['_LINKREPORT']._serialized_end=2265
+  _globals['_BONDREPORT']._serialized_start=2267
+  _globals['_BONDREPORT']._serialized_end=2342
+  _globals['_TUNNELREPORT']._serialized_start=2344
+  _globals['_TUNNELREPORT']._serialized_end=2418
+  _globals['_BRIDGEREPORT']._serialized_start=2420
+  _globals['_BRIDGEREPORT']._serialized_end=2479
+  _globals['_AGENTSERVICE']._serialized_start=2481
+  _globals['_AGENTSERVICE']._serialized_end=2565
 # @@protoc_insertion_point(module_scope)

@@ -21,31 +21,125 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ConnectRequest(_message.Message):
-    """One of the two, or both."""
+    """Any of them, at least one."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REPORT_FIELD_NUMBER: _builtins.int
     FLOW_COUNTS_FIELD_NUMBER: _builtins.int
+    ACL_LOGS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def report(self) -> Global___HostReport: ...
     @_builtins.property
     def flow_counts(self) -> Global___FlowCounts:
         """Answer to `ConnectResponse.count_flows`."""
 
+    @_builtins.property
+    def acl_logs(self) -> Global___AclLogs:
+        """What ACLs logged since the last ones."""
+
     def __init__(
         self,
         *,
         report: Global___HostReport | None = ...,
         flow_counts: Global___FlowCounts | None = ...,
+        acl_logs: Global___AclLogs | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["flow_counts", b"flow_counts", "report", b"report"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acl_logs", b"acl_logs", "flow_counts", b"flow_counts", "report", b"report"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["flow_counts", b"flow_counts", "report", b"report"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acl_logs", b"acl_logs", "flow_counts", b"flow_counts", "report", b"report"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ConnectRequest: _TypeAlias = ConnectRequest  # noqa: Y015
+
+@_typing.final
+class AclLogs(_message.Message):
+    """Lines of ovn-controller's log that ACLs wrote, in order."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOGS_FIELD_NUMBER: _builtins.int
+    DROPPED_FIELD_NUMBER: _builtins.int
+    dropped: _builtins.int
+    """Lines that were left out since the last ones, because there were too many."""
+    @_builtins.property
+    def logs(self) -> _containers.RepeatedCompositeFieldContainer[Global___AclLog]: ...
+    def __init__(
+        self,
+        *,
+        logs: _abc.Iterable[Global___AclLog] | None = ...,
+        dropped: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dropped", b"dropped", "logs", b"logs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AclLogs: _TypeAlias = AclLogs  # noqa: Y015
+
+@_typing.final
+class AclLog(_message.Message):
+    """One packet that an ACL with `log` decided. Meters bound how many there are."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIME_FIELD_NUMBER: _builtins.int
+    ACL_NAME_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
+    DIRECTION_FIELD_NUMBER: _builtins.int
+    SOURCE_MAC_ADDRESS_FIELD_NUMBER: _builtins.int
+    DESTINATION_MAC_ADDRESS_FIELD_NUMBER: _builtins.int
+    SOURCE_ADDRESS_FIELD_NUMBER: _builtins.int
+    DESTINATION_ADDRESS_FIELD_NUMBER: _builtins.int
+    PROTOCOL_FIELD_NUMBER: _builtins.int
+    SOURCE_PORT_FIELD_NUMBER: _builtins.int
+    DESTINATION_PORT_FIELD_NUMBER: _builtins.int
+    ICMP_TYPE_FIELD_NUMBER: _builtins.int
+    ICMP_CODE_FIELD_NUMBER: _builtins.int
+    acl_name: _builtins.str
+    """`ACL.name`."""
+    verdict: _builtins.str
+    """`allow`, `drop` or `reject`."""
+    direction: _builtins.str
+    """`from-lport` or `to-lport`."""
+    source_mac_address: _builtins.str
+    destination_mac_address: _builtins.str
+    source_address: _builtins.str
+    destination_address: _builtins.str
+    protocol: _builtins.str
+    """`tcp`, `udp`, `icmp`, `icmp6`, or the number."""
+    source_port: _builtins.int
+    destination_port: _builtins.int
+    icmp_type: _builtins.int
+    icmp_code: _builtins.int
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        acl_name: _builtins.str = ...,
+        verdict: _builtins.str = ...,
+        direction: _builtins.str = ...,
+        source_mac_address: _builtins.str = ...,
+        destination_mac_address: _builtins.str = ...,
+        source_address: _builtins.str = ...,
+        destination_address: _builtins.str = ...,
+        protocol: _builtins.str = ...,
+        source_port: _builtins.int = ...,
+        destination_port: _builtins.int = ...,
+        icmp_type: _builtins.int = ...,
+        icmp_code: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acl_name", b"acl_name", "destination_address", b"destination_address", "destination_mac_address", b"destination_mac_address", "destination_port", b"destination_port", "direction", b"direction", "icmp_code", b"icmp_code", "icmp_type", b"icmp_type", "protocol", b"protocol", "source_address", b"source_address", "source_mac_address", b"source_mac_address", "source_port", b"source_port", "time", b"time", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AclLog: _TypeAlias = AclLog  # noqa: Y015
 
 @_typing.final
 class ConnectResponse(_message.Message):
@@ -112,7 +206,7 @@ class FlowKey(_message.Message):
     cookie: _builtins.int
     """OpenFlow cookie: the first 32 bits of the logical flow's UUID."""
     datapath: _builtins.int
-    """OpenFlow metadata: the tunnel key of the logical datapath."""
+    """OpenFlow metadata: the tunnel key of the logical datapath; 0 counts all."""
     def __init__(
         self,
         *,
@@ -316,6 +410,9 @@ class NicAssignment(_message.Message):
     MAC_ADDRESS_FIELD_NUMBER: _builtins.int
     MTU_BYTES_FIELD_NUMBER: _builtins.int
     LOCALNET_FIELD_NUMBER: _builtins.int
+    LEARN_ADDRESSES_FIELD_NUMBER: _builtins.int
+    GUARD_IPV6_FIELD_NUMBER: _builtins.int
+    TRUNK_VLAN_IDS_FIELD_NUMBER: _builtins.int
     nic_id: _builtins.str
     """`nics/{id}` without the collection."""
     iface_id: _builtins.str
@@ -325,6 +422,16 @@ class NicAssignment(_message.Message):
     mtu_bytes: _builtins.int
     localnet: _builtins.str
     """Name of the localnet port of the NIC's VLAN subnet; empty on an overlay subnet."""
+    learn_addresses: _builtins.bool
+    """Report the addresses that the guest uses: the controller does not know them."""
+    guard_ipv6: _builtins.bool
+    """Stop router advertisements, and neighbour solicitations whose link-layer option is not the frame's source, at the
+    tap: no ACL can.
+    """
+    @_builtins.property
+    def trunk_vlan_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """VLAN tags that the guest may use, of a trunk NIC with a list."""
+
     def __init__(
         self,
         *,
@@ -334,10 +441,13 @@ class NicAssignment(_message.Message):
         mac_address: _builtins.str = ...,
         mtu_bytes: _builtins.int = ...,
         localnet: _builtins.str = ...,
+        learn_addresses: _builtins.bool = ...,
+        guard_ipv6: _builtins.bool = ...,
+        trunk_vlan_ids: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["iface_id", b"iface_id", "localnet", b"localnet", "mac_address", b"mac_address", "mtu_bytes", b"mtu_bytes", "nic_id", b"nic_id", "tap_name", b"tap_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["guard_ipv6", b"guard_ipv6", "iface_id", b"iface_id", "learn_addresses", b"learn_addresses", "localnet", b"localnet", "mac_address", b"mac_address", "mtu_bytes", b"mtu_bytes", "nic_id", b"nic_id", "tap_name", b"tap_name", "trunk_vlan_ids", b"trunk_vlan_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -419,6 +529,8 @@ class NicReport(_message.Message):
     TAP_PRESENT_FIELD_NUMBER: _builtins.int
     PLUGGED_FIELD_NUMBER: _builtins.int
     OVN_INSTALLED_FIELD_NUMBER: _builtins.int
+    LEARNED_ADDRESSES_FIELD_NUMBER: _builtins.int
+    GUARDED_FIELD_NUMBER: _builtins.int
     iface_id: _builtins.str
     tap_present: _builtins.bool
     """The tap exists as a Linux interface."""
@@ -426,6 +538,12 @@ class NicReport(_message.Message):
     """The tap is a port of brAtlas with this iface-id."""
     ovn_installed: _builtins.bool
     """ovn-controller has installed the flows of this NIC."""
+    guarded: _builtins.bool
+    """With `guard_ipv6`: the guard stands."""
+    @_builtins.property
+    def learned_addresses(self) -> _containers.RepeatedCompositeFieldContainer[Global___LearnedAddress]:
+        """With `learn_addresses`: what the guest uses, sorted."""
+
     def __init__(
         self,
         *,
@@ -433,14 +551,41 @@ class NicReport(_message.Message):
         tap_present: _builtins.bool = ...,
         plugged: _builtins.bool = ...,
         ovn_installed: _builtins.bool = ...,
+        learned_addresses: _abc.Iterable[Global___LearnedAddress] | None = ...,
+        guarded: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["iface_id", b"iface_id", "ovn_installed", b"ovn_installed", "plugged", b"plugged", "tap_present", b"tap_present"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["guarded", b"guarded", "iface_id", b"iface_id", "learned_addresses", b"learned_addresses", "ovn_installed", b"ovn_installed", "plugged", b"plugged", "tap_present", b"tap_present"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___NicReport: _TypeAlias = NicReport  # noqa: Y015
+
+@_typing.final
+class LearnedAddress(_message.Message):
+    """An address that a guest uses by ARP, neighbour discovery or DHCP."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VLAN_ID_FIELD_NUMBER: _builtins.int
+    ADDRESS_FIELD_NUMBER: _builtins.int
+    vlan_id: _builtins.int
+    """0 untagged."""
+    address: _builtins.str
+    def __init__(
+        self,
+        *,
+        vlan_id: _builtins.int = ...,
+        address: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "vlan_id", b"vlan_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LearnedAddress: _TypeAlias = LearnedAddress  # noqa: Y015
 
 @_typing.final
 class LinkReport(_message.Message):

@@ -23,47 +23,78 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from netctl.v1 import security_pb2 as netctl_dot_v1_dot_security__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17netctl/v1/explain.proto\x12\tnetctl.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"!\n\x11\x45xplainVpcRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\xc4\x01\n\x12\x45xplainVpcResponse\x12%\n\x06routes\x18\x01 \x03(\x0b\x32\x15.netctl.v1.RouteEntry\x12(\n\x08policies\x18\x02 \x03(\x0b\x32\x16.netctl.v1.PolicyEntry\x12 \n\x03nat\x18\x03 \x03(\x0b\x32\x13.netctl.v1.NatEntry\x12)\n\x08gateways\x18\x04 \x03(\x0b\x32\x17.netctl.v1.GatewayEntry\x12\x10\n\x08problems\x18\x05 \x03(\t\"\xa5\x01\n\nRouteEntry\x12\x13\n\x0b\x64\x65stination\x18\x01 \x01(\t\x12&\n\x06origin\x18\x02 \x01(\x0e\x32\x16.netctl.v1.RouteOrigin\x12\x11\n\tnext_hops\x18\x03 \x03(\t\x12\x10\n\x08priority\x18\x04 \x01(\x05\x12\x0e\n\x06\x61\x63tive\x18\x05 \x01(\x08\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x15\n\rresource_name\x18\x07 \x01(\t\"\x8c\x01\n\x0bPolicyEntry\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08priority\x18\x02 \x01(\x05\x12\r\n\x05match\x18\x03 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x04 \x01(\t\x12\x0f\n\x07packets\x18\x05 \x01(\x03\x12\r\n\x05\x62ytes\x18\x06 \x01(\x03\x12\x0e\n\x06\x61\x63tive\x18\x07 \x01(\x08\x12\x0e\n\x06reason\x18\x08 \x01(\t\"s\n\x08NatEntry\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x18\n\x10\x65xternal_address\x18\x02 \x01(\t\x12\x19\n\x11private_addresses\x18\x03 \x01(\t\x12\r\n\x05where\x18\x04 \x01(\t\x12\x15\n\rresource_name\x18\x05 \x01(\t\"\x92\x01\n\x0cGatewayEntry\x12\x0e\n\x06subnet\x18\x01 \x01(\t\x12\x11\n\taddresses\x18\x02 \x03(\t\x12\x13\n\x0bmac_address\x18\x03 \x01(\t\x12%\n\x05hosts\x18\x04 \x03(\x0b\x32\x16.netctl.v1.GatewayHost\x12\x13\n\x0b\x61\x63tive_host\x18\x05 \x01(\t\x12\x0e\n\x06reason\x18\x06 \x01(\t\"<\n\x0bGatewayHost\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\x10\n\x08priority\x18\x02 \x01(\x05\x12\r\n\x05\x61live\x18\x03 \x01(\x08\"+\n\x1bGetRoutingPolicyHitsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\xa9\x01\n\x1cGetRoutingPolicyHitsResponse\x12\x0f\n\x07packets\x18\x01 \x01(\x03\x12\r\n\x05\x62ytes\x18\x02 \x01(\x03\x12\"\n\x05hosts\x18\x03 \x03(\x0b\x32\x13.netctl.v1.HostHits\x12.\n\nclear_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rmissing_hosts\x18\x05 \x03(\t\"8\n\x08HostHits\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\x0f\n\x07packets\x18\x02 \x01(\x03\x12\r\n\x05\x62ytes\x18\x03 \x01(\x03\"-\n\x1d\x43learRoutingPolicyHitsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\" \n\x1e\x43learRoutingPolicyHitsResponse\"q\n\x0cTraceRequest\x12\x0b\n\x03nic\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65stination\x18\x02 \x01(\t\x12\x10\n\x08protocol\x18\x03 \x01(\t\x12\x18\n\x10\x64\x65stination_port\x18\x04 \x01(\x05\x12\x13\n\x0bsource_port\x18\x05 \x01(\x05\"b\n\rTraceResponse\x12#\n\x05steps\x18\x01 \x03(\x0b\x32\x14.netctl.v1.TraceStep\x12\x0f\n\x07verdict\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0b\n\x03raw\x18\x04 \x01(\t\"L\n\tTraceStep\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x15\n\rresource_name\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x0c\n\x04host\x18\x04 \x01(\t*x\n\x0bRouteOrigin\x12\x1c\n\x18ROUTE_ORIGIN_UNSPECIFIED\x10\x00\x12\x1a\n\x16ROUTE_ORIGIN_CONNECTED\x10\x01\x12\x17\n\x13ROUTE_ORIGIN_STATIC\x10\x02\x12\x16\n\x12ROUTE_ORIGIN_SPOKE\x10\x03\x32\xef\x02\n\x0e\x45xplainService\x12I\n\nExplainVpc\x12\x1c.netctl.v1.ExplainVpcRequest\x1a\x1d.netctl.v1.ExplainVpcResponse\x12g\n\x14GetRoutingPolicyHits\x12&.netctl.v1.GetRoutingPolicyHitsRequest\x1a\'.netctl.v1.GetRoutingPolicyHitsResponse\x12m\n\x16\x43learRoutingPolicyHits\x12(.netctl.v1.ClearRoutingPolicyHitsRequest\x1a).netctl.v1.ClearRoutingPolicyHitsResponse\x12:\n\x05Trace\x12\x17.netctl.v1.TraceRequest\x1a\x18.netctl.v1.TraceResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17netctl/v1/explain.proto\x12\tnetctl.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18netctl/v1/security.proto\"!\n\x11\x45xplainVpcRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\xc4\x01\n\x12\x45xplainVpcResponse\x12%\n\x06routes\x18\x01 \x03(\x0b\x32\x15.netctl.v1.RouteEntry\x12(\n\x08policies\x18\x02 \x03(\x0b\x32\x16.netctl.v1.PolicyEntry\x12 \n\x03nat\x18\x03 \x03(\x0b\x32\x13.netctl.v1.NatEntry\x12)\n\x08gateways\x18\x04 \x03(\x0b\x32\x17.netctl.v1.GatewayEntry\x12\x10\n\x08problems\x18\x05 \x03(\t\"\xa5\x01\n\nRouteEntry\x12\x13\n\x0b\x64\x65stination\x18\x01 \x01(\t\x12&\n\x06origin\x18\x02 \x01(\x0e\x32\x16.netctl.v1.RouteOrigin\x12\x11\n\tnext_hops\x18\x03 \x03(\t\x12\x10\n\x08priority\x18\x04 \x01(\x05\x12\x0e\n\x06\x61\x63tive\x18\x05 \x01(\x08\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x15\n\rresource_name\x18\x07 \x01(\t\"\x8c\x01\n\x0bPolicyEntry\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08priority\x18\x02 \x01(\x05\x12\r\n\x05match\x18\x03 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x04 \x01(\t\x12\x0f\n\x07packets\x18\x05 \x01(\x03\x12\r\n\x05\x62ytes\x18\x06 \x01(\x03\x12\x0e\n\x06\x61\x63tive\x18\x07 \x01(\x08\x12\x0e\n\x06reason\x18\x08 \x01(\t\"s\n\x08NatEntry\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x18\n\x10\x65xternal_address\x18\x02 \x01(\t\x12\x19\n\x11private_addresses\x18\x03 \x01(\t\x12\r\n\x05where\x18\x04 \x01(\t\x12\x15\n\rresource_name\x18\x05 \x01(\t\"\x92\x01\n\x0cGatewayEntry\x12\x0e\n\x06subnet\x18\x01 \x01(\t\x12\x11\n\taddresses\x18\x02 \x03(\t\x12\x13\n\x0bmac_address\x18\x03 \x01(\t\x12%\n\x05hosts\x18\x04 \x03(\x0b\x32\x16.netctl.v1.GatewayHost\x12\x13\n\x0b\x61\x63tive_host\x18\x05 \x01(\t\x12\x0e\n\x06reason\x18\x06 \x01(\t\"<\n\x0bGatewayHost\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\x10\n\x08priority\x18\x02 \x01(\x05\x12\r\n\x05\x61live\x18\x03 \x01(\x08\"+\n\x1bGetRoutingPolicyHitsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\xa9\x01\n\x1cGetRoutingPolicyHitsResponse\x12\x0f\n\x07packets\x18\x01 \x01(\x03\x12\r\n\x05\x62ytes\x18\x02 \x01(\x03\x12\"\n\x05hosts\x18\x03 \x03(\x0b\x32\x13.netctl.v1.HostHits\x12.\n\nclear_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rmissing_hosts\x18\x05 \x03(\t\"8\n\x08HostHits\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\x0f\n\x07packets\x18\x02 \x01(\x03\x12\r\n\x05\x62ytes\x18\x03 \x01(\x03\"-\n\x1d\x43learRoutingPolicyHitsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\" \n\x1e\x43learRoutingPolicyHitsResponse\"q\n\x0cTraceRequest\x12\x0b\n\x03nic\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65stination\x18\x02 \x01(\t\x12\x10\n\x08protocol\x18\x03 \x01(\t\x12\x18\n\x10\x64\x65stination_port\x18\x04 \x01(\x05\x12\x13\n\x0bsource_port\x18\x05 \x01(\x05\"b\n\rTraceResponse\x12#\n\x05steps\x18\x01 \x03(\x0b\x32\x14.netctl.v1.TraceStep\x12\x0f\n\x07verdict\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0b\n\x03raw\x18\x04 \x01(\t\"L\n\tTraceStep\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x15\n\rresource_name\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x0c\n\x04host\x18\x04 \x01(\t\"q\n\x11TestPolicyRequest\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65stination\x18\x02 \x01(\t\x12#\n\x07service\x18\x03 \x01(\x0b\x32\x12.netctl.v1.Service\x12\x12\n\nip_version\x18\x04 \x01(\x05\"c\n\x12TestPolicyResponse\x12\x0f\n\x07\x61llowed\x18\x01 \x01(\x08\x12,\n\tdecisions\x18\x02 \x03(\x0b\x32\x19.netctl.v1.PolicyDecision\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\xd8\x01\n\x0ePolicyDecision\x12\x0b\n\x03nic\x18\x01 \x01(\t\x12/\n\tdirection\x18\x02 \x01(\x0e\x32\x1c.netctl.v1.SecurityDirection\x12)\n\x06\x61\x63tion\x18\x03 \x01(\x0e\x32\x19.netctl.v1.SecurityAction\x12\x0e\n\x06policy\x18\x04 \x01(\t\x12\x0c\n\x04rule\x18\x05 \x01(\t\x12\x10\n\x08stateful\x18\x06 \x01(\x08\x12-\n\nwould_drop\x18\x07 \x03(\x0b\x32\x19.netctl.v1.PolicyDecision\",\n\x1cGetSecurityPolicyHitsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x8a\x01\n\x1dGetSecurityPolicyHitsResponse\x12\"\n\x05rules\x18\x01 \x03(\x0b\x32\x13.netctl.v1.RuleHits\x12.\n\nclear_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rmissing_hosts\x18\x03 \x03(\t\"\xfb\x01\n\x08RuleHits\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12/\n\tdirection\x18\x02 \x01(\x0e\x32\x1c.netctl.v1.SecurityDirection\x12)\n\x06\x61\x63tion\x18\x03 \x01(\x0e\x32\x19.netctl.v1.SecurityAction\x12\x12\n\nwould_drop\x18\x04 \x01(\x08\x12\x0f\n\x07packets\x18\x05 \x01(\x03\x12\r\n\x05\x62ytes\x18\x06 \x01(\x03\x12\"\n\x05hosts\x18\x07 \x03(\x0b\x32\x13.netctl.v1.HostHits\x12-\n\tlast_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\".\n\x1e\x43learSecurityPolicyHitsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"!\n\x1f\x43learSecurityPolicyHitsResponse\"?\n\x1dReportSecurityPoliciesRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08unused_s\x18\x02 \x01(\x03\"L\n\x1eReportSecurityPoliciesResponse\x12*\n\x08\x66indings\x18\x01 \x03(\x0b\x32\x18.netctl.v1.PolicyFinding\"v\n\rPolicyFinding\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0e\n\x06policy\x18\x02 \x01(\t\x12\x0c\n\x04rule\x18\x03 \x01(\t\x12\x14\n\x0cother_policy\x18\x04 \x01(\t\x12\x12\n\nother_rule\x18\x05 \x01(\t\x12\x0f\n\x07message\x18\x06 \x01(\t\"D\n\x16\x46ollowPolicyLogRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x66ollow\x18\x02 \x01(\x08\x12\x0c\n\x04last\x18\x03 \x01(\x05\"E\n\x17\x46ollowPolicyLogResponse\x12*\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x19.netctl.v1.PolicyLogEntry\"\x8e\x03\n\x0ePolicyLogEntry\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06policy\x18\x02 \x01(\t\x12\x0c\n\x04rule\x18\x03 \x01(\t\x12/\n\tdirection\x18\x04 \x01(\x0e\x32\x1c.netctl.v1.SecurityDirection\x12)\n\x06\x61\x63tion\x18\x05 \x01(\x0e\x32\x19.netctl.v1.SecurityAction\x12\x12\n\nwould_drop\x18\x06 \x01(\x08\x12\x0c\n\x04host\x18\x07 \x01(\t\x12\x12\n\nsource_nic\x18\x08 \x01(\t\x12\x17\n\x0f\x64\x65stination_nic\x18\t \x01(\t\x12\x16\n\x0esource_address\x18\n \x01(\t\x12\x1b\n\x13\x64\x65stination_address\x18\x0b \x01(\t\x12\x10\n\x08protocol\x18\x0c \x01(\t\x12\x13\n\x0bsource_port\x18\r \x01(\x05\x12\x18\n\x10\x64\x65stination_port\x18\x0e \x01(\x05\x12\x13\n\x0blost_before\x18\x0f \x01(\x03*x\n\x0bRouteOrigin\x12\x1c\n\x18ROUTE_ORIGIN_UNSPECIFIED\x10\x00\x12\x1a\n\x16ROUTE_ORIGIN_CONNECTED\x10\x01\x12\x17\n\x13ROUTE_ORIGIN_STATIC\x10\x02\x12\x16\n\x12ROUTE_ORIGIN_SPOKE\x10\x03\x32\xef\x02\n\x0e\x45xplainService\x12I\n\nExplainVpc\x12\x1c.netctl.v1.ExplainVpcRequest\x1a\x1d.netctl.v1.ExplainVpcResponse\x12g\n\x14GetRoutingPolicyHits\x12&.netctl.v1.GetRoutingPolicyHitsRequest\x1a\'.netctl.v1.GetRoutingPolicyHitsResponse\x12m\n\x16\x43learRoutingPolicyHits\x12(.netctl.v1.ClearRoutingPolicyHitsRequest\x1a).netctl.v1.ClearRoutingPolicyHitsResponse\x12:\n\x05Trace\x12\x17.netctl.v1.TraceRequest\x1a\x18.netctl.v1.TraceResponse2\x8c\x04\n\x16SecurityExplainService\x12I\n\nTestPolicy\x12\x1c.netctl.v1.TestPolicyRequest\x1a\x1d.netctl.v1.TestPolicyResponse\x12j\n\x15GetSecurityPolicyHits\x12\'.netctl.v1.GetSecurityPolicyHitsRequest\x1a(.netctl.v1.GetSecurityPolicyHitsResponse\x12p\n\x17\x43learSecurityPolicyHits\x12).netctl.v1.ClearSecurityPolicyHitsRequest\x1a*.netctl.v1.ClearSecurityPolicyHitsResponse\x12m\n\x16ReportSecurityPolicies\x12(.netctl.v1.ReportSecurityPoliciesRequest\x1a).netctl.v1.ReportSecurityPoliciesResponse\x12Z\n\x0f\x46ollowPolicyLog\x12!.netctl.v1.FollowPolicyLogRequest\x1a\".netctl.v1.FollowPolicyLogResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'netctl.v1.explain_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ROUTEORIGIN']._serialized_start=1593
-  _globals['_ROUTEORIGIN']._serialized_end=1713
-  _globals['_EXPLAINVPCREQUEST']._serialized_start=71
-  _globals['_EXPLAINVPCREQUEST']._serialized_end=104
-  _globals['_EXPLAINVPCRESPONSE']._serialized_start=107
-  _globals['_EXPLAINVPCRESPONSE']._serialized_end=303
-  _globals['_ROUTEENTRY']._serialized_start=306
-  _globals['_ROUTEENTRY']._serialized_end=471
-  _globals['_POLICYENTRY']._serialized_start=474
-  _globals['_POLICYENTRY']._serialized_end=614
-  _globals['_NATENTRY']._serialized_start=616
-  _globals['_NATENTRY']._serialized_end=731
-  _globals['_GATEWAYENTRY']._serialized_start=734
-  _globals['_GATEWAYENTRY']._serialized_end=880
-  _globals['_GATEWAYHOST']._serialized_start=882
-  _globals['_GATEWAYHOST']._serialized_end=942
-  _globals['_GETROUTINGPOLICYHITSREQUEST']._serialized_start=944
-  _globals['_GETROUTINGPOLICYHITSREQUEST']._serialized_end=987
-  _globals['_GETROUTINGPOLICYHITSRESPONSE']._serialized_start=990
-  _globals['_GETROUTINGPOLICYHITSRESPONSE']._serialized_end=1159
-  _globals['_HOSTHITS']._serialized_start=1161
-  _globals['_HOSTHITS']._serialized_end=1217
-  _globals['_CLEARROUTINGPOLICYHITSREQUEST']._serialized_start=1219
-  _globals['_CLEARROUTINGPOLICYHITSREQUEST']._serialized_end=1264
-  _globals['_CLEARROUTINGPOLICYHITSRESPONSE']._serialized_start=1266
-  _globals['_CLEARROUTINGPOLICYHITSRESPONSE']._serialized_end=1298
-  _globals['_TRACEREQUEST']._serialized_start=1300
-  _globals['_TRACEREQUEST']._serialized_end=1413
-  _globals['_TRACERESPONSE']._serialized_start=1415
-  _globals['_TRACERESPONSE']._serialized_end=1513
-  _globals['_TRACESTEP']._serialized_start=1515
-  _globals['_TRACESTEP']._serialized_end=1591
-  _globals['_EXPLAINSERVICE']._serialized_start=1716
-  _globals['_EXPLAINSERVICE']._serialized_end=2083
+  _globals['_ROUTEORIGIN']._serialized_start=3383
+  _globals['_ROUTEORIGIN']._serialized_end=3503
+  _globals['_EXPLAINVPCREQUEST']._serialized_start=97
+  _globals['_EXPLAINVPCREQUEST']._serialized_end=130
+  _globals['_EXPLAINVPCRESPONSE']._serialized_start=133
+  _globals['_EXPLAINVPCRESPONSE']._serialized_end=329
+  _globals['_ROUTEENTRY']._serialized_start=332
+  _globals['_ROUTEENTRY']._serialized_end=497
+  _globals['_POLICYENTRY']._serialized_start=500
+  _globals['_POLICYENTRY']._serialized_end=640
+  _globals['_NATENTRY']._serialized_start=642
+  _globals['_NATENTRY']._serialized_end=757
+  _globals['_GATEWAYENTRY']._serialized_start=760
+  _globals['_GATEWAYENTRY']._serialized_end=906
+  _globals['_GATEWAYHOST']._serialized_start=908
+  _globals['_GATEWAYHOST']._serialized_end=968
+  _globals['_GETROUTINGPOLICYHITSREQUEST']._serialized_start=970
+  _globals['_GETROUTINGPOLICYHITSREQUEST']._serialized_end=1013
+  _globals['_GETROUTINGPOLICYHITSRESPONSE']._serialized_start=1016
+  _globals['_GETROUTINGPOLICYHITSRESPONSE']._serialized_end=1185
+  _globals['_HOSTHITS']._serialized_start=1187
+  _globals['_HOSTHITS']._serialized_end=1243
+  _globals['_CLEARROUTINGPOLICYHITSREQUEST']._serialized_start=1245
+  _globals['_CLEARROUTINGPOLICYHITSREQUEST']._serialized_end=1290
+  _globals['_CLEARROUTINGPOLICYHITSRESPONSE']._serialized_start=1292
+  _globals['_CLEARROUTINGPOLICYHITSRESPONSE']._serialized_end=1324
+  _globals['_TRACEREQUEST']._serialized_start=1326
+  _globals['_TRACEREQUEST']._serialized_end=1439
+  _globals['_TRACERESPONSE']._serialized_start=1441
+  _globals['_TRACERESPONSE']._serialized_end=1539
+  _globals['_TRACESTEP']._serialized_start=1541
+  _globals['_TRACESTEP']._serialized_end=1617
+  _globals['_TESTPOLICYREQUEST']._serialized_start=1619
+  _globals['_TESTPOLICYREQUEST']._serialized_end=1732
+  _globals['_TESTPOLICYRESPONSE']._serialized_start=1734
+  _globals['_TESTPOLICYRESPONSE']._serialized_end=1833
+  _globals['_POLICYDECISION']._serialized_start=1836
+  _globals['_POLICYDECISION']._serialized_end=2052
+  _globals['_GETSECURITYPOLICYHITSREQUEST']._serialized_start=2054
+  _globals['_GETSECURITYPOLICYHITSREQUEST']._serialized_end=2098
+  _globals['_GETSECURITYPOLICYHITSRESPONSE']._serialized_start=2101
+  _globals['_GETSECURITYPOLICYHITSRESPONSE']._serialized_end=2239
+  _globals['_RULEHITS']._serialized_start=2242
+  _globals['_RULEHITS']._serialized_end=2493
+  _globals['_CLEARSECURITYPOLICYHITSREQUEST']._serialized_start=2495
+  _globals['_CLEARSECURITYPOLICYHITSREQUEST']._serialized_end=2541
+  _globals['_CLEARSECURITYPOLICYHITSRESPONSE']._serialized_start=2543
+  _globals['_CLEARSECURITYPOLICYHITSRESPONSE']._serialized_end=2576
+  _globals['_REPORTSECURITYPOLICIESREQUEST']._serialized_start=2578
+  _globals['_REPORTSECURITYPOLICIESREQUEST']._serialized_end=2641
+  _globals['_REPORTSECURITYPOLICIESRESPONSE']._serialized_start=2643
+  _globals['_REPORTSECURITYPOLICIESRESPONSE']._serialized_end=2719
+  _globals['_POLICYFINDING']._serialized_start=2721
+  _globals['_POLICYFINDING']._serialized_end=2839
+  _globals['_FOLLOWPOLICYLOGREQUEST']._serialized_start=2841
+  _globals['_FOLLOWPOLICYLOGREQUEST']._serialized_end=2909
+  _globals['_FOLLOWPOLICYLOGRESPONSE']._serialized_start=2911
+  _globals['_FOLLOWPOLICYLOGRESPONSE']._serialized_end=2980
+  _globals['_POLICYLOGENTRY']._serialized_start=2983
+  _globals['_POLICYLOGENTRY']._serialized_end=3381
+  _globals['_EXPLAINSERVICE']._serialized_start=3506
+  _globals['_EXPLAINSERVICE']._serialized_end=3873
+  _globals['_SECURITYEXPLAINSERVICE']._serialized_start=3876
+  _globals['_SECURITYEXPLAINSERVICE']._serialized_end=4400
 # @@protoc_insertion_point(module_scope)

@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from netctl.v1 import security_pb2 as _security_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -490,7 +491,7 @@ class TraceStep(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     HOST_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
-    """`nic`, `subnet`, `policy`, `route`, `nat`, `gateway`, `tunnel`, `uplink` or `drop`."""
+    """`nic`, `subnet`, `security`, `policy`, `route`, `nat`, `gateway`, `tunnel`, `uplink` or `drop`."""
     resource_name: _builtins.str
     """The resource that decided, or empty."""
     text: _builtins.str
@@ -511,3 +512,449 @@ class TraceStep(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TraceStep: _TypeAlias = TraceStep  # noqa: Y015
+
+@_typing.final
+class TestPolicyRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_FIELD_NUMBER: _builtins.int
+    DESTINATION_FIELD_NUMBER: _builtins.int
+    SERVICE_FIELD_NUMBER: _builtins.int
+    IP_VERSION_FIELD_NUMBER: _builtins.int
+    source: _builtins.str
+    """`nics/{id}` or an address: who opens the connection. At least one end is a NIC."""
+    destination: _builtins.str
+    """`nics/{id}` or an address."""
+    ip_version: _builtins.int
+    """4 or 6, where the NICs have both; the family of an address that is given, else 4 when 0."""
+    @_builtins.property
+    def service(self) -> _security_pb2.Service:
+        """As in a service; everything of IP when unset, which only rules for everything match."""
+
+    def __init__(
+        self,
+        *,
+        source: _builtins.str = ...,
+        destination: _builtins.str = ...,
+        service: _security_pb2.Service | None = ...,
+        ip_version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["service", b"service"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["destination", b"destination", "ip_version", b"ip_version", "service", b"service", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TestPolicyRequest: _TypeAlias = TestPolicyRequest  # noqa: Y015
+
+@_typing.final
+class TestPolicyResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ALLOWED_FIELD_NUMBER: _builtins.int
+    DECISIONS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    allowed: _builtins.bool
+    """Both ends allow it."""
+    reason: _builtins.str
+    """In one sentence, with names."""
+    @_builtins.property
+    def decisions(self) -> _containers.RepeatedCompositeFieldContainer[Global___PolicyDecision]:
+        """At the source, when it is a NIC; then at the destination, when that is one."""
+
+    def __init__(
+        self,
+        *,
+        allowed: _builtins.bool = ...,
+        decisions: _abc.Iterable[Global___PolicyDecision] | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed", b"allowed", "decisions", b"decisions", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TestPolicyResponse: _TypeAlias = TestPolicyResponse  # noqa: Y015
+
+@_typing.final
+class PolicyDecision(_message.Message):
+    """What decides at one end."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NIC_FIELD_NUMBER: _builtins.int
+    DIRECTION_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
+    RULE_FIELD_NUMBER: _builtins.int
+    STATEFUL_FIELD_NUMBER: _builtins.int
+    WOULD_DROP_FIELD_NUMBER: _builtins.int
+    nic: _builtins.str
+    """`nics/{id}`."""
+    direction: _security_pb2.SecurityDirection.ValueType
+    """OUT at the source, IN at the destination."""
+    action: _security_pb2.SecurityAction.ValueType
+    policy: _builtins.str
+    """`securityPolicies/{id}`; empty when none matches, which allows."""
+    rule: _builtins.str
+    """The rule's name; empty when it is the policy's own: implicit deny, isolation, intra-group."""
+    stateful: _builtins.bool
+    """Answers are allowed without a rule of their own."""
+    @_builtins.property
+    def would_drop(self) -> _containers.RepeatedCompositeFieldContainer[Global___PolicyDecision]:
+        """Policies in MONITOR that would have dropped it."""
+
+    def __init__(
+        self,
+        *,
+        nic: _builtins.str = ...,
+        direction: _security_pb2.SecurityDirection.ValueType = ...,
+        action: _security_pb2.SecurityAction.ValueType = ...,
+        policy: _builtins.str = ...,
+        rule: _builtins.str = ...,
+        stateful: _builtins.bool = ...,
+        would_drop: _abc.Iterable[Global___PolicyDecision] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "direction", b"direction", "nic", b"nic", "policy", b"policy", "rule", b"rule", "stateful", b"stateful", "would_drop", b"would_drop"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PolicyDecision: _TypeAlias = PolicyDecision  # noqa: Y015
+
+@_typing.final
+class GetSecurityPolicyHitsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`securityPolicies/{id}`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetSecurityPolicyHitsRequest: _TypeAlias = GetSecurityPolicyHitsRequest  # noqa: Y015
+
+@_typing.final
+class GetSecurityPolicyHitsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RULES_FIELD_NUMBER: _builtins.int
+    CLEAR_TIME_FIELD_NUMBER: _builtins.int
+    MISSING_HOSTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def rules(self) -> _containers.RepeatedCompositeFieldContainer[Global___RuleHits]:
+        """In the order in which they are looked at."""
+
+    @_builtins.property
+    def clear_time(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def missing_hosts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Hosts that did not answer."""
+
+    def __init__(
+        self,
+        *,
+        rules: _abc.Iterable[Global___RuleHits] | None = ...,
+        clear_time: _timestamp_pb2.Timestamp | None = ...,
+        missing_hosts: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["clear_time", b"clear_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clear_time", b"clear_time", "missing_hosts", b"missing_hosts", "rules", b"rules"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetSecurityPolicyHitsResponse: _TypeAlias = GetSecurityPolicyHitsResponse  # noqa: Y015
+
+@_typing.final
+class RuleHits(_message.Message):
+    """Packets that a rule decided. Answers within a connection are not looked at by rules."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RULE_FIELD_NUMBER: _builtins.int
+    DIRECTION_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    WOULD_DROP_FIELD_NUMBER: _builtins.int
+    PACKETS_FIELD_NUMBER: _builtins.int
+    BYTES_FIELD_NUMBER: _builtins.int
+    HOSTS_FIELD_NUMBER: _builtins.int
+    LAST_TIME_FIELD_NUMBER: _builtins.int
+    rule: _builtins.str
+    """Empty: the policy's own."""
+    direction: _security_pb2.SecurityDirection.ValueType
+    action: _security_pb2.SecurityAction.ValueType
+    would_drop: _builtins.bool
+    """In MONITOR: what would have been dropped."""
+    packets: _builtins.int
+    bytes: _builtins.int
+    @_builtins.property
+    def hosts(self) -> _containers.RepeatedCompositeFieldContainer[Global___HostHits]: ...
+    @_builtins.property
+    def last_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was last seen to count; unset when never."""
+
+    def __init__(
+        self,
+        *,
+        rule: _builtins.str = ...,
+        direction: _security_pb2.SecurityDirection.ValueType = ...,
+        action: _security_pb2.SecurityAction.ValueType = ...,
+        would_drop: _builtins.bool = ...,
+        packets: _builtins.int = ...,
+        bytes: _builtins.int = ...,
+        hosts: _abc.Iterable[Global___HostHits] | None = ...,
+        last_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["last_time", b"last_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "bytes", b"bytes", "direction", b"direction", "hosts", b"hosts", "last_time", b"last_time", "packets", b"packets", "rule", b"rule", "would_drop", b"would_drop"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RuleHits: _TypeAlias = RuleHits  # noqa: Y015
+
+@_typing.final
+class ClearSecurityPolicyHitsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`securityPolicies/{id}`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClearSecurityPolicyHitsRequest: _TypeAlias = ClearSecurityPolicyHitsRequest  # noqa: Y015
+
+@_typing.final
+class ClearSecurityPolicyHitsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClearSecurityPolicyHitsResponse: _TypeAlias = ClearSecurityPolicyHitsResponse  # noqa: Y015
+
+@_typing.final
+class ReportSecurityPoliciesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    UNUSED_S_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`securityPolicies/{id}`; all when empty."""
+    unused_s: _builtins.int
+    """A rule is unused when nothing has hit it for so many seconds; 30 days when 0."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        unused_s: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "unused_s", b"unused_s"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportSecurityPoliciesRequest: _TypeAlias = ReportSecurityPoliciesRequest  # noqa: Y015
+
+@_typing.final
+class ReportSecurityPoliciesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FINDINGS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[Global___PolicyFinding]: ...
+    def __init__(
+        self,
+        *,
+        findings: _abc.Iterable[Global___PolicyFinding] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["findings", b"findings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportSecurityPoliciesResponse: _TypeAlias = ReportSecurityPoliciesResponse  # noqa: Y015
+
+@_typing.final
+class PolicyFinding(_message.Message):
+    """What is noticed about a rule."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
+    RULE_FIELD_NUMBER: _builtins.int
+    OTHER_POLICY_FIELD_NUMBER: _builtins.int
+    OTHER_RULE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    """SHADOWED, CONTRADICTED, UNUSED, EXPIRED, EXPIRING, EMPTY_GROUP, NOT_COVERED, REJECT_AS_DENY or STATELESS_OVERLAP."""
+    policy: _builtins.str
+    """`securityPolicies/{id}`."""
+    rule: _builtins.str
+    other_policy: _builtins.str
+    """The one that wins, for SHADOWED and CONTRADICTED."""
+    other_rule: _builtins.str
+    message: _builtins.str
+    """A sentence for people."""
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        policy: _builtins.str = ...,
+        rule: _builtins.str = ...,
+        other_policy: _builtins.str = ...,
+        other_rule: _builtins.str = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "message", b"message", "other_policy", b"other_policy", "other_rule", b"other_rule", "policy", b"policy", "rule", b"rule"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PolicyFinding: _TypeAlias = PolicyFinding  # noqa: Y015
+
+@_typing.final
+class FollowPolicyLogRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    FOLLOW_FIELD_NUMBER: _builtins.int
+    LAST_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`securityPolicies/{id}`; all when empty."""
+    follow: _builtins.bool
+    """Go on with what is logged from now on."""
+    last: _builtins.int
+    """How many of the last ones first; 100 when 0, at most 10000."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        follow: _builtins.bool = ...,
+        last: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["follow", b"follow", "last", b"last", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FollowPolicyLogRequest: _TypeAlias = FollowPolicyLogRequest  # noqa: Y015
+
+@_typing.final
+class FollowPolicyLogResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___PolicyLogEntry]: ...
+    def __init__(
+        self,
+        *,
+        entries: _abc.Iterable[Global___PolicyLogEntry] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FollowPolicyLogResponse: _TypeAlias = FollowPolicyLogResponse  # noqa: Y015
+
+@_typing.final
+class PolicyLogEntry(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIME_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
+    RULE_FIELD_NUMBER: _builtins.int
+    DIRECTION_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    WOULD_DROP_FIELD_NUMBER: _builtins.int
+    HOST_FIELD_NUMBER: _builtins.int
+    SOURCE_NIC_FIELD_NUMBER: _builtins.int
+    DESTINATION_NIC_FIELD_NUMBER: _builtins.int
+    SOURCE_ADDRESS_FIELD_NUMBER: _builtins.int
+    DESTINATION_ADDRESS_FIELD_NUMBER: _builtins.int
+    PROTOCOL_FIELD_NUMBER: _builtins.int
+    SOURCE_PORT_FIELD_NUMBER: _builtins.int
+    DESTINATION_PORT_FIELD_NUMBER: _builtins.int
+    LOST_BEFORE_FIELD_NUMBER: _builtins.int
+    policy: _builtins.str
+    """`securityPolicies/{id}`."""
+    rule: _builtins.str
+    """Empty: the policy's own."""
+    direction: _security_pb2.SecurityDirection.ValueType
+    action: _security_pb2.SecurityAction.ValueType
+    would_drop: _builtins.bool
+    """In MONITOR: allowed, but would have been dropped."""
+    host: _builtins.str
+    """`hosts/{id}` that logged it."""
+    source_nic: _builtins.str
+    """`nics/{id}`, empty when it is none of ours."""
+    destination_nic: _builtins.str
+    source_address: _builtins.str
+    destination_address: _builtins.str
+    protocol: _builtins.str
+    source_port: _builtins.int
+    destination_port: _builtins.int
+    lost_before: _builtins.int
+    """Entries lost before this one: a host logged faster than it could tell."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        policy: _builtins.str = ...,
+        rule: _builtins.str = ...,
+        direction: _security_pb2.SecurityDirection.ValueType = ...,
+        action: _security_pb2.SecurityAction.ValueType = ...,
+        would_drop: _builtins.bool = ...,
+        host: _builtins.str = ...,
+        source_nic: _builtins.str = ...,
+        destination_nic: _builtins.str = ...,
+        source_address: _builtins.str = ...,
+        destination_address: _builtins.str = ...,
+        protocol: _builtins.str = ...,
+        source_port: _builtins.int = ...,
+        destination_port: _builtins.int = ...,
+        lost_before: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "destination_address", b"destination_address", "destination_nic", b"destination_nic", "destination_port", b"destination_port", "direction", b"direction", "host", b"host", "lost_before", b"lost_before", "policy", b"policy", "protocol", b"protocol", "rule", b"rule", "source_address", b"source_address", "source_nic", b"source_nic", "source_port", b"source_port", "time", b"time", "would_drop", b"would_drop"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PolicyLogEntry: _TypeAlias = PolicyLogEntry  # noqa: Y015

@@ -231,3 +231,255 @@ class ExplainService:
             timeout,
             metadata,
             _registered_method=True)
+
+
+class SecurityExplainServiceStub:
+    """Why security policies let through what they do; nothing here changes an intent.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.TestPolicy = channel.unary_unary(
+                '/netctl.v1.SecurityExplainService/TestPolicy',
+                request_serializer=netctl_dot_v1_dot_explain__pb2.TestPolicyRequest.SerializeToString,
+                response_deserializer=netctl_dot_v1_dot_explain__pb2.TestPolicyResponse.FromString,
+                _registered_method=True)
+        self.GetSecurityPolicyHits = channel.unary_unary(
+                '/netctl.v1.SecurityExplainService/GetSecurityPolicyHits',
+                request_serializer=netctl_dot_v1_dot_explain__pb2.GetSecurityPolicyHitsRequest.SerializeToString,
+                response_deserializer=netctl_dot_v1_dot_explain__pb2.GetSecurityPolicyHitsResponse.FromString,
+                _registered_method=True)
+        self.ClearSecurityPolicyHits = channel.unary_unary(
+                '/netctl.v1.SecurityExplainService/ClearSecurityPolicyHits',
+                request_serializer=netctl_dot_v1_dot_explain__pb2.ClearSecurityPolicyHitsRequest.SerializeToString,
+                response_deserializer=netctl_dot_v1_dot_explain__pb2.ClearSecurityPolicyHitsResponse.FromString,
+                _registered_method=True)
+        self.ReportSecurityPolicies = channel.unary_unary(
+                '/netctl.v1.SecurityExplainService/ReportSecurityPolicies',
+                request_serializer=netctl_dot_v1_dot_explain__pb2.ReportSecurityPoliciesRequest.SerializeToString,
+                response_deserializer=netctl_dot_v1_dot_explain__pb2.ReportSecurityPoliciesResponse.FromString,
+                _registered_method=True)
+        self.FollowPolicyLog = channel.unary_stream(
+                '/netctl.v1.SecurityExplainService/FollowPolicyLog',
+                request_serializer=netctl_dot_v1_dot_explain__pb2.FollowPolicyLogRequest.SerializeToString,
+                response_deserializer=netctl_dot_v1_dot_explain__pb2.FollowPolicyLogResponse.FromString,
+                _registered_method=True)
+
+
+class SecurityExplainServiceServicer:
+    """Why security policies let through what they do; nothing here changes an intent.
+    """
+
+    def TestPolicy(self, request, context):
+        """May one NIC open a connection to another? By the compiled policies, with the rule that decides at each end.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSecurityPolicyHits(self, request, context):
+        """How often a security policy and each of its rules decided, summed over the hosts.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ClearSecurityPolicyHits(self, request, context):
+        """Count from zero again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReportSecurityPolicies(self, request, context):
+        """What is wrong with the rules: shadowed, contradictory, unused, expired, empty groups.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FollowPolicyLog(self, request, context):
+        """What rules logged: the last ones, and with `follow` those to come.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_SecurityExplainServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'TestPolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.TestPolicy,
+                    request_deserializer=netctl_dot_v1_dot_explain__pb2.TestPolicyRequest.FromString,
+                    response_serializer=netctl_dot_v1_dot_explain__pb2.TestPolicyResponse.SerializeToString,
+            ),
+            'GetSecurityPolicyHits': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSecurityPolicyHits,
+                    request_deserializer=netctl_dot_v1_dot_explain__pb2.GetSecurityPolicyHitsRequest.FromString,
+                    response_serializer=netctl_dot_v1_dot_explain__pb2.GetSecurityPolicyHitsResponse.SerializeToString,
+            ),
+            'ClearSecurityPolicyHits': grpc.unary_unary_rpc_method_handler(
+                    servicer.ClearSecurityPolicyHits,
+                    request_deserializer=netctl_dot_v1_dot_explain__pb2.ClearSecurityPolicyHitsRequest.FromString,
+                    response_serializer=netctl_dot_v1_dot_explain__pb2.ClearSecurityPolicyHitsResponse.SerializeToString,
+            ),
+            'ReportSecurityPolicies': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportSecurityPolicies,
+                    request_deserializer=netctl_dot_v1_dot_explain__pb2.ReportSecurityPoliciesRequest.FromString,
+                    response_serializer=netctl_dot_v1_dot_explain__pb2.ReportSecurityPoliciesResponse.SerializeToString,
+            ),
+            'FollowPolicyLog': grpc.unary_stream_rpc_method_handler(
+                    servicer.FollowPolicyLog,
+                    request_deserializer=netctl_dot_v1_dot_explain__pb2.FollowPolicyLogRequest.FromString,
+                    response_serializer=netctl_dot_v1_dot_explain__pb2.FollowPolicyLogResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'netctl.v1.SecurityExplainService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('netctl.v1.SecurityExplainService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class SecurityExplainService:
+    """Why security policies let through what they do; nothing here changes an intent.
+    """
+
+    @staticmethod
+    def TestPolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/netctl.v1.SecurityExplainService/TestPolicy',
+            netctl_dot_v1_dot_explain__pb2.TestPolicyRequest.SerializeToString,
+            netctl_dot_v1_dot_explain__pb2.TestPolicyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSecurityPolicyHits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/netctl.v1.SecurityExplainService/GetSecurityPolicyHits',
+            netctl_dot_v1_dot_explain__pb2.GetSecurityPolicyHitsRequest.SerializeToString,
+            netctl_dot_v1_dot_explain__pb2.GetSecurityPolicyHitsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ClearSecurityPolicyHits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/netctl.v1.SecurityExplainService/ClearSecurityPolicyHits',
+            netctl_dot_v1_dot_explain__pb2.ClearSecurityPolicyHitsRequest.SerializeToString,
+            netctl_dot_v1_dot_explain__pb2.ClearSecurityPolicyHitsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportSecurityPolicies(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/netctl.v1.SecurityExplainService/ReportSecurityPolicies',
+            netctl_dot_v1_dot_explain__pb2.ReportSecurityPoliciesRequest.SerializeToString,
+            netctl_dot_v1_dot_explain__pb2.ReportSecurityPoliciesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FollowPolicyLog(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/netctl.v1.SecurityExplainService/FollowPolicyLog',
+            netctl_dot_v1_dot_explain__pb2.FollowPolicyLogRequest.SerializeToString,
+            netctl_dot_v1_dot_explain__pb2.FollowPolicyLogResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)

@@ -92,3 +92,82 @@ class ExplainServiceServicer(metaclass=_abc_1.ABCMeta):
         """What OVN would do with a packet that a NIC sends, by ovn-trace over the southbound database."""
 
 def add_ExplainServiceServicer_to_server(servicer: ExplainServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
+class SecurityExplainServiceStub:
+    """Why security policies let through what they do; nothing here changes an intent."""
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> SecurityExplainServiceAsyncStub: ...
+    TestPolicy: _grpc.UnaryUnaryMultiCallable[_explain_pb2.TestPolicyRequest, _explain_pb2.TestPolicyResponse]
+    """May one NIC open a connection to another? By the compiled policies, with the rule that decides at each end."""
+    GetSecurityPolicyHits: _grpc.UnaryUnaryMultiCallable[_explain_pb2.GetSecurityPolicyHitsRequest, _explain_pb2.GetSecurityPolicyHitsResponse]
+    """How often a security policy and each of its rules decided, summed over the hosts."""
+    ClearSecurityPolicyHits: _grpc.UnaryUnaryMultiCallable[_explain_pb2.ClearSecurityPolicyHitsRequest, _explain_pb2.ClearSecurityPolicyHitsResponse]
+    """Count from zero again."""
+    ReportSecurityPolicies: _grpc.UnaryUnaryMultiCallable[_explain_pb2.ReportSecurityPoliciesRequest, _explain_pb2.ReportSecurityPoliciesResponse]
+    """What is wrong with the rules: shadowed, contradictory, unused, expired, empty groups."""
+    FollowPolicyLog: _grpc.UnaryStreamMultiCallable[_explain_pb2.FollowPolicyLogRequest, _explain_pb2.FollowPolicyLogResponse]
+    """What rules logged: the last ones, and with `follow` those to come."""
+
+@_typing.type_check_only
+class SecurityExplainServiceAsyncStub(SecurityExplainServiceStub):
+    """Why security policies let through what they do; nothing here changes an intent."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    TestPolicy: _aio.UnaryUnaryMultiCallable[_explain_pb2.TestPolicyRequest, _explain_pb2.TestPolicyResponse]  # type: ignore[assignment]
+    """May one NIC open a connection to another? By the compiled policies, with the rule that decides at each end."""
+    GetSecurityPolicyHits: _aio.UnaryUnaryMultiCallable[_explain_pb2.GetSecurityPolicyHitsRequest, _explain_pb2.GetSecurityPolicyHitsResponse]  # type: ignore[assignment]
+    """How often a security policy and each of its rules decided, summed over the hosts."""
+    ClearSecurityPolicyHits: _aio.UnaryUnaryMultiCallable[_explain_pb2.ClearSecurityPolicyHitsRequest, _explain_pb2.ClearSecurityPolicyHitsResponse]  # type: ignore[assignment]
+    """Count from zero again."""
+    ReportSecurityPolicies: _aio.UnaryUnaryMultiCallable[_explain_pb2.ReportSecurityPoliciesRequest, _explain_pb2.ReportSecurityPoliciesResponse]  # type: ignore[assignment]
+    """What is wrong with the rules: shadowed, contradictory, unused, expired, empty groups."""
+    FollowPolicyLog: _aio.UnaryStreamMultiCallable[_explain_pb2.FollowPolicyLogRequest, _explain_pb2.FollowPolicyLogResponse]  # type: ignore[assignment]
+    """What rules logged: the last ones, and with `follow` those to come."""
+
+class SecurityExplainServiceServicer(metaclass=_abc_1.ABCMeta):
+    """Why security policies let through what they do; nothing here changes an intent."""
+
+    @_abc_1.abstractmethod
+    def TestPolicy(
+        self,
+        request: _explain_pb2.TestPolicyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_explain_pb2.TestPolicyResponse, _abc.Awaitable[_explain_pb2.TestPolicyResponse]]:
+        """May one NIC open a connection to another? By the compiled policies, with the rule that decides at each end."""
+
+    @_abc_1.abstractmethod
+    def GetSecurityPolicyHits(
+        self,
+        request: _explain_pb2.GetSecurityPolicyHitsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_explain_pb2.GetSecurityPolicyHitsResponse, _abc.Awaitable[_explain_pb2.GetSecurityPolicyHitsResponse]]:
+        """How often a security policy and each of its rules decided, summed over the hosts."""
+
+    @_abc_1.abstractmethod
+    def ClearSecurityPolicyHits(
+        self,
+        request: _explain_pb2.ClearSecurityPolicyHitsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_explain_pb2.ClearSecurityPolicyHitsResponse, _abc.Awaitable[_explain_pb2.ClearSecurityPolicyHitsResponse]]:
+        """Count from zero again."""
+
+    @_abc_1.abstractmethod
+    def ReportSecurityPolicies(
+        self,
+        request: _explain_pb2.ReportSecurityPoliciesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_explain_pb2.ReportSecurityPoliciesResponse, _abc.Awaitable[_explain_pb2.ReportSecurityPoliciesResponse]]:
+        """What is wrong with the rules: shadowed, contradictory, unused, expired, empty groups."""
+
+    @_abc_1.abstractmethod
+    def FollowPolicyLog(
+        self,
+        request: _explain_pb2.FollowPolicyLogRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_explain_pb2.FollowPolicyLogResponse], _abc.AsyncIterator[_explain_pb2.FollowPolicyLogResponse]]:
+        """What rules logged: the last ones, and with `follow` those to come."""
+
+def add_SecurityExplainServiceServicer_to_server(servicer: SecurityExplainServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -476,16 +476,22 @@ class CreateClusterResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CLUSTER_FIELD_NUMBER: _builtins.int
+    ROW_CHANGES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def cluster(self) -> Global___Cluster: ...
+    @_builtins.property
+    def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
+        """With `validate_only`: what would be written to the northbound database."""
+
     def __init__(
         self,
         *,
         cluster: Global___Cluster | None = ...,
+        row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -535,16 +541,22 @@ class UpdateClusterResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CLUSTER_FIELD_NUMBER: _builtins.int
+    ROW_CHANGES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def cluster(self) -> Global___Cluster: ...
+    @_builtins.property
+    def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
+        """With `validate_only`: what would be written to the northbound database."""
+
     def __init__(
         self,
         *,
         cluster: Global___Cluster | None = ...,
+        row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -586,16 +598,22 @@ class DeleteClusterResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REVISION_FIELD_NUMBER: _builtins.int
+    ROW_CHANGES_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The store's revision of the removal."""
+    @_builtins.property
+    def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
+        """With `validate_only`: what would be written to the northbound database."""
+
     def __init__(
         self,
         *,
         revision: _builtins.int = ...,
+        row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -737,16 +755,22 @@ class CreateHostResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     HOST_FIELD_NUMBER: _builtins.int
+    ROW_CHANGES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def host(self) -> Global___Host: ...
+    @_builtins.property
+    def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
+        """With `validate_only`: what would be written to the northbound database."""
+
     def __init__(
         self,
         *,
         host: Global___Host | None = ...,
+        row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["host", b"host"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["host", b"host"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["host", b"host", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -796,16 +820,22 @@ class UpdateHostResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     HOST_FIELD_NUMBER: _builtins.int
+    ROW_CHANGES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def host(self) -> Global___Host: ...
+    @_builtins.property
+    def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
+        """With `validate_only`: what would be written to the northbound database."""
+
     def __init__(
         self,
         *,
         host: Global___Host | None = ...,
+        row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["host", b"host"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["host", b"host"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["host", b"host", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -847,16 +877,22 @@ class DeleteHostResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REVISION_FIELD_NUMBER: _builtins.int
+    ROW_CHANGES_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The store's revision of the removal."""
+    @_builtins.property
+    def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
+        """With `validate_only`: what would be written to the northbound database."""
+
     def __init__(
         self,
         *,
         revision: _builtins.int = ...,
+        row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1044,16 +1080,22 @@ class CreateVirtualSwitchResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     VIRTUAL_SWITCH_FIELD_NUMBER: _builtins.int
+    ROW_CHANGES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def virtual_switch(self) -> Global___VirtualSwitch: ...
+    @_builtins.property
+    def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
+        """With `validate_only`: what would be written to the northbound database."""
+
     def __init__(
         self,
         *,
         virtual_switch: Global___VirtualSwitch | None = ...,
+        row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["virtual_switch", b"virtual_switch"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["virtual_switch", b"virtual_switch"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["row_changes", b"row_changes", "virtual_switch", b"virtual_switch"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1103,16 +1145,22 @@ class UpdateVirtualSwitchResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     VIRTUAL_SWITCH_FIELD_NUMBER: _builtins.int
+    ROW_CHANGES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def virtual_switch(self) -> Global___VirtualSwitch: ...
+    @_builtins.property
+    def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
+        """With `validate_only`: what would be written to the northbound database."""
+
     def __init__(
         self,
         *,
         virtual_switch: Global___VirtualSwitch | None = ...,
+        row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["virtual_switch", b"virtual_switch"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["virtual_switch", b"virtual_switch"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["row_changes", b"row_changes", "virtual_switch", b"virtual_switch"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1154,16 +1202,22 @@ class DeleteVirtualSwitchResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REVISION_FIELD_NUMBER: _builtins.int
+    ROW_CHANGES_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The store's revision of the removal."""
+    @_builtins.property
+    def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
+        """With `validate_only`: what would be written to the northbound database."""
+
     def __init__(
         self,
         *,
         revision: _builtins.int = ...,
+        row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

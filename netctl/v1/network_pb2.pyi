@@ -151,6 +151,7 @@ class Subnet(_message.Message):
     NAT_FIELD_NUMBER: _builtins.int
     GATEWAY_MAC_ADDRESS_FIELD_NUMBER: _builtins.int
     IPV6_MODE_FIELD_NUMBER: _builtins.int
+    CATEGORIES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name, `subnets/{id}`."""
     uid: _builtins.str
@@ -220,6 +221,10 @@ class Subnet(_message.Message):
     def dhcp(self) -> Global___DhcpOptions:
         """What DHCP tells guests; needs `ipv4`. Unset: DHCP answers with the address, MTU and gateway alone."""
 
+    @_builtins.property
+    def categories(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """`categories/{id}`: its NICs have them."""
+
     def __init__(
         self,
         *,
@@ -244,10 +249,11 @@ class Subnet(_message.Message):
         nat: _builtins.bool | None = ...,
         gateway_mac_address: _builtins.str = ...,
         ipv6_mode: Global___Ipv6Mode.ValueType = ...,
+        categories: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_nat", b"_nat", "_vlan_id", b"_vlan_id", "create_time", b"create_time", "dhcp", b"dhcp", "ipv4", b"ipv4", "ipv6", b"ipv6", "nat", b"nat", "status", b"status", "update_time", b"update_time", "vlan_id", b"vlan_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_nat", b"_nat", "_vlan_id", b"_vlan_id", "clusters", b"clusters", "create_time", b"create_time", "dhcp", b"dhcp", "display_name", b"display_name", "gateway_mac_address", b"gateway_mac_address", "ipv4", b"ipv4", "ipv6", b"ipv6", "ipv6_mode", b"ipv6_mode", "kind", b"kind", "labels", b"labels", "mtu_bytes", b"mtu_bytes", "name", b"name", "nat", b"nat", "revision", b"revision", "status", b"status", "uid", b"uid", "update_time", b"update_time", "virtual_switches", b"virtual_switches", "vlan_id", b"vlan_id", "vni", b"vni", "vpc", b"vpc"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_nat", b"_nat", "_vlan_id", b"_vlan_id", "categories", b"categories", "clusters", b"clusters", "create_time", b"create_time", "dhcp", b"dhcp", "display_name", b"display_name", "gateway_mac_address", b"gateway_mac_address", "ipv4", b"ipv4", "ipv6", b"ipv6", "ipv6_mode", b"ipv6_mode", "kind", b"kind", "labels", b"labels", "mtu_bytes", b"mtu_bytes", "name", b"name", "nat", b"nat", "revision", b"revision", "status", b"status", "uid", b"uid", "update_time", b"update_time", "virtual_switches", b"virtual_switches", "vlan_id", b"vlan_id", "vni", b"vni", "vpc", b"vpc"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__nat: _TypeAlias = _typing.Literal["nat"]  # noqa: Y015
     _WhichOneofArgType__nat: _TypeAlias = _typing.Literal["_nat", b"_nat"]  # noqa: Y015
@@ -452,6 +458,7 @@ class Nic(_message.Message):
     TAP_NAME_FIELD_NUMBER: _builtins.int
     MODE_FIELD_NUMBER: _builtins.int
     TRUNK_VLANS_FIELD_NUMBER: _builtins.int
+    CATEGORIES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name, `nics/{id}`."""
     uid: _builtins.str
@@ -497,6 +504,10 @@ class Nic(_message.Message):
     def trunk_vlans(self) -> _containers.RepeatedCompositeFieldContainer[Global___TrunkVlan]:
         """TRUNK: which VLAN tags the guest may use, and the subnet of each. Empty: all of them, on an untagged VLAN subnet."""
 
+    @_builtins.property
+    def categories(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """`categories/{id}`: what security policies know it by, beside those of its subnet and VPC."""
+
     def __init__(
         self,
         *,
@@ -519,10 +530,11 @@ class Nic(_message.Message):
         tap_name: _builtins.str = ...,
         mode: Global___NicMode.ValueType = ...,
         trunk_vlans: _abc.Iterable[Global___TrunkVlan] | None = ...,
+        categories: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_connected", b"_connected", "_port_security", b"_port_security", "connected", b"connected", "create_time", b"create_time", "port_security", b"port_security", "status", b"status", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_connected", b"_connected", "_port_security", b"_port_security", "allow_unknown_macs", b"allow_unknown_macs", "connected", b"connected", "create_time", b"create_time", "display_name", b"display_name", "host", b"host", "ipv4_address", b"ipv4_address", "ipv6_address", b"ipv6_address", "labels", b"labels", "mac_address", b"mac_address", "mode", b"mode", "name", b"name", "port_security", b"port_security", "revision", b"revision", "status", b"status", "subnet", b"subnet", "tap_name", b"tap_name", "trunk_vlans", b"trunk_vlans", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_connected", b"_connected", "_port_security", b"_port_security", "allow_unknown_macs", b"allow_unknown_macs", "categories", b"categories", "connected", b"connected", "create_time", b"create_time", "display_name", b"display_name", "host", b"host", "ipv4_address", b"ipv4_address", "ipv6_address", b"ipv6_address", "labels", b"labels", "mac_address", b"mac_address", "mode", b"mode", "name", b"name", "port_security", b"port_security", "revision", b"revision", "status", b"status", "subnet", b"subnet", "tap_name", b"tap_name", "trunk_vlans", b"trunk_vlans", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__connected: _TypeAlias = _typing.Literal["connected"]  # noqa: Y015
     _WhichOneofArgType__connected: _TypeAlias = _typing.Literal["_connected", b"_connected"]  # noqa: Y015
@@ -704,16 +716,22 @@ class CreateSubnetResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SUBNET_FIELD_NUMBER: _builtins.int
+    ROW_CHANGES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def subnet(self) -> Global___Subnet: ...
+    @_builtins.property
+    def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
+        """With `validate_only`: what would be written to the northbound database."""
+
     def __init__(
         self,
         *,
         subnet: Global___Subnet | None = ...,
+        row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["subnet", b"subnet"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["subnet", b"subnet"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["row_changes", b"row_changes", "subnet", b"subnet"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -763,16 +781,22 @@ class UpdateSubnetResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SUBNET_FIELD_NUMBER: _builtins.int
+    ROW_CHANGES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def subnet(self) -> Global___Subnet: ...
+    @_builtins.property
+    def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
+        """With `validate_only`: what would be written to the northbound database."""
+
     def __init__(
         self,
         *,
         subnet: Global___Subnet | None = ...,
+        row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["subnet", b"subnet"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["subnet", b"subnet"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["row_changes", b"row_changes", "subnet", b"subnet"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -814,16 +838,22 @@ class DeleteSubnetResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REVISION_FIELD_NUMBER: _builtins.int
+    ROW_CHANGES_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The store's revision of the removal."""
+    @_builtins.property
+    def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
+        """With `validate_only`: what would be written to the northbound database."""
+
     def __init__(
         self,
         *,
         revision: _builtins.int = ...,
+        row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -965,16 +995,22 @@ class CreateNicResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     NIC_FIELD_NUMBER: _builtins.int
+    ROW_CHANGES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def nic(self) -> Global___Nic: ...
+    @_builtins.property
+    def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
+        """With `validate_only`: what would be written to the northbound database."""
+
     def __init__(
         self,
         *,
         nic: Global___Nic | None = ...,
+        row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["nic", b"nic"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["nic", b"nic"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["nic", b"nic", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1024,16 +1060,22 @@ class UpdateNicResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     NIC_FIELD_NUMBER: _builtins.int
+    ROW_CHANGES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def nic(self) -> Global___Nic: ...
+    @_builtins.property
+    def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
+        """With `validate_only`: what would be written to the northbound database."""
+
     def __init__(
         self,
         *,
         nic: Global___Nic | None = ...,
+        row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["nic", b"nic"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["nic", b"nic"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["nic", b"nic", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1075,16 +1117,22 @@ class DeleteNicResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REVISION_FIELD_NUMBER: _builtins.int
+    ROW_CHANGES_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The store's revision of the removal."""
+    @_builtins.property
+    def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
+        """With `validate_only`: what would be written to the northbound database."""
+
     def __init__(
         self,
         *,
         revision: _builtins.int = ...,
+        row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

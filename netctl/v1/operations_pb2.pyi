@@ -12,6 +12,8 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from netctl.v1 import infra_pb2 as _infra_pb2
 from netctl.v1 import network_pb2 as _network_pb2
+from netctl.v1 import security_pb2 as _security_pb2
+from netctl.v1 import status_pb2 as _status_pb2
 from netctl.v1 import vpc_pb2 as _vpc_pb2
 import builtins as _builtins
 import sys
@@ -66,6 +68,11 @@ class Resource(_message.Message):
     ROUTE_FIELD_NUMBER: _builtins.int
     ROUTING_POLICY_FIELD_NUMBER: _builtins.int
     ADDRESS_RESERVATION_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    ADDRESS_GROUP_FIELD_NUMBER: _builtins.int
+    SERVICE_GROUP_FIELD_NUMBER: _builtins.int
+    ENTITY_GROUP_FIELD_NUMBER: _builtins.int
+    SECURITY_POLICY_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def cluster(self) -> _infra_pb2.Cluster: ...
     @_builtins.property
@@ -86,6 +93,16 @@ class Resource(_message.Message):
     def routing_policy(self) -> _vpc_pb2.RoutingPolicy: ...
     @_builtins.property
     def address_reservation(self) -> _vpc_pb2.AddressReservation: ...
+    @_builtins.property
+    def category(self) -> _security_pb2.Category: ...
+    @_builtins.property
+    def address_group(self) -> _security_pb2.AddressGroup: ...
+    @_builtins.property
+    def service_group(self) -> _security_pb2.ServiceGroup: ...
+    @_builtins.property
+    def entity_group(self) -> _security_pb2.EntityGroup: ...
+    @_builtins.property
+    def security_policy(self) -> _security_pb2.SecurityPolicy: ...
     def __init__(
         self,
         *,
@@ -99,12 +116,17 @@ class Resource(_message.Message):
         route: _vpc_pb2.Route | None = ...,
         routing_policy: _vpc_pb2.RoutingPolicy | None = ...,
         address_reservation: _vpc_pb2.AddressReservation | None = ...,
+        category: _security_pb2.Category | None = ...,
+        address_group: _security_pb2.AddressGroup | None = ...,
+        service_group: _security_pb2.ServiceGroup | None = ...,
+        entity_group: _security_pb2.EntityGroup | None = ...,
+        security_policy: _security_pb2.SecurityPolicy | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["address_reservation", b"address_reservation", "cluster", b"cluster", "floating_ip", b"floating_ip", "host", b"host", "nic", b"nic", "resource", b"resource", "route", b"route", "routing_policy", b"routing_policy", "subnet", b"subnet", "virtual_switch", b"virtual_switch", "vpc", b"vpc"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["address_group", b"address_group", "address_reservation", b"address_reservation", "category", b"category", "cluster", b"cluster", "entity_group", b"entity_group", "floating_ip", b"floating_ip", "host", b"host", "nic", b"nic", "resource", b"resource", "route", b"route", "routing_policy", b"routing_policy", "security_policy", b"security_policy", "service_group", b"service_group", "subnet", b"subnet", "virtual_switch", b"virtual_switch", "vpc", b"vpc"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address_reservation", b"address_reservation", "cluster", b"cluster", "floating_ip", b"floating_ip", "host", b"host", "nic", b"nic", "resource", b"resource", "route", b"route", "routing_policy", b"routing_policy", "subnet", b"subnet", "virtual_switch", b"virtual_switch", "vpc", b"vpc"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address_group", b"address_group", "address_reservation", b"address_reservation", "category", b"category", "cluster", b"cluster", "entity_group", b"entity_group", "floating_ip", b"floating_ip", "host", b"host", "nic", b"nic", "resource", b"resource", "route", b"route", "routing_policy", b"routing_policy", "security_policy", b"security_policy", "service_group", b"service_group", "subnet", b"subnet", "virtual_switch", b"virtual_switch", "vpc", b"vpc"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_resource: _TypeAlias = _typing.Literal["cluster", "host", "virtual_switch", "subnet", "nic", "vpc", "floating_ip", "route", "routing_policy", "address_reservation"]  # noqa: Y015
+    _WhichOneofReturnType_resource: _TypeAlias = _typing.Literal["cluster", "host", "virtual_switch", "subnet", "nic", "vpc", "floating_ip", "route", "routing_policy", "address_reservation", "category", "address_group", "service_group", "entity_group", "security_policy"]  # noqa: Y015
     _WhichOneofArgType_resource: _TypeAlias = _typing.Literal["resource", b"resource"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_resource) -> _WhichOneofReturnType_resource | None: ...
 
@@ -245,13 +267,21 @@ class BatchResponse(_message.Message):
     RESOURCES_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     CHANGED_FIELD_NUMBER: _builtins.int
+    ROW_CHANGES_FIELD_NUMBER: _builtins.int
+    ROW_CHANGE_COUNT_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The store's revision of the change."""
     changed: _builtins.int
     """How many edits changed something."""
+    row_change_count: _builtins.int
+    """With `validate_only`: how many there are in all."""
     @_builtins.property
     def resources(self) -> _containers.RepeatedCompositeFieldContainer[Global___Resource]:
         """One for each edit, in order; an edit that removed has no resource set. Beyond 3 MiB they come without status."""
+
+    @_builtins.property
+    def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
+        """With `validate_only`: what would be written to the northbound database, up to 1000 rows."""
 
     def __init__(
         self,
@@ -259,10 +289,12 @@ class BatchResponse(_message.Message):
         resources: _abc.Iterable[Global___Resource] | None = ...,
         revision: _builtins.int = ...,
         changed: _builtins.int = ...,
+        row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
+        row_change_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed", b"changed", "resources", b"resources", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed", b"changed", "resources", b"resources", "revision", b"revision", "row_change_count", b"row_change_count", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

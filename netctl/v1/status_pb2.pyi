@@ -3,8 +3,10 @@
 isort:skip_file
 Status answers one question about an intent: is it in the network?"""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
@@ -43,6 +45,34 @@ PHASE_FAILED: Phase.ValueType  # 3
 """Cannot be in the network until somebody acts. `reason` and `message` say who and how."""
 Global___Phase: _TypeAlias = Phase  # noqa: Y015
 
+class _RowChangeKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RowChangeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RowChangeKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ROW_CHANGE_KIND_UNSPECIFIED: _RowChangeKind.ValueType  # 0
+    ROW_CHANGE_KIND_INSERT: _RowChangeKind.ValueType  # 1
+    ROW_CHANGE_KIND_UPDATE: _RowChangeKind.ValueType  # 2
+    ROW_CHANGE_KIND_DELETE: _RowChangeKind.ValueType  # 3
+    ROW_CHANGE_KIND_ADD_MEMBER: _RowChangeKind.ValueType  # 4
+    """`member` is put into the set column `column` of the row."""
+    ROW_CHANGE_KIND_REMOVE_MEMBER: _RowChangeKind.ValueType  # 5
+    """`member` is taken out of it."""
+
+class RowChangeKind(_RowChangeKind, metaclass=_RowChangeKindEnumTypeWrapper):
+    """What a change does to a row of the northbound database."""
+
+ROW_CHANGE_KIND_UNSPECIFIED: RowChangeKind.ValueType  # 0
+ROW_CHANGE_KIND_INSERT: RowChangeKind.ValueType  # 1
+ROW_CHANGE_KIND_UPDATE: RowChangeKind.ValueType  # 2
+ROW_CHANGE_KIND_DELETE: RowChangeKind.ValueType  # 3
+ROW_CHANGE_KIND_ADD_MEMBER: RowChangeKind.ValueType  # 4
+"""`member` is put into the set column `column` of the row."""
+ROW_CHANGE_KIND_REMOVE_MEMBER: RowChangeKind.ValueType  # 5
+"""`member` is taken out of it."""
+Global___RowChangeKind: _TypeAlias = RowChangeKind  # noqa: Y015
+
 @_typing.final
 class Status(_message.Message):
     """Whether an intent is in the network. Computed, never stored."""
@@ -75,3 +105,95 @@ class Status(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Status: _TypeAlias = Status  # noqa: Y015
+
+@_typing.final
+class RowChange(_message.Message):
+    """One row that a change would touch, as answered with `validate_only`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class ColumnsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class ColumnsBeforeEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    KIND_FIELD_NUMBER: _builtins.int
+    TABLE_FIELD_NUMBER: _builtins.int
+    ROW_FIELD_NUMBER: _builtins.int
+    RESOURCE_NAME_FIELD_NUMBER: _builtins.int
+    COLUMNS_FIELD_NUMBER: _builtins.int
+    COLUMNS_BEFORE_FIELD_NUMBER: _builtins.int
+    COLUMN_FIELD_NUMBER: _builtins.int
+    MEMBER_FIELD_NUMBER: _builtins.int
+    kind: Global___RowChangeKind.ValueType
+    table: _builtins.str
+    """E.g. `ACL`."""
+    row: _builtins.str
+    """UUID of the row."""
+    resource_name: _builtins.str
+    """The intent that it is of, e.g. `securityPolicies/shop`."""
+    column: _builtins.str
+    """ADD_MEMBER and REMOVE_MEMBER."""
+    member: _builtins.str
+    @_builtins.property
+    def columns(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """INSERT: what is written; UPDATE: the columns that differ, as they would be. In OVSDB's text form."""
+
+    @_builtins.property
+    def columns_before(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """UPDATE: what those columns are now."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___RowChangeKind.ValueType = ...,
+        table: _builtins.str = ...,
+        row: _builtins.str = ...,
+        resource_name: _builtins.str = ...,
+        columns: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        columns_before: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        column: _builtins.str = ...,
+        member: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["column", b"column", "columns", b"columns", "columns_before", b"columns_before", "kind", b"kind", "member", b"member", "resource_name", b"resource_name", "row", b"row", "table", b"table"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RowChange: _TypeAlias = RowChange  # noqa: Y015

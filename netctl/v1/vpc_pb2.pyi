@@ -160,6 +160,7 @@ class Vpc(_message.Message):
     EXTERNAL_CONNECTIONS_FIELD_NUMBER: _builtins.int
     EXTERNALLY_ROUTABLE_PREFIXES_FIELD_NUMBER: _builtins.int
     VNI_FIELD_NUMBER: _builtins.int
+    CATEGORIES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name, `vpcs/{id}`."""
     uid: _builtins.str
@@ -197,6 +198,10 @@ class Vpc(_message.Message):
     def externally_routable_prefixes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Networks inside that the outside routes to this VPC without NAT, e.g. `198.51.100.0/24`."""
 
+    @_builtins.property
+    def categories(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """`categories/{id}`: the NICs in its subnets have them."""
+
     def __init__(
         self,
         *,
@@ -213,10 +218,11 @@ class Vpc(_message.Message):
         external_connections: _abc.Iterable[Global___ExternalConnection] | None = ...,
         externally_routable_prefixes: _abc.Iterable[_builtins.str] | None = ...,
         vni: _builtins.int = ...,
+        categories: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "status", b"status", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "display_name", b"display_name", "dns_servers", b"dns_servers", "external_connections", b"external_connections", "externally_routable_prefixes", b"externally_routable_prefixes", "kind", b"kind", "labels", b"labels", "name", b"name", "revision", b"revision", "status", b"status", "uid", b"uid", "update_time", b"update_time", "vni", b"vni"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["categories", b"categories", "create_time", b"create_time", "display_name", b"display_name", "dns_servers", b"dns_servers", "external_connections", b"external_connections", "externally_routable_prefixes", b"externally_routable_prefixes", "kind", b"kind", "labels", b"labels", "name", b"name", "revision", b"revision", "status", b"status", "uid", b"uid", "update_time", b"update_time", "vni", b"vni"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -951,16 +957,22 @@ class CreateVpcResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     VPC_FIELD_NUMBER: _builtins.int
+    ROW_CHANGES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def vpc(self) -> Global___Vpc: ...
+    @_builtins.property
+    def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
+        """With `validate_only`: what would be written to the northbound database."""
+
     def __init__(
         self,
         *,
         vpc: Global___Vpc | None = ...,
+        row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["vpc", b"vpc"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["vpc", b"vpc"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["row_changes", b"row_changes", "vpc", b"vpc"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1010,16 +1022,22 @@ class UpdateVpcResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     VPC_FIELD_NUMBER: _builtins.int
+    ROW_CHANGES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def vpc(self) -> Global___Vpc: ...
+    @_builtins.property
+    def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
+        """With `validate_only`: what would be written to the northbound database."""
+
     def __init__(
         self,
         *,
         vpc: Global___Vpc | None = ...,
+        row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["vpc", b"vpc"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["vpc", b"vpc"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["row_changes", b"row_changes", "vpc", b"vpc"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1061,16 +1079,22 @@ class DeleteVpcResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REVISION_FIELD_NUMBER: _builtins.int
+    ROW_CHANGES_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The store's revision of the removal."""
+    @_builtins.property
+    def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
+        """With `validate_only`: what would be written to the northbound database."""
+
     def __init__(
         self,
         *,
         revision: _builtins.int = ...,
+        row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1212,16 +1236,22 @@ class CreateFloatingIpResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     FLOATING_IP_FIELD_NUMBER: _builtins.int
+    ROW_CHANGES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def floating_ip(self) -> Global___FloatingIp: ...
+    @_builtins.property
+    def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
+        """With `validate_only`: what would be written to the northbound database."""
+
     def __init__(
         self,
         *,
         floating_ip: Global___FloatingIp | None = ...,
+        row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["floating_ip", b"floating_ip"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["floating_ip", b"floating_ip"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["floating_ip", b"floating_ip", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1271,16 +1301,22 @@ class UpdateFloatingIpResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     FLOATING_IP_FIELD_NUMBER: _builtins.int
+    ROW_CHANGES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def floating_ip(self) -> Global___FloatingIp: ...
+    @_builtins.property
+    def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
+        """With `validate_only`: what would be written to the northbound database."""
+
     def __init__(
         self,
         *,
         floating_ip: Global___FloatingIp | None = ...,
+        row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["floating_ip", b"floating_ip"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["floating_ip", b"floating_ip"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["floating_ip", b"floating_ip", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1322,16 +1358,22 @@ class DeleteFloatingIpResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REVISION_FIELD_NUMBER: _builtins.int
+    ROW_CHANGES_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The store's revision of the removal."""
+    @_builtins.property
+    def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
+        """With `validate_only`: what would be written to the northbound database."""
+
     def __init__(
         self,
         *,
         revision: _builtins.int = ...,
+        row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1473,16 +1515,22 @@ class CreateRouteResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ROUTE_FIELD_NUMBER: _builtins.int
+    ROW_CHANGES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def route(self) -> Global___Route: ...
+    @_builtins.property
+    def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
+        """With `validate_only`: what would be written to the northbound database."""
+
     def __init__(
         self,
         *,
         route: Global___Route | None = ...,
+        row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["route", b"route"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["route", b"route"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["route", b"route", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1532,16 +1580,22 @@ class UpdateRouteResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ROUTE_FIELD_NUMBER: _builtins.int
+    ROW_CHANGES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def route(self) -> Global___Route: ...
+    @_builtins.property
+    def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
+        """With `validate_only`: what would be written to the northbound database."""
+
     def __init__(
         self,
         *,
         route: Global___Route | None = ...,
+        row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["route", b"route"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["route", b"route"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["route", b"route", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1583,16 +1637,22 @@ class DeleteRouteResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REVISION_FIELD_NUMBER: _builtins.int
+    ROW_CHANGES_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The store's revision of the removal."""
+    @_builtins.property
+    def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
+        """With `validate_only`: what would be written to the northbound database."""
+
     def __init__(
         self,
         *,
         revision: _builtins.int = ...,
+        row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1734,16 +1794,22 @@ class CreateRoutingPolicyResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ROUTING_POLICY_FIELD_NUMBER: _builtins.int
+    ROW_CHANGES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def routing_policy(self) -> Global___RoutingPolicy: ...
+    @_builtins.property
+    def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
+        """With `validate_only`: what would be written to the northbound database."""
+
     def __init__(
         self,
         *,
         routing_policy: Global___RoutingPolicy | None = ...,
+        row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["routing_policy", b"routing_policy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["routing_policy", b"routing_policy"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["routing_policy", b"routing_policy", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1793,16 +1859,22 @@ class UpdateRoutingPolicyResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ROUTING_POLICY_FIELD_NUMBER: _builtins.int
+    ROW_CHANGES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def routing_policy(self) -> Global___RoutingPolicy: ...
+    @_builtins.property
+    def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
+        """With `validate_only`: what would be written to the northbound database."""
+
     def __init__(
         self,
         *,
         routing_policy: Global___RoutingPolicy | None = ...,
+        row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["routing_policy", b"routing_policy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["routing_policy", b"routing_policy"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["routing_policy", b"routing_policy", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1844,16 +1916,22 @@ class DeleteRoutingPolicyResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REVISION_FIELD_NUMBER: _builtins.int
+    ROW_CHANGES_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The store's revision of the removal."""
+    @_builtins.property
+    def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
+        """With `validate_only`: what would be written to the northbound database."""
+
     def __init__(
         self,
         *,
         revision: _builtins.int = ...,
+        row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1995,16 +2073,22 @@ class CreateAddressReservationResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ADDRESS_RESERVATION_FIELD_NUMBER: _builtins.int
+    ROW_CHANGES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def address_reservation(self) -> Global___AddressReservation: ...
+    @_builtins.property
+    def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
+        """With `validate_only`: what would be written to the northbound database."""
+
     def __init__(
         self,
         *,
         address_reservation: Global___AddressReservation | None = ...,
+        row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["address_reservation", b"address_reservation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address_reservation", b"address_reservation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address_reservation", b"address_reservation", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2054,16 +2138,22 @@ class UpdateAddressReservationResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ADDRESS_RESERVATION_FIELD_NUMBER: _builtins.int
+    ROW_CHANGES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def address_reservation(self) -> Global___AddressReservation: ...
+    @_builtins.property
+    def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
+        """With `validate_only`: what would be written to the northbound database."""
+
     def __init__(
         self,
         *,
         address_reservation: Global___AddressReservation | None = ...,
+        row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["address_reservation", b"address_reservation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address_reservation", b"address_reservation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address_reservation", b"address_reservation", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2105,16 +2195,22 @@ class DeleteAddressReservationResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REVISION_FIELD_NUMBER: _builtins.int
+    ROW_CHANGES_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The store's revision of the removal."""
+    @_builtins.property
+    def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
+        """With `validate_only`: what would be written to the northbound database."""
+
     def __init__(
         self,
         *,
         revision: _builtins.int = ...,
+        row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
