@@ -25,6 +25,7 @@ from netctl.server.info import ControllerService
 from netctl.server.infra_services import ClusterService, HostService, VirtualSwitchService
 from netctl.server.network_services import NicService, SubnetService
 from netctl.server.ports import Ports
+from netctl.server.security_explain import SecurityExplainService
 from netctl.server.vpc_services import (
     AddressReservationService,
     FloatingIpService,
@@ -74,6 +75,7 @@ class Server:
         self._watch = WatchService(ports)
         self._agents = AgentService(ports)
         self._explain = ExplainService(ports, self._agents)
+        self._security_explain = SecurityExplainService(ports, self._agents)
         self._health = _Health(ports)
         self._paths: tuple[Path, ...] = ()
         self._add_services()
@@ -95,6 +97,7 @@ class Server:
         operations_pb2_grpc.add_WatchServiceServicer_to_server(self._watch, server)
         operations_pb2_grpc.add_ControllerServiceServicer_to_server(ControllerService(ports), server)
         explain_pb2_grpc.add_ExplainServiceServicer_to_server(self._explain, server)
+        explain_pb2_grpc.add_SecurityExplainServiceServicer_to_server(self._security_explain, server)
         agent_pb2_grpc.add_AgentServiceServicer_to_server(self._agents, server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection.enable_server_reflection(
@@ -113,6 +116,7 @@ class Server:
         self._watch.close()
         self._agents.close()
         self._explain.close()
+        self._security_explain.close()
         await self._grpc.stop(grace)
         listening.unlink(self._paths)
 

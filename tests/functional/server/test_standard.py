@@ -28,8 +28,7 @@ SERVICES = {
     *("netctl.v1.VpcService", "netctl.v1.FloatingIpService", "netctl.v1.RouteService"),
     *("netctl.v1.RoutingPolicyService", "netctl.v1.AddressReservationService", "netctl.v1.ExplainService"),
     *("netctl.v1.WatchService", "netctl.v1.ControllerService", "netctl.v1.AgentService"),
-    *("netctl.v1.VpcService", "netctl.v1.FloatingIpService", "netctl.v1.RouteService"),
-    *("netctl.v1.RoutingPolicyService", "netctl.v1.AddressReservationService", "netctl.v1.ExplainService"),
+    *("netctl.v1.SecurityExplainService",),
     *("grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"),
 }
 
