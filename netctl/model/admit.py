@@ -14,10 +14,19 @@ from netctl.model.admit_nic import admit_nic
 from netctl.model.admit_reservation import admit_reservation
 from netctl.model.admit_route import admit_route
 from netctl.model.admit_routing_policy import admit_routing_policy
+from netctl.model.admit_security import (
+    admit_address_group,
+    admit_category,
+    admit_entity_group,
+    admit_service_group,
+)
+from netctl.model.admit_security_policy import admit_security_policy
 from netctl.model.admit_subnet import admit_subnet
 from netctl.model.admit_vpc import admit_vpc
+from netctl.model.category import Category
 from netctl.model.dependents import dependents_of
 from netctl.model.floating_ip import FloatingIp
+from netctl.model.groups import AddressGroup, EntityGroup
 from netctl.model.infra import Cluster, Host, VirtualSwitch
 from netctl.model.intent import Create, Edit, Intent, Remove, Replace, key_of
 from netctl.model.keys import Key, resource_name
@@ -25,6 +34,8 @@ from netctl.model.nic import Nic
 from netctl.model.reservation import AddressReservation
 from netctl.model.route import Route
 from netctl.model.routing_policy import RoutingPolicy
+from netctl.model.security_policy import SecurityPolicy
+from netctl.model.service import ServiceGroup
 from netctl.model.snapshot import Draft
 from netctl.model.stamp import Admitted, Context, in_use, updated
 from netctl.model.subnet import Subnet
@@ -132,4 +143,19 @@ def _decide_routing(asked: Intent, before: Intent | None, draft: Draft, context:
             return admit_routing_policy(asked, before, draft, context)
         case AddressReservation(), AddressReservation() | None:
             return admit_reservation(asked, before, draft, context)
+    return _decide_security(asked, before, draft, context)
+
+
+def _decide_security(asked: Intent, before: Intent | None, draft: Draft, context: Context) -> Intent:
+    match asked, before:
+        case SecurityPolicy(), SecurityPolicy() | None:
+            return admit_security_policy(asked, before, draft, context)
+        case Category(), Category() | None:
+            return admit_category(asked, before, draft, context)
+        case EntityGroup(), EntityGroup() | None:
+            return admit_entity_group(asked, before, draft, context)
+        case AddressGroup(), AddressGroup() | None:
+            return admit_address_group(asked, before, draft, context)
+        case ServiceGroup(), ServiceGroup() | None:
+            return admit_service_group(asked, before, draft, context)
     raise TypeError(f"{type(asked).__name__} under the key of {type(before).__name__}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from netctl.errors import Exhausted, InvalidIntent
 from netctl.model.addresses import Wish, check_mac, decide_address, new_mac
+from netctl.model.admit_security import check_categories_exist
 from netctl.model.admit_trunk import admit_trunk
 from netctl.model.indexes import Space
 from netctl.model.keys import Kind, Uid
@@ -36,6 +37,7 @@ def admit_nic(asked: Nic, before: Nic | None, draft: Draft, context: Context) ->
         )
     if asked.host and (before is None or asked.host != before.host):
         _check_host(asked, subnet, draft)
+    check_categories_exist(asked.categories, draft)
     meta = stamp(asked.meta, before, context)
     mac = _mac(asked, before, subnet, draft)
     nic = replace_unchecked(

@@ -10,6 +10,7 @@ from dataclasses import replace
 from netctl.errors import AlreadyExists, InvalidIntent, Unsupported
 from netctl.model import mtu
 from netctl.model.addresses import new_mac
+from netctl.model.admit_security import check_categories_exist
 from netctl.model.indexes import Space
 from netctl.model.infra import Cluster
 from netctl.model.ipam import allocate_vni, make_plan
@@ -32,6 +33,7 @@ def admit_subnet(asked: Subnet, before: Subnet | None, draft: Draft, context: Co
         _check_unchanged(asked, before)
     clusters, limit = _below(asked, draft)
     _check_vpc(asked, draft)
+    check_categories_exist(asked.categories, draft)
     mtu_bytes, auto_mtu = mtu.fit(asked, before, limit)
     subnet = replace(
         asked,

@@ -7,6 +7,7 @@ from dataclasses import replace
 from netctl.errors import InvalidIntent
 from netctl.model import gateways
 from netctl.model.addresses import check_external_address, new_mac
+from netctl.model.admit_security import check_categories_exist
 from netctl.model.ipam import allocate_address, allocate_vni
 from netctl.model.keys import HostId, Key, Kind, SubnetId, VpcId
 from netctl.model.networks import check_apart, inside, overlapping
@@ -21,6 +22,7 @@ def admit_vpc(asked: Vpc, before: Vpc | None, draft: Draft, context: Context) ->
     """Return the VPC to store, each connection with its addresses and gateways."""
     if before is not None:
         check_kept("kind", before.kind.value, asked.kind.value)
+    check_categories_exist(asked.categories, draft)
     connections = tuple(_connect(i, asked, before, draft) for i in range(len(asked.external_connections)))
     vpc = replace(
         asked,

@@ -6,7 +6,7 @@ from itertools import chain
 
 from netctl.model.indexes import Relation
 from netctl.model.intent import Intent, key_of
-from netctl.model.keys import Key, Kind
+from netctl.model.keys import Key, Kind, resource_name
 from netctl.model.networks import users_inside
 from netctl.model.nic import Nic
 from netctl.model.nic_users import held_by, users_of
@@ -44,7 +44,21 @@ _DEPENDENTS: dict[Kind, tuple[tuple[Relation, Kind], ...]] = {
     Kind.ROUTE: (),
     Kind.ROUTING_POLICY: (),
     Kind.ADDRESS_RESERVATION: (),
+    Kind.CATEGORY: (
+        (Relation.NICS_OF_CATEGORY, Kind.NIC),
+        (Relation.SUBNETS_OF_CATEGORY, Kind.SUBNET),
+        (Relation.VPCS_OF_CATEGORY, Kind.VPC),
+    ),
+    Kind.ADDRESS_GROUP: (),
+    Kind.SERVICE_GROUP: (),
+    Kind.ENTITY_GROUP: (),
+    Kind.SECURITY_POLICY: (),
 }
+# These know what they name by its resource name.
+_NAMING = (
+    (Relation.GROUPS_NAMING, Kind.ENTITY_GROUP),
+    (Relation.SECURITY_POLICIES_NAMING, Kind.SECURITY_POLICY),
+)
 
 
 def dependents_of(intent: Intent, draft: Draft) -> tuple[Key, ...]:
@@ -54,7 +68,10 @@ def dependents_of(intent: Intent, draft: Draft) -> tuple[Key, ...]:
         ((dependent, other) for other in draft.related(relation, id))
         for relation, dependent in _DEPENDENTS[kind]
     )
-    more: list[Key] = []
+    name = resource_name((kind, id))
+    more: list[Key] = [
+        (dependent, other) for relation, dependent in _NAMING for other in draft.related(relation, name)
+    ]
     if isinstance(intent, Subnet) and intent.vpc:
         for config in (intent.ipv4, intent.ipv6):
             more += users_inside(draft, intent.vpc, config.cidr) if config is not None else ()

@@ -7,12 +7,16 @@ A term is the resource name of what a NIC can be in: `categories/web`, `entityGr
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 
-from netctl.errors import InvalidIntent
+from netctl.errors import Exhausted, InvalidIntent
+from netctl.model.address_ranges import canonical_addresses, networks_in, spans_without
 from netctl.model.infra import Meta
 from netctl.model.keys import AddressGroupId, EntityGroupId, Key, Kind, check_id
 
 ADDRESSES_MAX = 1024
+# Of each IP version, when ranges and exceptions are written as networks.
+NETWORKS_MAX = 4096
 SELECTORS_MAX = 64
 TERMS_MAX = 16
 
@@ -35,7 +39,38 @@ class AddressGroup:
 
     def __post_init__(self) -> None:
         check_id("name", self.id)
-        # GATE 1: canonical forms and limits are helper A's
+        for name in ("addresses", "except_addresses"):
+            object.__setattr__(self, name, _addresses(name, getattr(self, name)))
+        for version in (4, 6):
+            networks_of(self, version)
+
+
+def networks_of(group: AddressGroup, version: int) -> tuple[str, ...]:
+    """Return the fewest networks that are the group's addresses of an IP version without its exceptions, ascending.
+
+    A network of one address has no prefix length. Exhausted when there are more than NETWORKS_MAX.
+    """
+    spans = spans_without(group.addresses, group.except_addresses, version)
+    found = tuple(islice(networks_in(spans, version), NETWORKS_MAX + 1))
+    if len(found) > NETWORKS_MAX:
+        raise Exhausted(
+            f"addresses: more than {NETWORKS_MAX} IPv{version} networks when ranges and exceptions are written as"
+            " networks: use ranges that begin and end at powers of two, or more groups",
+            field="addresses",
+        )
+    return found
+
+
+def _addresses(field: str, texts: tuple[str, ...]) -> tuple[str, ...]:
+    if len(texts) > ADDRESSES_MAX:
+        raise InvalidIntent(field, f"has {len(texts)} entries; at most {ADDRESSES_MAX} are allowed")
+    found: dict[str, None] = {}
+    for i, text in enumerate(texts):
+        canonical = canonical_addresses(f"{field}[{i}]", text)
+        if canonical in found:
+            raise InvalidIntent(f"{field}[{i}]", f"{canonical} is listed twice; list it once")
+        found[canonical] = None
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

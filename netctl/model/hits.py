@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from netctl.model.keys import Uid
+
 
 @dataclass(frozen=True, slots=True)
 class PolicyFlow:
@@ -22,11 +24,34 @@ class RouterFlows:
 
 
 @dataclass(frozen=True, slots=True)
+class AclFlow:
+    """A logical flow of an ACL: `hint` is how the ACL's uuid begins, 8 hex digits; `match` has the ACL's in it."""
+
+    hint: str
+    match: str
+    cookie: int
+
+
+@dataclass(frozen=True, slots=True)
 class FlowKey:
-    """The OpenFlow flows of one logical flow for one logical datapath."""
+    """The OpenFlow flows of one logical flow for one logical datapath, of all when `datapath` is 0."""
 
     cookie: int
     datapath: int
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What is counted together: a routing policy, or of a security policy one rule in one direction with one action.
+
+    `rule` "" is the policy's own. `would_drop`: what a policy in MONITOR would have dropped.
+    """
+
+    policy: Uid
+    rule: str = ""
+    direction: str = ""
+    action: str = ""
+    would_drop: bool = False
 
 
 @dataclass(frozen=True, slots=True)

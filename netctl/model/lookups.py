@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from immutables import Map, MapMutation
 
+from netctl.model.bands import Band
 from netctl.model.category import Category
 from netctl.model.floating_ip import FloatingIp
 from netctl.model.groups import AddressGroup, EntityGroup, Term
@@ -257,6 +258,10 @@ class Lookups(ABC):
     @abstractmethod
     def claimed(self, scope: Scope) -> Collection[int | str]:
         """Return all values of one space that have an owner, e.g. the addresses taken in a subnet."""
+
+    @abstractmethod
+    def clause_count(self, band: Band) -> int:
+        """Return how many clauses all security policies have in a band of priorities."""
 
     def spans(self, key: SpanKey) -> SortedSet[Span]:
         """Return the address ranges of one key, which do not overlap."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from netctl.errors import Exhausted, InvalidIntent
 from netctl.model import shape
@@ -29,6 +31,24 @@ class PolicyKind(enum.StrEnum):
     ISOLATION = "isolation"
     APPLICATION = "application"
     VDI = "vdi"
+
+
+# How many clauses all policies that are enforced may have in each direction: by kind and phase
+# (docs/design/security.md, "Order at one end"). What the bands of compiler/priority.py hold at the least: an ACL's
+# priority is 0 to 32767 (ovn-nb(5)), and no two clauses of one direction share one.
+CLAUSES_MAX: Final[Mapping[tuple[PolicyKind, int], int]] = {
+    (PolicyKind.QUARANTINE, 0): 1024,
+    (PolicyKind.QUARANTINE, 1): 1024,
+    (PolicyKind.QUARANTINE, 2): 1024,
+    (PolicyKind.SHARED_SERVICE, 1): 2048,
+    (PolicyKind.ISOLATION, 1): 1024,
+    (PolicyKind.APPLICATION, 1): 8192,
+    (PolicyKind.APPLICATION, 2): 2048,
+    (PolicyKind.VDI, 1): 4096,
+    (PolicyKind.VDI, 2): 1024,
+}
+# The same of all policies in MONITOR: their clauses share one band at the bottom.
+MONITORED_CLAUSES_MAX: Final = 4096
 
 
 class PolicyMode(enum.StrEnum):
@@ -171,8 +191,7 @@ class SecurityPolicy:
             if term not in self.secured:
                 raise InvalidIntent(f"{field}.applied_to[{i}]", f"{term} is not among the policy's secured")
         check_terms(f"{field}.peers", rule.peers, PEERS)
-        for i, group in enumerate(rule.service_groups):
-            check_id(f"{field}.service_groups[{i}]", group)
+        self._check_service_groups(f"{field}.service_groups", rule.service_groups)
         check_services(f"{field}.services", rule.services)
         if rule.ip_version not in (0, 4, 6):
             raise InvalidIntent(f"{field}.ip_version", f"{rule.ip_version} is not 4 or 6, or 0 for both")
@@ -181,3 +200,17 @@ class SecurityPolicy:
             raise InvalidIntent(f"{field}.action", f"the rules of a {self.kind.value} policy can only ALLOW")
         if rule.stateless and rule.action is not RuleAction.ALLOW:
             raise InvalidIntent(f"{field}.stateless", "goes with action ALLOW")
+        if rule.expire_time_s < 0:
+            raise InvalidIntent(
+                f"{field}.expire_time", "is before 1970; leave it unset for a rule that stays"
+            )
+
+    def _check_service_groups(self, field: str, groups: tuple[ServiceGroupId, ...]) -> None:
+        if len(groups) > SERVICE_GROUPS_MAX:
+            raise InvalidIntent(
+                field, f"has {len(groups)} service groups; at most {SERVICE_GROUPS_MAX} are allowed"
+            )
+        for i, group in enumerate(groups):
+            check_id(f"{field}[{i}]", group)
+            if group in groups[:i]:
+                raise InvalidIntent(f"{field}[{i}]", f"serviceGroups/{group} is listed twice; list it once")

@@ -13,6 +13,7 @@ from typing import Any, NewType, cast
 from immutables import Map, MapMutation
 
 from netctl.errors import NotFound
+from netctl.model.bands import Band, clause_counts
 from netctl.model.indexes import (
     Claim,
     Relation,
@@ -28,6 +29,7 @@ from netctl.model.intent import Intent, key_of
 from netctl.model.keys import Key, Kind, resource_name
 from netctl.model.lookups import Lookups
 from netctl.model.nested import Nested, Overlay
+from netctl.model.security_policy import SecurityPolicy
 from netctl.model.sorted_set import SortedSet
 
 # A place in the undo log of a draft.
@@ -57,7 +59,7 @@ _NO_OWNERS: Map[int | str, Key] = Map()
 class Snapshot(Lookups):
     """All intents at `revision`; immutable."""
 
-    __slots__ = ("_blocks", "_claims", "_cursors", "_members", "_orders", "plans", "revision")
+    __slots__ = ("_blocks", "_claims", "_clauses", "_cursors", "_members", "_orders", "plans", "revision")
 
     _tables: dict[Kind, Map[str, Any]]
     _spans: Map[SpanKey, SortedSet[Span]]
@@ -70,6 +72,7 @@ class Snapshot(Lookups):
         self._spans = Map()
         self._blocks: Map[Block, int] = Map()
         self._cursors: Map[Scope, int] = Map()
+        self._clauses: Map[Band, int] = Map()
         self._orders: dict[Kind, SortedSet[str]] = {kind: SortedSet() for kind in Kind}
         # Allocation's own, see ipam.py: what is derived of a subnet, valid for exactly the object it was made of.
         self.plans: dict[tuple[str, int], Any] = {}
@@ -111,6 +114,10 @@ class Snapshot(Lookups):
         """Return whose a unique value is, None when it is free."""
         return self._claims.get(claim[0], _NO_OWNERS).get(claim[1])
 
+    def clause_count(self, band: Band) -> int:
+        """Return how many clauses all security policies have in a band."""
+        return self._clauses.get(band, 0)
+
     def claimed(self, scope: Scope) -> Collection[int | str]:
         """Return all values that have an owner."""
         return self._claims.get(scope, _NO_OWNERS)
@@ -124,6 +131,7 @@ class Draft(Lookups):
 
     __slots__ = (
         "_claims",
+        "_clauses",
         "_closed",
         "_members",
         "_orders",
@@ -145,6 +153,7 @@ class Draft(Lookups):
         self._claims, self._members = Nested(base._claims), Nested(base._members)
         # Allocation reads both and writes the second by set_cursor, see ipam.py.
         self.blocks, self.cursors = Overlay(base._blocks), Overlay(base._cursors)
+        self._clauses = Overlay(base._clauses)
         self._spans = base._spans.mutate()
         self._orders = dict(base._orders)
         # ids that are not yet in _orders, and whether they were before
@@ -187,6 +196,7 @@ class Draft(Lookups):
         frozen._tables = {kind: self._closed_table(kind) for kind in Kind}
         frozen._members, frozen._claims = self._members.finish(), self._claims.finish()
         frozen._blocks, frozen._cursors = self.blocks.finish(), self.cursors.finish()
+        frozen._clauses = self._clauses.finish()
         frozen._spans = self._spans.finish()
         self._spans = frozen._spans.mutate()
         frozen._orders = {kind: self.order(kind) for kind in Kind}
@@ -215,6 +225,10 @@ class Draft(Lookups):
     def owner(self, claim: Claim) -> Key | None:
         """Return whose a unique value is now, None when it is free."""
         return self._claims[claim[0]].get(claim[1])
+
+    def clause_count(self, band: Band) -> int:
+        """Return how many clauses all security policies have in a band now."""
+        return self._clauses[band]
 
     def claimed(self, scope: Scope) -> Collection[int | str]:
         """Return all values that have an owner now."""
@@ -258,6 +272,8 @@ class Draft(Lookups):
             self._forget_pools(key)
         if key[0] in _SPANNED:
             self._index_spans(before, after)
+        elif key[0] is Kind.SECURITY_POLICY:
+            self._count_clauses(before, after)
 
     def _claim(self, claims: Iterable[Claim], key: Key) -> None:
         for scope, value in claims:
@@ -289,6 +305,12 @@ class Draft(Lookups):
             self.set_cursor((space, key[1]), 0)
         self.plans.pop((key[1], 4), None)
         self.plans.pop((key[1], 6), None)
+
+    def _count_clauses(self, before: Intent | None, after: Intent | None) -> None:
+        for policy, sign in ((before, -1), (after, 1)):
+            if isinstance(policy, SecurityPolicy):
+                for band, number in clause_counts(policy).items():
+                    self._clauses[band] += sign * number
 
     def _index_spans(self, before: Intent | None, after: Intent | None) -> None:
         gone = spans_of(before) if before is not None else ()
