@@ -6,16 +6,16 @@ ignored (AIP-203). Messages are filled field by field: that is twice as fast as 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from netctl.errors import InvalidIntent
 from netctl.model.infra import Meta
-from netctl.model.keys import Key, Kind, check_id
+from netctl.model.keys import CategoryId, Key, Kind, check_id
 from netctl.model.status import Phase, Status
-from netctl.v1 import infra_pb2, network_pb2, status_pb2, vpc_pb2
+from netctl.v1 import infra_pb2, network_pb2, security_pb2, status_pb2, vpc_pb2
 
 E = TypeVar("E", bound=int)
 M = TypeVar("M")
@@ -30,6 +30,11 @@ AnyResource = (
     | vpc_pb2.Route
     | vpc_pb2.RoutingPolicy
     | vpc_pb2.AddressReservation
+    | security_pb2.Category
+    | security_pb2.AddressGroup
+    | security_pb2.ServiceGroup
+    | security_pb2.EntityGroup
+    | security_pb2.SecurityPolicy
 )
 
 _BARE = Meta()
@@ -49,6 +54,11 @@ _EXAMPLES = {
     Kind.ROUTE: "routes/default",
     Kind.ROUTING_POLICY: "routingPolicies/deny-db",
     Kind.ADDRESS_RESERVATION: "addressReservations/printers",
+    Kind.CATEGORY: "categories/web",
+    Kind.ADDRESS_GROUP: "addressGroups/offices",
+    Kind.SERVICE_GROUP: "serviceGroups/web",
+    Kind.ENTITY_GROUP: "entityGroups/shop",
+    Kind.SECURITY_POLICY: "securityPolicies/shop",
 }
 _PREFIXES = {kind: f"{kind.value}/" for kind in Kind}
 _KINDS = {kind.value: kind for kind in Kind}
@@ -94,6 +104,18 @@ def parse_enum(field: str, value: E, known: Mapping[E, M], names: Mapping[E, str
         problem = "is not set" if value == 0 else f"{value} is unknown to this controller"
         raise InvalidIntent(field, f"{problem}; use {' or '.join(names[number] for number in known)}")
     return member
+
+
+def parse_categories(names: Sequence[str]) -> tuple[CategoryId, ...]:
+    """Return the ids of the categories that something has."""
+    return tuple(
+        CategoryId(parse_name(f"categories[{i}]", name, Kind.CATEGORY)) for i, name in enumerate(names)
+    )
+
+
+def render_categories(ids: Iterable[CategoryId]) -> Iterator[str]:
+    """Yield the resource names of categories."""
+    return (f"categories/{id}" for id in ids)
 
 
 def render_name(kind: Kind, id_: str) -> str:

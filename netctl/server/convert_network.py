@@ -21,9 +21,11 @@ from netctl.model.subnet import (
 from netctl.server.convert import (
     meta_from_proto,
     meta_to_proto,
+    parse_categories,
     parse_enum,
     parse_name,
     parse_reference,
+    render_categories,
     render_name,
     status_to_proto,
 )
@@ -83,6 +85,7 @@ def subnet_from_proto(message: network_pb2.Subnet) -> Subnet:
         dhcp=_dhcp_from_proto(message.dhcp) if message.HasField("dhcp") else None,
         nat=message.nat if message.HasField("nat") else external and has_switches,
         ipv6_mode=parse_enum("ipv6_mode", message.ipv6_mode, _IPV6_MODES, _IPV6_MODE_NAMES),
+        categories=parse_categories(message.categories),
     )
 
 
@@ -139,6 +142,7 @@ def subnet_to_proto(subnet: Subnet, status: Status | None) -> network_pb2.Subnet
         message.nat = subnet.nat
     message.gateway_mac_address = subnet.gateway_mac_address
     message.ipv6_mode = _IPV6_MODE_VALUES[subnet.ipv6_mode]
+    message.categories.extend(render_categories(subnet.categories))
     if status is not None:
         status_to_proto(status, message.status)
     return message
@@ -194,6 +198,7 @@ def nic_from_proto(message: network_pb2.Nic) -> Nic:
         allow_unknown_macs=message.allow_unknown_macs,
         mode=parse_enum("mode", mode, _NIC_MODES, _NIC_MODE_NAMES),
         trunk_vlans=_vlans_from_proto(message.trunk_vlans) if message.trunk_vlans else (),
+        categories=parse_categories(message.categories) if message.categories else (),
     )
 
 
@@ -235,6 +240,8 @@ def nic_to_proto(nic: Nic, status: Status | None) -> network_pb2.Nic:
             ipv4_address=vlan.ipv4_address,
             ipv6_address=vlan.ipv6_address,
         )
+    if nic.categories:
+        message.categories.extend(render_categories(nic.categories))
     if status is not None:
         status_to_proto(status, message.status)
     return message

@@ -56,8 +56,8 @@ def routing_policy_from_proto(message: vpc_pb2.RoutingPolicy) -> RoutingPolicy:
         destination=_endpoint_from_proto("destination", message.destination),
         protocol=parse_enum("protocol", protocol, _PROTOCOLS, _PROTOCOL_NAMES),
         protocol_number=message.protocol_number,
-        source_ports=_ports_from_proto(message.source_ports),
-        destination_ports=_ports_from_proto(message.destination_ports),
+        source_ports=ports_from_proto(message.source_ports),
+        destination_ports=ports_from_proto(message.destination_ports),
         action=parse_enum("action", message.action, _ACTIONS, _ACTION_NAMES),
         service_ips=tuple(message.service_ips),
         fallback=parse_enum("fallback", fallback, _FALLBACKS, _FALLBACK_NAMES),
@@ -75,7 +75,8 @@ def _endpoint_from_proto(field: str, message: vpc_pb2.PolicyEndpoint) -> Endpoin
     return Endpoint(external=message.external, cidr=message.cidr)
 
 
-def _ports_from_proto(messages: Sequence[vpc_pb2.PortRange]) -> tuple[PortRange, ...]:
+def ports_from_proto(messages: Sequence[vpc_pb2.PortRange]) -> tuple[PortRange, ...]:
+    """Return port ranges; one without `last` is a single port."""
     return tuple(PortRange(first=ports.first, last=ports.last or ports.first) for ports in messages)
 
 

@@ -11,9 +11,11 @@ from netctl.model.vpc import DEFAULT_GATEWAY_HOSTS, ExternalConnection, Vpc, Vpc
 from netctl.server.convert import (
     meta_from_proto,
     meta_to_proto,
+    parse_categories,
     parse_enum,
     parse_name,
     parse_reference,
+    render_categories,
     render_name,
     status_to_proto,
 )
@@ -40,6 +42,7 @@ def vpc_from_proto(message: vpc_pb2.Vpc) -> Vpc:
             for i, connection in enumerate(message.external_connections)
         ),
         externally_routable_prefixes=tuple(message.externally_routable_prefixes),
+        categories=parse_categories(message.categories),
     )
 
 
@@ -75,6 +78,7 @@ def vpc_to_proto(vpc: Vpc, status: Status | None) -> vpc_pb2.Vpc:
         )
     message.externally_routable_prefixes.extend(vpc.externally_routable_prefixes)
     message.vni = vpc.vni
+    message.categories.extend(render_categories(vpc.categories))
     if status is not None:
         status_to_proto(status, message.status)
     return message

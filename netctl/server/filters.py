@@ -19,10 +19,27 @@ from netctl.model.infra import BondMode
 from netctl.model.intent import Intent
 from netctl.model.nic import NicMode
 from netctl.model.routing_policy import Fallback, PolicyAction, Protocol
+from netctl.model.security_policy import (
+    Direction,
+    Established,
+    IntraGroup,
+    PolicyKind,
+    PolicyMode,
+    PolicyScope,
+    RuleAction,
+)
+from netctl.model.service import ServiceProtocol
 from netctl.model.status import Status
 from netctl.model.subnet import Ipv6Mode, SubnetKind
 from netctl.model.vpc import VpcKind
-from netctl.server import convert_infra, convert_network, convert_policy, convert_vpc
+from netctl.server import (
+    convert_infra,
+    convert_network,
+    convert_policy,
+    convert_security,
+    convert_security_policy,
+    convert_vpc,
+)
 from netctl.server.nouns import AnyNoun
 
 LENGTH_MAX = 4096
@@ -31,6 +48,8 @@ _TOKEN = re.compile(
     r'\s*(?:(?P<op>!=|=)|"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<word>[^\s"=!<>()]+)|(?P<other>\S))'
 )
 _META = frozenset({"uid", "display_name", "revision"})
+# Fields whose name Python keeps for itself.
+_ATTRIBUTES = {"except": "except_"}
 
 Getter = Callable[[Intent, Status | None], Any]
 
@@ -134,8 +153,10 @@ def _term(path: str, op: str, text: str, noun: AnyNoun) -> Term:
         form = f"is a list: write {path}:VALUE" if is_list else f"is a single value: write {path} = VALUE"
         raise _wrong(f"{path[:80]} {form}")
     prefix = noun.references.get(path, f"{noun.kind.value}/" if path == "name" else "")
-    if prefix and text and not text.startswith(prefix):
-        raise _wrong(f'{text[:80]!r} cannot be a {path}; write {prefix}ID, or "" for none')
+    prefixes = noun.terms.get(path) or ((prefix,) if prefix else ())
+    if prefixes and text and not text.startswith(prefixes):
+        forms = " or ".join(f"{prefix}ID" for prefix in prefixes)
+        raise _wrong(f'{text[:80]!r} cannot be a {path}; write {forms}, or "" for none')
     return Term(path=path, op=op, value=_value(path, field, text), getter=getter)
 
 
@@ -181,7 +202,7 @@ def _resolve(path: str, noun: AnyNoun) -> tuple[Getter, FieldDescriptor, bool]:
 
 
 def _getter(path: str, noun: AnyNoun, field: FieldDescriptor, *, is_list: bool) -> Getter:
-    names = path.split(".")
+    names = [_ATTRIBUTES.get(name, name) for name in path.split(".")]
     first = names[0]
     if first == "status":
         return _status(names[1])
@@ -241,4 +262,12 @@ _ENUMS: Mapping[type, Mapping[Any, str]] = {
     PolicyAction: convert_policy.ACTION_NAMES,
     Fallback: convert_policy.FALLBACK_NAMES,
     Protocol: convert_policy.PROTOCOL_NAMES,
+    ServiceProtocol: convert_security.SERVICE_PROTOCOL_NAMES,
+    PolicyKind: convert_security_policy.KIND_NAMES,
+    PolicyMode: convert_security_policy.MODE_NAMES,
+    PolicyScope: convert_security_policy.SCOPE_NAMES,
+    IntraGroup: convert_security_policy.INTRA_GROUP_NAMES,
+    Established: convert_security_policy.ESTABLISHED_NAMES,
+    RuleAction: convert_security_policy.ACTION_NAMES,
+    Direction: convert_security_policy.DIRECTION_NAMES,
 }

@@ -35,25 +35,24 @@ class ClusterService(infra_pb2_grpc.ClusterServiceServicer):
         self, request: pb.CreateClusterRequest, context: Context
     ) -> pb.CreateClusterResponse:
         """Store a new one."""
-        return pb.CreateClusterResponse(
-            cluster=await self._clusters.create(request.cluster, (request, context))
-        )
+        cluster, rows = await self._clusters.create(request.cluster, (request, context))
+        return pb.CreateClusterResponse(cluster=cluster, row_changes=rows)
 
     async def UpdateCluster(
         self, request: pb.UpdateClusterRequest, context: Context
     ) -> pb.UpdateClusterResponse:
         """Change one."""
-        cluster = await self._clusters.update(
+        cluster, rows = await self._clusters.update(
             request.cluster, request.update_mask.paths, request.if_revision, (request, context)
         )
-        return pb.UpdateClusterResponse(cluster=cluster)
+        return pb.UpdateClusterResponse(cluster=cluster, row_changes=rows)
 
     async def DeleteCluster(
         self, request: pb.DeleteClusterRequest, context: Context
     ) -> pb.DeleteClusterResponse:
         """Remove one."""
-        revision = await self._clusters.delete(request.name, request.if_revision, (request, context))
-        return pb.DeleteClusterResponse(revision=revision)
+        revision, rows = await self._clusters.delete(request.name, request.if_revision, (request, context))
+        return pb.DeleteClusterResponse(revision=revision, row_changes=rows)
 
 
 class HostService(infra_pb2_grpc.HostServiceServicer):
@@ -76,19 +75,20 @@ class HostService(infra_pb2_grpc.HostServiceServicer):
 
     async def CreateHost(self, request: pb.CreateHostRequest, context: Context) -> pb.CreateHostResponse:
         """Store a new one."""
-        return pb.CreateHostResponse(host=await self._hosts.create(request.host, (request, context)))
+        host, rows = await self._hosts.create(request.host, (request, context))
+        return pb.CreateHostResponse(host=host, row_changes=rows)
 
     async def UpdateHost(self, request: pb.UpdateHostRequest, context: Context) -> pb.UpdateHostResponse:
         """Change one."""
-        host = await self._hosts.update(
+        host, rows = await self._hosts.update(
             request.host, request.update_mask.paths, request.if_revision, (request, context)
         )
-        return pb.UpdateHostResponse(host=host)
+        return pb.UpdateHostResponse(host=host, row_changes=rows)
 
     async def DeleteHost(self, request: pb.DeleteHostRequest, context: Context) -> pb.DeleteHostResponse:
         """Remove one."""
-        revision = await self._hosts.delete(request.name, request.if_revision, (request, context))
-        return pb.DeleteHostResponse(revision=revision)
+        revision, rows = await self._hosts.delete(request.name, request.if_revision, (request, context))
+        return pb.DeleteHostResponse(revision=revision, row_changes=rows)
 
     async def GetHostReport(
         self, request: pb.GetHostReportRequest, context: Context
@@ -126,22 +126,23 @@ class VirtualSwitchService(infra_pb2_grpc.VirtualSwitchServiceServicer):
         self, request: pb.CreateVirtualSwitchRequest, context: Context
     ) -> pb.CreateVirtualSwitchResponse:
         """Store a new one."""
-        return pb.CreateVirtualSwitchResponse(
-            virtual_switch=await self._virtual_switches.create(request.virtual_switch, (request, context))
-        )
+        virtual_switch, rows = await self._virtual_switches.create(request.virtual_switch, (request, context))
+        return pb.CreateVirtualSwitchResponse(virtual_switch=virtual_switch, row_changes=rows)
 
     async def UpdateVirtualSwitch(
         self, request: pb.UpdateVirtualSwitchRequest, context: Context
     ) -> pb.UpdateVirtualSwitchResponse:
         """Change one."""
-        virtual_switch = await self._virtual_switches.update(
+        virtual_switch, rows = await self._virtual_switches.update(
             request.virtual_switch, request.update_mask.paths, request.if_revision, (request, context)
         )
-        return pb.UpdateVirtualSwitchResponse(virtual_switch=virtual_switch)
+        return pb.UpdateVirtualSwitchResponse(virtual_switch=virtual_switch, row_changes=rows)
 
     async def DeleteVirtualSwitch(
         self, request: pb.DeleteVirtualSwitchRequest, context: Context
     ) -> pb.DeleteVirtualSwitchResponse:
         """Remove one."""
-        revision = await self._virtual_switches.delete(request.name, request.if_revision, (request, context))
-        return pb.DeleteVirtualSwitchResponse(revision=revision)
+        revision, rows = await self._virtual_switches.delete(
+            request.name, request.if_revision, (request, context)
+        )
+        return pb.DeleteVirtualSwitchResponse(revision=revision, row_changes=rows)

@@ -32,23 +32,24 @@ class SubnetService(network_pb2_grpc.SubnetServiceServicer):
         self, request: pb.CreateSubnetRequest, context: Context
     ) -> pb.CreateSubnetResponse:
         """Store a new one."""
-        return pb.CreateSubnetResponse(subnet=await self._subnets.create(request.subnet, (request, context)))
+        subnet, rows = await self._subnets.create(request.subnet, (request, context))
+        return pb.CreateSubnetResponse(subnet=subnet, row_changes=rows)
 
     async def UpdateSubnet(
         self, request: pb.UpdateSubnetRequest, context: Context
     ) -> pb.UpdateSubnetResponse:
         """Change one."""
-        subnet = await self._subnets.update(
+        subnet, rows = await self._subnets.update(
             request.subnet, request.update_mask.paths, request.if_revision, (request, context)
         )
-        return pb.UpdateSubnetResponse(subnet=subnet)
+        return pb.UpdateSubnetResponse(subnet=subnet, row_changes=rows)
 
     async def DeleteSubnet(
         self, request: pb.DeleteSubnetRequest, context: Context
     ) -> pb.DeleteSubnetResponse:
         """Remove one."""
-        revision = await self._subnets.delete(request.name, request.if_revision, (request, context))
-        return pb.DeleteSubnetResponse(revision=revision)
+        revision, rows = await self._subnets.delete(request.name, request.if_revision, (request, context))
+        return pb.DeleteSubnetResponse(revision=revision, row_changes=rows)
 
     async def GetSubnetUsage(
         self, request: pb.GetSubnetUsageRequest, context: Context
@@ -84,16 +85,17 @@ class NicService(network_pb2_grpc.NicServiceServicer):
 
     async def CreateNic(self, request: pb.CreateNicRequest, context: Context) -> pb.CreateNicResponse:
         """Store a new one."""
-        return pb.CreateNicResponse(nic=await self._nics.create(request.nic, (request, context)))
+        nic, rows = await self._nics.create(request.nic, (request, context))
+        return pb.CreateNicResponse(nic=nic, row_changes=rows)
 
     async def UpdateNic(self, request: pb.UpdateNicRequest, context: Context) -> pb.UpdateNicResponse:
         """Change one."""
-        nic = await self._nics.update(
+        nic, rows = await self._nics.update(
             request.nic, request.update_mask.paths, request.if_revision, (request, context)
         )
-        return pb.UpdateNicResponse(nic=nic)
+        return pb.UpdateNicResponse(nic=nic, row_changes=rows)
 
     async def DeleteNic(self, request: pb.DeleteNicRequest, context: Context) -> pb.DeleteNicResponse:
         """Remove one."""
-        revision = await self._nics.delete(request.name, request.if_revision, (request, context))
-        return pb.DeleteNicResponse(revision=revision)
+        revision, rows = await self._nics.delete(request.name, request.if_revision, (request, context))
+        return pb.DeleteNicResponse(revision=revision, row_changes=rows)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Generic, TypeVar, cast
 
 from netctl.errors import InvalidIntent
+from netctl.model.category import Category
 from netctl.model.floating_ip import FloatingIp
+from netctl.model.groups import PEERS, SECURABLE, SELECTABLE, AddressGroup, EntityGroup
 from netctl.model.infra import Cluster, Host, VirtualSwitch
 from netctl.model.intent import Intent
 from netctl.model.keys import Key, Kind
@@ -15,18 +17,28 @@ from netctl.model.nic import Nic
 from netctl.model.reservation import AddressReservation
 from netctl.model.route import Route
 from netctl.model.routing_policy import RoutingPolicy
+from netctl.model.security_policy import SecurityPolicy
+from netctl.model.service import ServiceGroup
 from netctl.model.status import Status
 from netctl.model.subnet import Subnet
 from netctl.model.vpc import Vpc
-from netctl.server import convert_infra, convert_network, convert_policy, convert_vpc
+from netctl.server import (
+    convert_infra,
+    convert_network,
+    convert_policy,
+    convert_security,
+    convert_security_policy,
+    convert_vpc,
+)
 from netctl.server.convert import AnyResource
-from netctl.v1 import infra_pb2, network_pb2, operations_pb2, vpc_pb2
+from netctl.v1 import infra_pb2, network_pb2, operations_pb2, security_pb2, vpc_pb2
 
 P = TypeVar("P", bound=AnyResource)
 N = TypeVar("N", bound=Intent)
 
 # What the server alone sets on every noun; `name` says which resource and never changes.
 _OUTPUT_ONLY = frozenset({"name", "uid", "revision", "create_time", "update_time", "status"})
+_CATEGORIES = {"categories": "categories/"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +47,8 @@ class Noun(Generic[P, N]):
 
     `field` is its name in requests, responses and `Resource`. `to_request` renders the message by which a client
     would ask for a stored intent; `output_only` are paths that no mask may name; `references` are fields that hold
-    the name of another resource, those of parts with their path (`next_hops.external_subnet`).
+    the name of another resource, those of parts with their path (`next_hops.external_subnet`). `terms` are fields that
+    hold names of several collections, in the model as well.
     """
 
     kind: Kind
@@ -46,7 +59,12 @@ class Noun(Generic[P, N]):
     to_proto: Callable[[N, Status | None], P]
     to_request: Callable[[N], P]
     references: Mapping[str, str]
+    terms: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     output_only: frozenset[str] = dataclasses.field(default=_OUTPUT_ONLY)
+
+
+def _collections(kinds: Iterable[Kind]) -> tuple[str, ...]:
+    return tuple(f"{kind.value}/" for kind in kinds)
 
 
 CLUSTER = Noun(
@@ -91,7 +109,12 @@ SUBNET = Noun(
     from_proto=convert_network.subnet_from_proto,
     to_proto=convert_network.subnet_to_proto,
     to_request=convert_network.subnet_to_request,
-    references={"virtual_switches": "virtualSwitches/", "clusters": "clusters/", "vpc": "vpcs/"},
+    references={
+        "virtual_switches": "virtualSwitches/",
+        "clusters": "clusters/",
+        "vpc": "vpcs/",
+        **_CATEGORIES,
+    },
     output_only=_OUTPUT_ONLY | {"vni", "dhcp.server_mac_address", "gateway_mac_address"},
 )
 NIC = Noun(
@@ -102,7 +125,7 @@ NIC = Noun(
     from_proto=convert_network.nic_from_proto,
     to_proto=convert_network.nic_to_proto,
     to_request=lambda nic: convert_network.nic_to_proto(nic, None),
-    references={"subnet": "subnets/", "host": "hosts/", "trunk_vlans.subnet": "subnets/"},
+    references={"subnet": "subnets/", "host": "hosts/", "trunk_vlans.subnet": "subnets/", **_CATEGORIES},
     output_only=_OUTPUT_ONLY | {"tap_name"},
 )
 VPC = Noun(
@@ -117,6 +140,7 @@ VPC = Noun(
         "external_connections.subnet": "subnets/",
         "external_connections.gateway_hosts": "hosts/",
         "external_connections.gateways": "hosts/",
+        **_CATEGORIES,
     },
     output_only=_OUTPUT_ONLY | {"vni"},
 )
@@ -162,6 +186,62 @@ ADDRESS_RESERVATION = Noun(
     references={"subnet": "subnets/"},
     output_only=_OUTPUT_ONLY | {"reserved"},
 )
+CATEGORY = Noun(
+    kind=Kind.CATEGORY,
+    field="category",
+    message=security_pb2.Category,
+    intent=Category,
+    from_proto=convert_security.category_from_proto,
+    to_proto=convert_security.category_to_proto,
+    to_request=lambda category: convert_security.category_to_proto(category, None),
+    references={},
+)
+ADDRESS_GROUP = Noun(
+    kind=Kind.ADDRESS_GROUP,
+    field="address_group",
+    message=security_pb2.AddressGroup,
+    intent=AddressGroup,
+    from_proto=convert_security.address_group_from_proto,
+    to_proto=convert_security.address_group_to_proto,
+    to_request=lambda group: convert_security.address_group_to_proto(group, None),
+    references={},
+)
+SERVICE_GROUP = Noun(
+    kind=Kind.SERVICE_GROUP,
+    field="service_group",
+    message=security_pb2.ServiceGroup,
+    intent=ServiceGroup,
+    from_proto=convert_security.service_group_from_proto,
+    to_proto=convert_security.service_group_to_proto,
+    to_request=lambda group: convert_security.service_group_to_proto(group, None),
+    references={},
+)
+ENTITY_GROUP = Noun(
+    kind=Kind.ENTITY_GROUP,
+    field="entity_group",
+    message=security_pb2.EntityGroup,
+    intent=EntityGroup,
+    from_proto=convert_security.entity_group_from_proto,
+    to_proto=convert_security.entity_group_to_proto,
+    to_request=lambda group: convert_security.entity_group_to_proto(group, None),
+    references={},
+    terms={f"{field}.all_of": _collections(SELECTABLE) for field in ("include", "except")},
+)
+SECURITY_POLICY = Noun(
+    kind=Kind.SECURITY_POLICY,
+    field="security_policy",
+    message=security_pb2.SecurityPolicy,
+    intent=SecurityPolicy,
+    from_proto=convert_security_policy.security_policy_from_proto,
+    to_proto=convert_security_policy.security_policy_to_proto,
+    to_request=lambda policy: convert_security_policy.security_policy_to_proto(policy, None),
+    references={"vpcs": "vpcs/", "rules.service_groups": "serviceGroups/"},
+    terms={
+        "secured": _collections(SECURABLE),
+        "rules.applied_to": _collections(SECURABLE),
+        "rules.peers": _collections(PEERS),
+    },
+)
 
 AnyNoun = Noun[AnyResource, Intent]
 # A noun takes and gives only its own types; that a tuple of different ones is used rightly is looked up by kind.
@@ -178,6 +258,11 @@ NOUNS: tuple[AnyNoun, ...] = cast(
         ROUTE,
         ROUTING_POLICY,
         ADDRESS_RESERVATION,
+        CATEGORY,
+        ADDRESS_GROUP,
+        SERVICE_GROUP,
+        ENTITY_GROUP,
+        SECURITY_POLICY,
     ),
 )
 BY_KIND: Mapping[Kind, AnyNoun] = {noun.kind: noun for noun in NOUNS}

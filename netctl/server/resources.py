@@ -25,6 +25,7 @@ from netctl.server.filters import Filter, parse_filter
 from netctl.server.nouns import AnyNoun, N, Noun, P
 from netctl.server.ports import Ports
 from netctl.server.writes import Mutation, check_revision, submit, within
+from netctl.v1.status_pb2 import RowChange
 
 # A masked update meets a batch or an unmasked one in between at most so often before the client hears of it.
 _ATTEMPTS = 8
@@ -32,6 +33,8 @@ _ATTEMPTS = 8
 _SCAN = 500
 
 Call = tuple[Mutation, Context]
+# A resource as it is now, or would be; with `validate_only` also the rows that the change would touch.
+Written = tuple[P, Sequence[RowChange]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,12 +93,12 @@ class Resources(Generic[P, N]):
             last = id_
         return Page(items=items, next_page_token="", revision=snapshot.revision)
 
-    async def create(self, resource: P, call: Call) -> P:
+    async def create(self, resource: P, call: Call) -> Written[P]:
         """Store a new resource."""
         with self._within():
             return await self._write(Create(intent=self._noun.from_proto(resource)), call)
 
-    async def update(self, resource: P, paths: Sequence[str], if_revision: int, call: Call) -> P:
+    async def update(self, resource: P, paths: Sequence[str], if_revision: int, call: Call) -> Written[P]:
         """Change fields of a resource."""
         check_revision("if_revision", if_revision)
         with self._within():
@@ -108,7 +111,9 @@ class Resources(Generic[P, N]):
             async with self._locks.setdefault(id_, asyncio.Lock()):
                 return await self._update_masked(resource, paths, if_revision, call)
 
-    async def _update_masked(self, resource: P, paths: Sequence[str], if_revision: int, call: Call) -> P:
+    async def _update_masked(
+        self, resource: P, paths: Sequence[str], if_revision: int, call: Call
+    ) -> Written[P]:
         id_ = parse_name("name", resource.name, self._noun.kind)
         for attempt in range(1, _ATTEMPTS + 1):
             stored = self._intents.snapshot().get((self._noun.kind, id_))
@@ -133,19 +138,20 @@ class Resources(Generic[P, N]):
         except InvalidIntent:
             raise self._missing(id_) from None
 
-    async def delete(self, name: str, if_revision: int, call: Call) -> int:
-        """Remove a resource; return the revision of the removal."""
+    async def delete(self, name: str, if_revision: int, call: Call) -> tuple[int, Sequence[RowChange]]:
+        """Remove a resource; return the revision of the removal, and the rows that it would touch."""
         check_revision("if_revision", if_revision)
         id_ = parse_name("name", name, self._noun.kind)
         check_id("name", id_)
         edit = Remove(key=(self._noun.kind, id_), if_revision=if_revision)
-        return (await submit(self._intents, (edit,), call)).revision
+        answer = await submit(self._intents, (edit,), call)
+        return answer.revision, ()
 
-    async def _write(self, edit: Edit, call: Call) -> P:
+    async def _write(self, edit: Edit, call: Call) -> Written[P]:
         answer = await submit(self._intents, (edit,), call)
         result = answer.results[0]
         after = cast(N, result.after)
-        return self._render(result.key[1], after, self._intents.snapshot())
+        return self._render(result.key[1], after, self._intents.snapshot()), ()
 
     def _missing(self, id_: str) -> NotFound:
         return NotFound(f"{self._noun.kind.value}/{id_} does not exist", field="name")

@@ -26,6 +26,13 @@ from netctl.server.infra_services import ClusterService, HostService, VirtualSwi
 from netctl.server.network_services import NicService, SubnetService
 from netctl.server.ports import Ports
 from netctl.server.security_explain import SecurityExplainService
+from netctl.server.security_services import (
+    AddressGroupService,
+    CategoryService,
+    EntityGroupService,
+    SecurityPolicyService,
+    ServiceGroupService,
+)
 from netctl.server.vpc_services import (
     AddressReservationService,
     FloatingIpService,
@@ -41,12 +48,13 @@ from netctl.v1 import (
     infra_pb2_grpc,
     network_pb2_grpc,
     operations_pb2_grpc,
+    security_pb2_grpc,
     vpc_pb2_grpc,
 )
 
 MESSAGE_MAX_BYTES = 4 << 20
 _READY_POLL_S = 1.0
-_FILES = ("infra", "network", "vpc", "operations", "explain", "agent")
+_FILES = ("infra", "network", "vpc", "security", "operations", "explain", "agent")
 SERVER_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.max_receive_message_length", MESSAGE_MAX_BYTES),
     # Two controllers on one port would share its connections without anybody noticing.
@@ -92,6 +100,7 @@ class Server:
         vpc_pb2_grpc.add_RouteServiceServicer_to_server(RouteService(ports), server)
         vpc_pb2_grpc.add_RoutingPolicyServiceServicer_to_server(RoutingPolicyService(ports), server)
         vpc_pb2_grpc.add_AddressReservationServiceServicer_to_server(AddressReservationService(ports), server)
+        self._add_security_services()
         operations_pb2_grpc.add_BatchServiceServicer_to_server(BatchService(ports), server)
         operations_pb2_grpc.add_ChangeServiceServicer_to_server(ChangeService(ports), server)
         operations_pb2_grpc.add_WatchServiceServicer_to_server(self._watch, server)
@@ -103,6 +112,14 @@ class Server:
         reflection.enable_server_reflection(
             (*service_names(), health.SERVICE_NAME, reflection.SERVICE_NAME), server
         )
+
+    def _add_security_services(self) -> None:
+        ports, server = self._ports, self._grpc
+        security_pb2_grpc.add_CategoryServiceServicer_to_server(CategoryService(ports), server)
+        security_pb2_grpc.add_AddressGroupServiceServicer_to_server(AddressGroupService(ports), server)
+        security_pb2_grpc.add_ServiceGroupServiceServicer_to_server(ServiceGroupService(ports), server)
+        security_pb2_grpc.add_EntityGroupServiceServicer_to_server(EntityGroupService(ports), server)
+        security_pb2_grpc.add_SecurityPolicyServiceServicer_to_server(SecurityPolicyService(ports), server)
 
     async def start(self, addresses: Sequence[str]) -> None:
         """Listen; Unavailable when an address cannot be had."""

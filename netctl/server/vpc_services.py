@@ -29,20 +29,20 @@ class VpcService(vpc_pb2_grpc.VpcServiceServicer):
 
     async def CreateVpc(self, request: pb.CreateVpcRequest, context: Context) -> pb.CreateVpcResponse:
         """Store a new one."""
-        vpc = await self._vpcs.create(request.vpc, (request, context))
-        return pb.CreateVpcResponse(vpc=vpc)
+        vpc, rows = await self._vpcs.create(request.vpc, (request, context))
+        return pb.CreateVpcResponse(vpc=vpc, row_changes=rows)
 
     async def UpdateVpc(self, request: pb.UpdateVpcRequest, context: Context) -> pb.UpdateVpcResponse:
         """Change one."""
-        vpc = await self._vpcs.update(
+        vpc, rows = await self._vpcs.update(
             request.vpc, request.update_mask.paths, request.if_revision, (request, context)
         )
-        return pb.UpdateVpcResponse(vpc=vpc)
+        return pb.UpdateVpcResponse(vpc=vpc, row_changes=rows)
 
     async def DeleteVpc(self, request: pb.DeleteVpcRequest, context: Context) -> pb.DeleteVpcResponse:
         """Remove one."""
-        revision = await self._vpcs.delete(request.name, request.if_revision, (request, context))
-        return pb.DeleteVpcResponse(revision=revision)
+        revision, rows = await self._vpcs.delete(request.name, request.if_revision, (request, context))
+        return pb.DeleteVpcResponse(revision=revision, row_changes=rows)
 
 
 class FloatingIpService(vpc_pb2_grpc.FloatingIpServiceServicer):
@@ -70,24 +70,26 @@ class FloatingIpService(vpc_pb2_grpc.FloatingIpServiceServicer):
         self, request: pb.CreateFloatingIpRequest, context: Context
     ) -> pb.CreateFloatingIpResponse:
         """Store a new one."""
-        floating_ip = await self._floating_ips.create(request.floating_ip, (request, context))
-        return pb.CreateFloatingIpResponse(floating_ip=floating_ip)
+        floating_ip, rows = await self._floating_ips.create(request.floating_ip, (request, context))
+        return pb.CreateFloatingIpResponse(floating_ip=floating_ip, row_changes=rows)
 
     async def UpdateFloatingIp(
         self, request: pb.UpdateFloatingIpRequest, context: Context
     ) -> pb.UpdateFloatingIpResponse:
         """Change one."""
-        floating_ip = await self._floating_ips.update(
+        floating_ip, rows = await self._floating_ips.update(
             request.floating_ip, request.update_mask.paths, request.if_revision, (request, context)
         )
-        return pb.UpdateFloatingIpResponse(floating_ip=floating_ip)
+        return pb.UpdateFloatingIpResponse(floating_ip=floating_ip, row_changes=rows)
 
     async def DeleteFloatingIp(
         self, request: pb.DeleteFloatingIpRequest, context: Context
     ) -> pb.DeleteFloatingIpResponse:
         """Remove one."""
-        revision = await self._floating_ips.delete(request.name, request.if_revision, (request, context))
-        return pb.DeleteFloatingIpResponse(revision=revision)
+        revision, rows = await self._floating_ips.delete(
+            request.name, request.if_revision, (request, context)
+        )
+        return pb.DeleteFloatingIpResponse(revision=revision, row_changes=rows)
 
 
 class RouteService(vpc_pb2_grpc.RouteServiceServicer):
@@ -109,20 +111,20 @@ class RouteService(vpc_pb2_grpc.RouteServiceServicer):
 
     async def CreateRoute(self, request: pb.CreateRouteRequest, context: Context) -> pb.CreateRouteResponse:
         """Store a new one."""
-        route = await self._routes.create(request.route, (request, context))
-        return pb.CreateRouteResponse(route=route)
+        route, rows = await self._routes.create(request.route, (request, context))
+        return pb.CreateRouteResponse(route=route, row_changes=rows)
 
     async def UpdateRoute(self, request: pb.UpdateRouteRequest, context: Context) -> pb.UpdateRouteResponse:
         """Change one."""
-        route = await self._routes.update(
+        route, rows = await self._routes.update(
             request.route, request.update_mask.paths, request.if_revision, (request, context)
         )
-        return pb.UpdateRouteResponse(route=route)
+        return pb.UpdateRouteResponse(route=route, row_changes=rows)
 
     async def DeleteRoute(self, request: pb.DeleteRouteRequest, context: Context) -> pb.DeleteRouteResponse:
         """Remove one."""
-        revision = await self._routes.delete(request.name, request.if_revision, (request, context))
-        return pb.DeleteRouteResponse(revision=revision)
+        revision, rows = await self._routes.delete(request.name, request.if_revision, (request, context))
+        return pb.DeleteRouteResponse(revision=revision, row_changes=rows)
 
 
 class RoutingPolicyService(vpc_pb2_grpc.RoutingPolicyServiceServicer):
@@ -150,24 +152,26 @@ class RoutingPolicyService(vpc_pb2_grpc.RoutingPolicyServiceServicer):
         self, request: pb.CreateRoutingPolicyRequest, context: Context
     ) -> pb.CreateRoutingPolicyResponse:
         """Store a new one."""
-        routing_policy = await self._routing_policies.create(request.routing_policy, (request, context))
-        return pb.CreateRoutingPolicyResponse(routing_policy=routing_policy)
+        routing_policy, rows = await self._routing_policies.create(request.routing_policy, (request, context))
+        return pb.CreateRoutingPolicyResponse(routing_policy=routing_policy, row_changes=rows)
 
     async def UpdateRoutingPolicy(
         self, request: pb.UpdateRoutingPolicyRequest, context: Context
     ) -> pb.UpdateRoutingPolicyResponse:
         """Change one."""
-        routing_policy = await self._routing_policies.update(
+        routing_policy, rows = await self._routing_policies.update(
             request.routing_policy, request.update_mask.paths, request.if_revision, (request, context)
         )
-        return pb.UpdateRoutingPolicyResponse(routing_policy=routing_policy)
+        return pb.UpdateRoutingPolicyResponse(routing_policy=routing_policy, row_changes=rows)
 
     async def DeleteRoutingPolicy(
         self, request: pb.DeleteRoutingPolicyRequest, context: Context
     ) -> pb.DeleteRoutingPolicyResponse:
         """Remove one."""
-        revision = await self._routing_policies.delete(request.name, request.if_revision, (request, context))
-        return pb.DeleteRoutingPolicyResponse(revision=revision)
+        revision, rows = await self._routing_policies.delete(
+            request.name, request.if_revision, (request, context)
+        )
+        return pb.DeleteRoutingPolicyResponse(revision=revision, row_changes=rows)
 
 
 class AddressReservationService(vpc_pb2_grpc.AddressReservationServiceServicer):
@@ -199,25 +203,25 @@ class AddressReservationService(vpc_pb2_grpc.AddressReservationServiceServicer):
         self, request: pb.CreateAddressReservationRequest, context: Context
     ) -> pb.CreateAddressReservationResponse:
         """Store a new one."""
-        address_reservation = await self._address_reservations.create(
+        address_reservation, rows = await self._address_reservations.create(
             request.address_reservation, (request, context)
         )
-        return pb.CreateAddressReservationResponse(address_reservation=address_reservation)
+        return pb.CreateAddressReservationResponse(address_reservation=address_reservation, row_changes=rows)
 
     async def UpdateAddressReservation(
         self, request: pb.UpdateAddressReservationRequest, context: Context
     ) -> pb.UpdateAddressReservationResponse:
         """Change one."""
-        address_reservation = await self._address_reservations.update(
+        address_reservation, rows = await self._address_reservations.update(
             request.address_reservation, request.update_mask.paths, request.if_revision, (request, context)
         )
-        return pb.UpdateAddressReservationResponse(address_reservation=address_reservation)
+        return pb.UpdateAddressReservationResponse(address_reservation=address_reservation, row_changes=rows)
 
     async def DeleteAddressReservation(
         self, request: pb.DeleteAddressReservationRequest, context: Context
     ) -> pb.DeleteAddressReservationResponse:
         """Remove one."""
-        revision = await self._address_reservations.delete(
+        revision, rows = await self._address_reservations.delete(
             request.name, request.if_revision, (request, context)
         )
-        return pb.DeleteAddressReservationResponse(revision=revision)
+        return pb.DeleteAddressReservationResponse(revision=revision, row_changes=rows)

@@ -67,7 +67,8 @@ def _twin(noun: type) -> tuple[type, Restore]:
 
 
 def _restorer(noun: type, names: list[str], restores: list[Restore | None]) -> Restore:
-    values = operator.attrgetter(*names)
+    # Of a single name attrgetter gives the value, not a tuple of it.
+    values = operator.attrgetter(*names) if len(names) > 1 else lambda twin: (getattr(twin, names[0]),)
     plain = all(restore is None for restore in restores)
     # A slot's own descriptor writes past the frozen dataclass's __setattr__, and past __post_init__.
     write = [getattr(noun, name).__set__ for name in names]

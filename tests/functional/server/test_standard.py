@@ -28,7 +28,8 @@ SERVICES = {
     *("netctl.v1.VpcService", "netctl.v1.FloatingIpService", "netctl.v1.RouteService"),
     *("netctl.v1.RoutingPolicyService", "netctl.v1.AddressReservationService", "netctl.v1.ExplainService"),
     *("netctl.v1.WatchService", "netctl.v1.ControllerService", "netctl.v1.AgentService"),
-    *("netctl.v1.SecurityExplainService",),
+    *("netctl.v1.SecurityExplainService", "netctl.v1.CategoryService", "netctl.v1.AddressGroupService"),
+    *("netctl.v1.ServiceGroupService", "netctl.v1.EntityGroupService", "netctl.v1.SecurityPolicyService"),
     *("grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"),
 }
 

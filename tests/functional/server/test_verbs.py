@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 import grpc
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -13,144 +10,8 @@ from netctl.model.keys import Kind, SubnetId
 from netctl.v1 import infra_pb2 as infra
 from netctl.v1 import network_pb2 as network
 from netctl.v1 import status_pb2
-from netctl.v1 import vpc_pb2 as vpc
-from tests.functional.server.world import World, host, nic, refused, vlan_subnet
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verbs:
-    """How one noun is called."""
-
-    noun: str
-    stub: str
-    pb: Any
-    another: Any
-    plural: str
-    in_vpc: bool = False
-
-    async def furnish(self, world: World) -> None:
-        """Make what the resource needs."""
-        await (world.furnish_vpc() if self.in_vpc else world.furnish())
-
-    def request(self, verb: str, **fields: Any) -> Any:
-        title = "".join(part.title() for part in self.noun.split("_"))
-        if verb == "List":
-            title = "".join(part.title() for part in self.plural.split("_"))
-        return getattr(self.pb, f"{verb}{title}Request")(**fields)
-
-    async def call(self, world: World, verb: str, **fields: Any) -> Any:
-        request = self.request(verb, **fields)
-        method = type(request).__name__.removesuffix("Request")
-        return await getattr(getattr(world, self.stub), method)(request)
-
-
-NOUNS = (
-    Verbs(
-        noun="cluster",
-        stub="clusters",
-        pb=infra,
-        plural="clusters",
-        another=infra.Cluster(name="clusters/c2", mac_prefix="52:00:00", underlay_mtu_bytes=9000),
-    ),
-    Verbs(noun="host", stub="hosts", pb=infra, plural="hosts", another=host(3)),
-    Verbs(
-        noun="virtual_switch",
-        stub="switches",
-        pb=infra,
-        plural="virtual_switches",
-        another=infra.VirtualSwitch(name="virtualSwitches/vs1", cluster="clusters/c1", bridge="br7"),
-    ),
-    Verbs(
-        noun="subnet",
-        stub="subnets",
-        pb=network,
-        plural="subnets",
-        another=network.Subnet(
-            name="subnets/db",
-            kind=network.SUBNET_KIND_OVERLAY,
-            clusters=("clusters/c1",),
-            ipv4=network.IpConfig(cidr="10.5.0.0/24", gateway="10.5.0.1"),
-            dhcp=network.DhcpOptions(dns_servers=["192.0.2.53"]),
-        ),
-    ),
-    Verbs(
-        noun="nic",
-        stub="nics",
-        pb=network,
-        plural="nics",
-        another=network.Nic(name="nics/a", subnet="subnets/web", host="hosts/h1"),
-    ),
-    Verbs(
-        noun="vpc",
-        stub="vpcs",
-        pb=vpc,
-        plural="vpcs",
-        in_vpc=True,
-        another=vpc.Vpc(
-            name="vpcs/red",
-            dns_servers=["192.0.2.53", "2001:db8::53"],
-            external_connections=[
-                vpc.ExternalConnection(subnet="subnets/internet", gateway_hosts=["hosts/h2"])
-            ],
-            externally_routable_prefixes=["198.51.100.0/24"],
-        ),
-    ),
-    Verbs(
-        noun="floating_ip",
-        stub="floating_ips",
-        pb=vpc,
-        plural="floating_ips",
-        in_vpc=True,
-        another=vpc.FloatingIp(
-            name="floatingIps/a",
-            external_subnet="subnets/internet",
-            nic="nics/blue-1",
-            address="203.0.113.77",
-        ),
-    ),
-    Verbs(
-        noun="route",
-        stub="routes",
-        pb=vpc,
-        plural="routes",
-        in_vpc=True,
-        another=vpc.Route(
-            name="routes/default",
-            vpc="vpcs/blue",
-            destination="0.0.0.0/0",
-            next_hops=[
-                vpc.NextHop(external_subnet="subnets/internet"),
-                vpc.NextHop(ip_address="203.0.113.9"),
-            ],
-            bfd=vpc.Bfd(min_rx_ms=300, min_tx_ms=300),
-        ),
-    ),
-    Verbs(
-        noun="routing_policy",
-        stub="policies",
-        pb=vpc,
-        plural="routing_policies",
-        in_vpc=True,
-        another=vpc.RoutingPolicy(
-            name="routingPolicies/no-db",
-            vpc="vpcs/blue",
-            priority=200,
-            source=vpc.PolicyEndpoint(external=True),
-            destination=vpc.PolicyEndpoint(cidr="10.1.0.0/24"),
-            protocol=vpc.IP_PROTOCOL_TCP,
-            destination_ports=[vpc.PortRange(first=5432)],
-            action=vpc.ROUTING_POLICY_ACTION_DENY,
-        ),
-    ),
-    Verbs(
-        noun="address_reservation",
-        stub="reservations",
-        pb=vpc,
-        plural="address_reservations",
-        in_vpc=True,
-        another=vpc.AddressReservation(name="addressReservations/a", subnet="subnets/web", count=3),
-    ),
-)
+from tests.functional.server.verbs import NOUNS, Verbs
+from tests.functional.server.world import World, nic, refused, vlan_subnet
 
 
 @pytest.mark.parametrize("verbs", NOUNS, ids=lambda verbs: verbs.noun)

@@ -18,8 +18,9 @@ from netctl.server.ports import Ports
 from netctl.server.serve import Server
 from netctl.store.sqlite import SqliteStore
 from netctl.v1 import infra_pb2 as infra
-from netctl.v1 import infra_pb2_grpc, network_pb2_grpc, operations_pb2_grpc, vpc_pb2_grpc
+from netctl.v1 import infra_pb2_grpc, network_pb2_grpc, operations_pb2_grpc, security_pb2_grpc, vpc_pb2_grpc
 from netctl.v1 import network_pb2 as network
+from netctl.v1 import security_pb2 as security
 from netctl.v1 import vpc_pb2 as vpc
 from tests.fakes.controller import FakeController, FakeReports, FakeStatuses
 
@@ -52,6 +53,11 @@ class World:
         self.routes = vpc_pb2_grpc.RouteServiceStub(channel)
         self.policies = vpc_pb2_grpc.RoutingPolicyServiceStub(channel)
         self.reservations = vpc_pb2_grpc.AddressReservationServiceStub(channel)
+        self.categories = security_pb2_grpc.CategoryServiceStub(channel)
+        self.address_groups = security_pb2_grpc.AddressGroupServiceStub(channel)
+        self.service_groups = security_pb2_grpc.ServiceGroupServiceStub(channel)
+        self.entity_groups = security_pb2_grpc.EntityGroupServiceStub(channel)
+        self.security_policies = security_pb2_grpc.SecurityPolicyServiceStub(channel)
         self.batches = operations_pb2_grpc.BatchServiceStub(channel)
         self.changes = operations_pb2_grpc.ChangeServiceStub(channel)
         self.watches = operations_pb2_grpc.WatchServiceStub(channel)
@@ -80,6 +86,15 @@ class World:
         await self.vpcs.CreateVpc(vpc.CreateVpcRequest(vpc=blue))
         await self.subnets.CreateSubnet(network.CreateSubnetRequest(subnet=vpc_subnet("blue-web")))
         await self.nics.CreateNic(nic("blue-1", subnet="subnets/blue-web", host="hosts/h1"))
+
+    async def furnish_security(self) -> None:
+        """Make the categories `web`, `db` and `clients`, and the NIC `w1` of `web`; needs `furnish`."""
+        for value in ("web", "db", "clients"):
+            category = security.Category(name=f"categories/{value}", key="tier", value=value)
+            await self.categories.CreateCategory(security.CreateCategoryRequest(category=category))
+        request = nic("w1", host="hosts/h1")
+        request.nic.categories.append("categories/web")
+        await self.nics.CreateNic(request)
 
 
 def host(number: int) -> infra.Host:
