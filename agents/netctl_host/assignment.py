@@ -37,7 +37,8 @@ class UplinkBridge:
 class NicAssignment:
     """A NIC whose tap is on this host; `localnet` names its VLAN's localnet port, "" on an overlay subnet.
 
-    It may be missing in a saved assignment that an older agent wrote.
+    `learn_addresses`: report what its guest uses, of the tagged traffic that of `trunk_vlan_ids`. `guard_ipv6`: its tap
+    gets the guard. What has a default may be missing in a saved assignment that an older agent wrote.
     """
 
     nic_id: str
@@ -46,6 +47,9 @@ class NicAssignment:
     mac_address: str
     mtu_bytes: int
     localnet: str = ""
+    learn_addresses: bool = False
+    guard_ipv6: bool = False
+    trunk_vlan_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from netctl.errors import InvalidIntent
 from netctl.v1 import agent_pb2
 from netctl_host.assignment import Assignment, Chassis, NicAssignment, UplinkBridge
 from netctl_host.flow_counts import FlowCounts, FlowKey
-from netctl_host.report import HostReport
+from netctl_host.report import HostReport, NicReport
 
 
 def assignment_from_proto(message: agent_pb2.Assignment) -> Assignment:
@@ -63,6 +63,9 @@ def _nic_from_proto(message: agent_pb2.NicAssignment) -> NicAssignment:
         mac_address=message.mac_address,
         mtu_bytes=message.mtu_bytes,
         localnet=message.localnet,
+        learn_addresses=message.learn_addresses,
+        guard_ipv6=message.guard_ipv6,
+        trunk_vlan_ids=tuple(message.trunk_vlan_ids),
     )
 
 
@@ -75,15 +78,7 @@ def report_to_proto(report: HostReport, *, agent_version: str, time: Timestamp) 
         time=time,
         nb_cfg=report.nb_cfg,
         ovn_controller_connected=report.ovn_controller_connected,
-        nics=[
-            agent_pb2.NicReport(
-                iface_id=nic.iface_id,
-                tap_present=nic.tap_present,
-                plugged=nic.plugged,
-                ovn_installed=nic.ovn_installed,
-            )
-            for nic in report.nics
-        ],
+        nics=[_nic_to_proto(nic) for nic in report.nics],
         links=[
             agent_pb2.LinkReport(
                 interface=link.interface, present=link.present, up=link.up, mtu_bytes=link.mtu_bytes
@@ -105,6 +100,20 @@ def report_to_proto(report: HostReport, *, agent_version: str, time: Timestamp) 
             agent_pb2.BridgeReport(bridge=bridge.bridge, physnet=bridge.physnet, up=bridge.up)
             for bridge in report.bridges
         ],
+    )
+
+
+def _nic_to_proto(nic: NicReport) -> agent_pb2.NicReport:
+    return agent_pb2.NicReport(
+        iface_id=nic.iface_id,
+        tap_present=nic.tap_present,
+        plugged=nic.plugged,
+        ovn_installed=nic.ovn_installed,
+        learned_addresses=[
+            agent_pb2.LearnedAddress(vlan_id=learned.vlan_id, address=learned.address)
+            for learned in nic.learned_addresses
+        ],
+        guarded=nic.guarded,
     )
 
 

@@ -11,19 +11,21 @@ from dataclasses import dataclass
 from netctl_host.assignment import Assignment, NicAssignment, UplinkBridge
 from netctl_host.plan import find_uplink_port, pluggable_nics, taken_interfaces
 from netctl_host.settings import Settings
-from netctl_host.state import HostState, Interface, port_holders
+from netctl_host.state import HostState, Interface, LearnedAddress, port_holders
 
 TUNNEL_TYPES = frozenset({"geneve", "vxlan", "stt"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NicReport:
-    """A NIC of the assignment."""
+    """A NIC of the assignment; `learned_addresses` sorted."""
 
     iface_id: str
     tap_present: bool
     plugged: bool
     ovn_installed: bool
+    learned_addresses: tuple[LearnedAddress, ...] = ()
+    guarded: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -82,6 +82,14 @@ class Link:
     tx_checksum_offload: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class LearnedAddress:
+    """An address that a guest uses; `vlan_id` 0 is untagged."""
+
+    vlan_id: int
+    address: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostState:
     """Everything that this host has; `kernel_datapath`: the kernel can do OVS bridges of datapath type `system`.

@@ -8,6 +8,7 @@ from netctl.compiler.identity import localnet_name
 from netctl.model.assignment import Assignment, Chassis, NicAssignment, UplinkBridge
 from netctl.model.infra import Host
 from netctl.model.keys import HostId
+from netctl.model.nic import Nic, TrunkVlan
 from netctl.model.snapshot import Snapshot
 from netctl.model.subnet import Subnet
 
@@ -72,9 +73,18 @@ def _nics(snapshot: Snapshot, host: Host) -> tuple[NicAssignment, ...]:
                 mac_address=nic.mac_address,
                 mtu_bytes=subnet.mtu_bytes if subnet else 0,
                 localnet=_localnet(snapshot, host, subnet),
+                learn_addresses=_chooses_addresses(nic),
+                guard_ipv6=nic.port_security,
+                trunk_vlan_ids=tuple(sorted(vlan.vlan_id for vlan in nic.trunk_vlans)),
             )
         )
     return tuple(nics)
+
+
+def _chooses_addresses(nic: Nic) -> bool:
+    """Return whether the guest may use addresses that we did not give, in any VLAN of the NIC."""
+    ports: tuple[Nic | TrunkVlan, ...] = (nic, *nic.trunk_vlans)
+    return not nic.port_security or any(not (port.ipv4_address or port.ipv6_address) for port in ports)
 
 
 def _localnet(snapshot: Snapshot, host: Host, subnet: Subnet | None) -> str:

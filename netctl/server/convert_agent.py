@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
+import itertools
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -10,12 +12,15 @@ from netctl.errors import InvalidIntent
 from netctl.model.assignment import Assignment
 from netctl.model.hits import FlowKey, Hits
 from netctl.model.keys import HostId, check_id
+from netctl.model.nic import TRUNK_VLANS_MAX, VLAN_TAG_MAX
 from netctl.model.status import BondReport, BridgeReport, HostReport, LinkReport, NicReport, TunnelReport
 from netctl.v1 import agent_pb2
 
 # A report is bounded by its host's size; text in it ends in statuses that people read.
 _PROBLEMS_MAX = 20
 _PROBLEM_LENGTH_MAX = 500
+# Eight for each port, of a NIC with as many VLANs as one may have.
+_LEARNED_MAX = 8 * (1 + TRUNK_VLANS_MAX)
 
 
 def report_from_proto(message: agent_pb2.HostReport) -> HostReport:
@@ -60,7 +65,22 @@ def _nic(message: agent_pb2.NicReport) -> NicReport:
         tap_present=message.tap_present,
         plugged=message.plugged,
         ovn_installed=message.ovn_installed,
+        learned_addresses=tuple(_learned(message.learned_addresses)),
+        guarded=message.guarded,
     )
+
+
+def _learned(messages: Collection[agent_pb2.LearnedAddress]) -> list[tuple[int, str]]:
+    """Return the addresses that a guest uses, in the spelling of the model; what is none is left out."""
+    found = set()
+    for message in itertools.islice(messages, _LEARNED_MAX):
+        try:
+            address = ipaddress.ip_address(message.address)
+        except ValueError:
+            continue
+        if 0 <= message.vlan_id <= VLAN_TAG_MAX and "%" not in message.address:
+            found.add((message.vlan_id, str(address)))
+    return sorted(found)
 
 
 def report_to_proto(report: HostReport) -> agent_pb2.HostReport:
@@ -71,13 +91,21 @@ def report_to_proto(report: HostReport) -> agent_pb2.HostReport:
         assignment_revision=report.assignment_revision,
         nb_cfg=report.nb_cfg,
         ovn_controller_connected=report.ovn_controller_connected,
-        nics=[agent_pb2.NicReport(**_fields(nic)) for nic in report.nics],
+        nics=[_nic_to_proto(nic) for nic in report.nics],
         links=[agent_pb2.LinkReport(**_fields(link)) for link in report.links],
         bonds=[agent_pb2.BondReport(**_fields(bond)) for bond in report.bonds],
         bridges=[agent_pb2.BridgeReport(**_fields(bridge)) for bridge in report.bridges],
         tunnels=[agent_pb2.TunnelReport(**_fields(tunnel)) for tunnel in report.tunnels],
         problems=report.problems,
     )
+
+
+def _nic_to_proto(nic: NicReport) -> agent_pb2.NicReport:
+    learned = [
+        agent_pb2.LearnedAddress(vlan_id=vlan_id, address=address)
+        for vlan_id, address in nic.learned_addresses
+    ]
+    return agent_pb2.NicReport(**_fields(nic) | {"learned_addresses": learned})
 
 
 def _fields(part: NicReport | LinkReport | BondReport | BridgeReport | TunnelReport) -> dict[str, Any]:
@@ -114,6 +142,9 @@ def assignment_to_proto(assignment: Assignment) -> agent_pb2.Assignment:
             mac_address=nic.mac_address,
             mtu_bytes=nic.mtu_bytes,
             localnet=nic.localnet,
+            learn_addresses=nic.learn_addresses,
+            guard_ipv6=nic.guard_ipv6,
+            trunk_vlan_ids=nic.trunk_vlan_ids,
         )
     return message
 

@@ -188,6 +188,7 @@ def test_an_assignment_has_the_bridges_and_nics_of_its_host_alone() -> None:
         mac_address="50:6b:8d:00:00:05",
         mtu_bytes=1500,
         localnet=f"localnet-{uid_of('v10')}-vs0",
+        guard_ipv6=True,
     )
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from netctl_host.convert import assignment_from_proto, counts_to_proto, keys_from_proto, report_to_proto
 from netctl_host.flow_counts import FlowCount, FlowCounts, FlowKey
 from netctl_host.report import BondReport, BridgeReport, HostReport, LinkReport, NicReport, TunnelReport
+from netctl_host.state import LearnedAddress
 
 from netctl.errors import InvalidIntent
 from netctl.v1 import agent_pb2
@@ -16,7 +18,18 @@ from tests.unit.host.messages import to_proto
 from tests.unit.host.samples import assign, nic, uplink
 
 ASSIGNMENT = assign(
-    uplink(0, "eth1", "eth2", address="192.0.2.11/24"), nics=(nic(1, localnet="l"),), revision=7, epoch=3
+    uplink(0, "eth1", "eth2", address="192.0.2.11/24"),
+    nics=(replace(nic(1, localnet="l"), learn_addresses=True, guard_ipv6=True, trunk_vlan_ids=(7, 8)),),
+    revision=7,
+    epoch=3,
+)
+NIC_REPORT = NicReport(
+    iface_id="i",
+    tap_present=True,
+    plugged=True,
+    ovn_installed=True,
+    learned_addresses=(LearnedAddress(vlan_id=7, address="192.0.2.7"),),
+    guarded=True,
 )
 
 
@@ -52,7 +65,7 @@ def test_every_field_of_a_report_leaves() -> None:
         assignment_revision=7,
         nb_cfg=9,
         ovn_controller_connected=True,
-        nics=(NicReport(iface_id="i", tap_present=True, plugged=True, ovn_installed=True),),
+        nics=(NIC_REPORT,),
         links=(LinkReport(interface="eth1", present=True, up=True, mtu_bytes=9000),),
         bonds=(BondReport(bond="br0-up", active_interface="eth1", up_interfaces=("eth1",)),),
         bridges=(BridgeReport(bridge="br0", physnet="physnet-vs0", up=True),),
@@ -65,6 +78,9 @@ def test_every_field_of_a_report_leaves() -> None:
     for field in ("nics", "links", "bonds", "bridges", "tunnels"):
         part = getattr(message, field)[0]
         assert [f.name for f in part.DESCRIPTOR.fields if not getattr(part, f.name)] == [], field
+    assert [(learned.vlan_id, learned.address) for learned in message.nics[0].learned_addresses] == [
+        (7, "192.0.2.7")
+    ]
 
 
 def test_a_question_for_counters_and_its_answer() -> None:

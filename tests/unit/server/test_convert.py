@@ -338,6 +338,9 @@ def test_an_assignment_is_rendered_whole() -> None:
         mac_address="50:6b:8d:00:00:01",
         mtu_bytes=1442,
         localnet="localnet-s",
+        learn_addresses=True,
+        guard_ipv6=True,
+        trunk_vlan_ids=(7,),
     )
     chassis = Chassis(
         system_id="h1", ovn_remote="tcp:192.0.2.1:6642", encap_type="geneve", encap_ip="192.0.2.1"
