@@ -54,10 +54,10 @@ def forge(source: Address, destination: Address, payload: bytes) -> bytes:
     length = _UDP.size + len(payload)
     pseudo = src + dst + struct.pack("!BBH", 0, _PROTOCOL_UDP, length)
     udp = _UDP.pack(DENIED_PORT, DENIED_PORT, length, 0)
-    udp = _UDP.pack(DENIED_PORT, DENIED_PORT, length, _checksum(pseudo + udp + payload) or 0xFFFF)
+    udp = _UDP.pack(DENIED_PORT, DENIED_PORT, length, checksum(pseudo + udp + payload) or 0xFFFF)
     fields = (0x45, 0, _IPV4.size + length, 0, 0x4000, 64, _PROTOCOL_UDP)
     header = _IPV4.pack(*fields, 0, src, dst)
-    header = _IPV4.pack(*fields, _checksum(header), src, dst)
+    header = _IPV4.pack(*fields, checksum(header), src, dst)
     return _ETHERNET.pack(_mac(destination.mac), _mac(source.mac), _ETHERTYPE_IPV4) + header + udp + payload
 
 
@@ -78,7 +78,8 @@ def _mac(text: str) -> bytes:
     return bytes.fromhex(text.replace(":", ""))
 
 
-def _checksum(data: bytes) -> int:
+def checksum(data: bytes) -> int:
+    """Return the Internet checksum (RFC 1071)."""
     padded = data + b"\0" * (len(data) % 2)
     total: int = sum(struct.unpack(f"!{len(padded) // 2}H", padded))
     while total > 0xFFFF:
