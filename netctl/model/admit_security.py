@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from netctl.errors import AlreadyExists, InvalidIntent
 from netctl.model.category import Category
-from netctl.model.groups import AddressGroup, EntityGroup, Term, term_key
-from netctl.model.indexes import Space
+from netctl.model.groups import DEPTH_MAX, AddressGroup, EntityGroup, Term, term_key
+from netctl.model.indexes import Relation, Space
 from netctl.model.keys import CategoryId, EntityGroupId, Kind, resource_name
 from netctl.model.service import ServiceGroup
 from netctl.model.snapshot import Draft
@@ -51,6 +51,7 @@ def admit_entity_group(
         if term_key(term)[0] is Kind.ENTITY_GROUP:
             _check_no_circle(asked, field, term, draft)
         check_term(field, term, draft)
+    _check_depth(asked, draft)
     return replace(asked, meta=stamp(asked.meta, before, context))
 
 
@@ -90,6 +91,33 @@ def _check_no_circle(asked: EntityGroup, field: str, term: Term, draft: Draft) -
             if name not in named_by and term_key(name)[0] is Kind.ENTITY_GROUP:
                 named_by[name] = at
                 ahead.append(name)
+
+
+def _check_depth(asked: EntityGroup, draft: Draft) -> None:
+    """Refuse groups in groups in groups without end; what is stored is no deeper than DEPTH_MAX."""
+    depth = _depth(asked, draft, {}) + _height(asked.id, draft, {})
+    if depth > DEPTH_MAX:
+        raise InvalidIntent(
+            "include",
+            f"makes groups that name groups {depth} deep; at most {DEPTH_MAX} are allowed: name fewer groups",
+        )
+
+
+def _depth(group: EntityGroup, draft: Draft, known: dict[str, int]) -> int:
+    """Return how many groups are on the longest way down, the group itself included."""
+    if group.id not in known:
+        named = {term_key(term) for _, term in _named(group)}
+        below = (draft.entity_group(EntityGroupId(id)) for kind, id in named if kind is Kind.ENTITY_GROUP)
+        known[group.id] = 1 + max((_depth(one, draft, known) for one in below if one is not None), default=0)
+    return known[group.id]
+
+
+def _height(id: str, draft: Draft, known: dict[str, int]) -> int:
+    """Return how many groups are on the longest way up, the group itself not included."""
+    if id not in known:
+        above = list(draft.related(Relation.GROUPS_NAMING, resource_name((Kind.ENTITY_GROUP, id))))
+        known[id] = max((1 + _height(other, draft, known) for other in above), default=0)
+    return known[id]
 
 
 def _way(named_by: dict[Term, Term], own: Term) -> str:

@@ -18,6 +18,8 @@ ADDRESSES_MAX = 1024
 # Of each IP version, when ranges and exceptions are written as networks.
 NETWORKS_MAX = 4096
 SELECTORS_MAX = 64
+# How many groups are on the longest way down from one to a group that names none.
+DEPTH_MAX = 16
 TERMS_MAX = 16
 
 # A resource name.

@@ -100,6 +100,7 @@ def contents(draft: Draft, *, cursors: bool = True) -> dict[str, Any]:
         "members": {key: set(ids) for key, ids in frozen._members.items()},
         "claims": {scope: dict(owners) for scope, owners in frozen._claims.items()},
         "blocks": dict(frozen._blocks),
+        "clauses": dict(frozen._clauses),
         "spans": {key: list(spans) for key, spans in frozen._spans.items()},
     }
     return found | {"cursors": dict(frozen._cursors)} if cursors else found

@@ -39,6 +39,7 @@ from netctl.model.subnet import (
     SubnetKind,
 )
 from netctl.model.vpc import ExternalConnection, Vpc, VpcKind
+from tests.unit.store.security_samples import SECURITY_BARE, SECURITY_OF_EACH, WEB
 
 C1, VS0, H1 = ClusterId("c1"), VirtualSwitchId("vs0"), HostId("h1")
 META = Meta(
@@ -108,6 +109,7 @@ NIC = Nic(
     trunk_vlans=(
         TrunkVlan(vlan_id=30, subnet=SubnetId("db"), ipv4_address="10.30.0.9", ipv6_address="fd00:30::9"),
     ),
+    categories=(WEB,),
 )
 V1 = VpcId("v1")
 EXTERNAL = Subnet(
@@ -122,6 +124,7 @@ EXTERNAL = Subnet(
     ipv4=IpConfig(version=4, cidr="203.0.113.0/24", gateway="203.0.113.1"),
     nat=True,
     gateway_mac_address="52:54:00:00:00:03",
+    categories=(WEB,),
 )
 ROUTED = Subnet(
     id=SubnetId("app"),
@@ -149,6 +152,7 @@ VPC = Vpc(
     ),
     externally_routable_prefixes=("198.51.100.0/24", "2001:db8:1::/64"),
     vni=19,
+    categories=(WEB,),
 )
 FLOATING_IP = FloatingIp(
     id=FloatingIpId("www"),
@@ -227,6 +231,7 @@ ONE_OF_EACH: tuple[Intent, ...] = (
     NUMBERED_POLICY,
     RESERVATION,
     NAMED_RESERVATION,
+    *SECURITY_OF_EACH,
 )
 BARE: tuple[Intent, ...] = (
     Cluster(id=C1),
@@ -239,6 +244,7 @@ BARE: tuple[Intent, ...] = (
     Route(id=RouteId("r1"), vpc=V1, destination="::/0", next_hops=(NextHop(ip_address="2001:db8::1"),)),
     RoutingPolicy(id=RoutingPolicyId("p1"), vpc=V1, priority=10, action=PolicyAction.PERMIT),
     AddressReservation(id=AddressReservationId("a1"), subnet=SUBNET.id, count=1),
+    *SECURITY_BARE,
 )
 
 
