@@ -97,6 +97,10 @@ class PolicyOracle:
             for direction in (Direction.IN, Direction.OUT)
         }
 
+    def lines(self, realm: str) -> list[Line]:
+        """List what holds in a realm, the first that decides first."""
+        return self._order.get(realm) or self._lines(realm)
+
     # -- what is asked -----------------------------------------------------------------------------------------------
 
     def passes(self, source: Port | None, destination: Port | None, packet: Packet) -> bool:
