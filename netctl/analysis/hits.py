@@ -1,4 +1,4 @@
-"""HitsBook: hits of routing policies, added up over hosts from counters that may start anew at any time.
+"""HitsBook: hits of policies, added up over hosts from counters that may start anew at any time.
 
 In: what each host's counters say now. Out: sums that never fall, except to zero when asked. Pure. It is the source of
 truth for what was counted; the counters themselves belong to the hosts, where a flow that is installed anew or a host
@@ -10,8 +10,24 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from netctl.model.hits import FlowKey, Hits
+from netctl.model.hits import Counted, FlowKey, Hits
 from netctl.model.keys import HostId, Uid
+
+# What each flow counts for: more than one thing where a policy in MONITOR looks at what another one allows.
+Asked = Mapping[FlowKey, tuple[Counted, ...]]
+
+
+@dataclass(slots=True)
+class Count:
+    """The hits of one thing; `last_time_s` (seconds since the epoch) when it was last seen to gain, 0 when never."""
+
+    hosts: dict[HostId, Hits] = field(default_factory=dict)
+    last_time_s: float = 0.0
+
+    @property
+    def total(self) -> Hits:
+        """The sum over the hosts."""
+        return sum(self.hosts.values(), Hits())
 
 
 @dataclass(slots=True)
@@ -22,13 +38,22 @@ class Tally:
     """
 
     clear_time_s: float = 0.0
-    hosts: dict[HostId, Hits] = field(default_factory=dict)
+    counts: dict[Counted, Count] = field(default_factory=dict)
     skipping: set[HostId] = field(default_factory=set)
 
     @property
+    def hosts(self) -> Mapping[HostId, Hits]:
+        """The sums over what is counted, by host."""
+        found: dict[HostId, Hits] = {}
+        for count in self.counts.values():
+            for host, hits in count.hosts.items():
+                found[host] = found.get(host, Hits()) + hits
+        return found
+
+    @property
     def total(self) -> Hits:
-        """The sum over the hosts."""
-        return sum(self.hosts.values(), Hits())
+        """The sum over what is counted and the hosts."""
+        return sum((count.total for count in self.counts.values()), Hits())
 
 
 class HitsBook:
@@ -42,35 +67,61 @@ class HitsBook:
         """Return a policy's tally, empty when nothing was counted yet."""
         return self.tallies.setdefault(policy, Tally())
 
-    def take(self, host: HostId, asked: Mapping[FlowKey, Uid], counts: Mapping[FlowKey, Hits]) -> None:
-        """Add what a host answered; a key that was asked for and is not among `counts` has no flow there now."""
+    def take(
+        self,
+        host: HostId,
+        asked: Asked,
+        counts: Mapping[FlowKey, Hits],
+        now_s: float,
+        *,
+        partly: Collection[Uid] = (),
+    ) -> None:
+        """Add what a host answered; a key that was asked for and is not among `counts` has no flow there now.
+
+        `asked` holds all flows of each policy that it holds any of, but for the policies in `partly`.
+        """
         seen = self.seen.setdefault(host, {})
-        gained: dict[Uid, Hits] = {}
-        for key, policy in asked.items():
+        gained: dict[Counted, Hits] = {}
+        for key, counted in asked.items():
             now = counts.get(key)
             if now is None:
                 seen.pop(key, None)
                 continue
-            gained[policy] = gained.get(policy, Hits()) + now.since(seen.get(key, Hits()))
+            more = now.since(seen.get(key, Hits()))
+            for each in counted:
+                gained[each] = gained.get(each, Hits()) + more
             seen[key] = now
-        for policy in dict.fromkeys(asked.values()):
-            tally = self.tally(policy)
-            if host in tally.skipping:
-                tally.skipping.discard(host)
-            elif policy in gained:
-                tally.hosts[host] = tally.hosts.get(host, Hits()) + gained[policy]
+        policies = dict.fromkeys(each.policy for counted in asked.values() for each in counted)
+        silent = {policy for policy in policies if host in self.tally(policy).skipping}
+        for policy in silent.difference(partly):
+            self.tally(policy).skipping.discard(host)
+        for each, more in gained.items():
+            if each.policy not in silent:
+                self._add(host, each, more, now_s)
 
     def clear(self, policy: Uid, now_s: float, missing: Iterable[HostId]) -> None:
         """Count from zero again; `missing` are the hosts that have just not answered."""
         self.tallies[policy] = Tally(clear_time_s=now_s, skipping=set(missing))
 
     def forget(
-        self, policies: Collection[Uid], hosts: Collection[HostId], flows: Collection[FlowKey]
+        self,
+        rules: Mapping[Uid, Collection[str]],
+        hosts: Collection[HostId],
+        flows: Collection[FlowKey],
     ) -> None:
-        """Keep these policies, hosts and flows only: the others were removed."""
-        self.tallies = {uid: tally for uid, tally in self.tallies.items() if uid in policies}
+        """Keep these policies with these rules, hosts and flows only: the others were removed."""
+        self.tallies = {uid: tally for uid, tally in self.tallies.items() if uid in rules}
+        for uid, tally in self.tallies.items():
+            kept = {"", *rules[uid]}
+            tally.counts = {each: count for each, count in tally.counts.items() if each.rule in kept}
         self.seen = {
             host: {key: hits for key, hits in seen.items() if key in flows}
             for host, seen in self.seen.items()
             if host in hosts
         }
+
+    def _add(self, host: HostId, counted: Counted, more: Hits, now_s: float) -> None:
+        count = self.tally(counted.policy).counts.setdefault(counted, Count())
+        count.hosts[host] = count.hosts.get(host, Hits()) + more
+        if more.packets:
+            count.last_time_s = now_s
