@@ -12,6 +12,7 @@ from tests.planted import (
     machine,
     northbound,
     routing,
+    security_model,
     server,
     store,
 )
@@ -25,6 +26,7 @@ BUGS: tuple[Bug, ...] = (
     *northbound.BUGS,
     *compiler.BUGS,
     *routing.BUGS,
+    *security_model.BUGS,
     *host.BUGS,
     *server.BUGS,
     *explain.BUGS,

@@ -19,7 +19,7 @@ from netctl.model.route import Route
 from netctl.model.routing_policy import RoutingPolicy
 from netctl.model.subnet import Subnet, SubnetKind
 from netctl.model.vpc import Vpc
-from tests.unit.model import naive_vpc
+from tests.unit.model import naive_security, naive_vpc
 
 
 class World:
@@ -47,6 +47,7 @@ class World:
             self._check_addresses(subnet)
         self._check_tunnels()
         naive_vpc.check(self)
+        naive_security.check(self)
 
     def dependents(self, kind: str, id: str) -> set[str]:
         """Return the names of what needs a resource."""
@@ -90,6 +91,7 @@ class World:
             if (kind == "subnets" and id in subnets) or (kind == "hosts" and nic.host == id):
                 yield f"nics/{nic.id}"
         yield from naive_vpc.references(self, kind, id)
+        yield from naive_security.references(self, kind, id)
 
     def _check_references(self) -> None:
         for switch in self.switches.values():

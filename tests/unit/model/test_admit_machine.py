@@ -43,7 +43,8 @@ IDS = {
     Kind.NIC: NICS,
 }
 REFERENCE = re.compile(
-    r"(^|\.)(cluster|subnet|external_subnet|host|virtual_switch|vpc|nic|(clusters|virtual_switches|gateway_hosts)\[\d\])$"
+    r"(^|\.)(cluster|subnet|external_subnet|host|virtual_switch|vpc|nic"
+    r"|(clusters|virtual_switches|gateway_hosts|categories|vpcs|all_of|secured|peers|service_groups)\[\d\])$"
 )
 METAS = one_of([Meta(), Meta(display_name="x")])
 
