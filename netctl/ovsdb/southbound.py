@@ -12,12 +12,15 @@ import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from netctl.errors import NorthboundUnavailable, SouthboundUnavailable
-from netctl.model.hits import PolicyFlow, RouterFlows
+from netctl.model.hits import AclFlow, PolicyFlow, RouterFlows
 from netctl.ovsdb.client import Ask, Client
 from netctl.ovsdb.wire import Json
 
 DATABASE = "OVN_Southbound"
 POLICY_STAGE = "lr_in_policy"
+# Where ACLs decide; of OVN 23.06 on by the names that end in `_eval`. Not the stages in front of them: there a
+# stateless ACL has a flow that only says that its packets are not to be tracked.
+ACL_STAGES = ("ls_in_acl", "ls_out_acl", "ls_in_acl_eval", "ls_out_acl_eval")
 
 
 class _Quiet:
@@ -97,6 +100,21 @@ class OvsdbSouthbound:
             if rows
         }
 
+    def acl_flows(self) -> Sequence[AclFlow]:
+        """Return the logical flows in which ACLs decide, anybody's; a stateful one has two, for new and for open.
+
+        All at once: asked for one by one, each costs the server a walk over all of its flows.
+        """
+        deadline = time.monotonic() + self._timeout_s
+        columns = ["_uuid", "match", "external_ids"]
+        stages = [_select("Logical_Flow", [_includes("stage-name", stage)], columns) for stage in ACL_STAGES]
+        return [
+            AclFlow(ids["stage-hint"], row["match"], _cookie(row))
+            for rows in self._ask(deadline, *stages)
+            for row in rows
+            if "stage-hint" in (ids := dict(row["external_ids"][1]))
+        ]
+
     def chassis_of_ports(self, ports: Collection[str]) -> Mapping[str, str]:
         """Return the name of the chassis that holds each port (`cr-…` of a gateway); a port on none is missing."""
         if not ports:
@@ -144,12 +162,17 @@ def _by_datapath(
     """Return the flows of each datapath, by uuid; `members` are the datapaths of each group."""
     found: dict[str, list[PolicyFlow]] = {}
     for row in flows:
-        flow = PolicyFlow(row["priority"], int(row["_uuid"][1][:8], 16))
+        flow = PolicyFlow(row["priority"], _cookie(row))
         shared = (members.get(group, []) for group in _references(row["logical_dp_group"]))
         alone = _references(row["logical_datapath"])
         for datapath in {*alone, *(each for group in shared for each in group)}:
             found.setdefault(datapath, []).append(flow)
     return found
+
+
+def _cookie(flow: dict[str, Json]) -> int:
+    """Return what the OpenFlow flows of a logical flow carry: the first 32 bits of its uuid."""
+    return int(flow["_uuid"][1][:8], 16)
 
 
 def _select(table: str, where: Iterable[Json], columns: Sequence[str]) -> Json:

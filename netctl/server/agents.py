@@ -12,7 +12,7 @@ import asyncio
 import dataclasses
 import itertools
 from collections import deque
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 
 import structlog
 
@@ -20,12 +20,14 @@ from netctl.errors import Conflict, HostUnavailable, InvalidIntent, NetctlError,
 from netctl.model.assignment import Assignment
 from netctl.model.hits import FlowKey, Hits
 from netctl.model.keys import HostId
+from netctl.model.policy_log import AclLogs
 from netctl.server.convert_agent import (
     assignment_to_proto,
     counts_from_proto,
     question_to_proto,
     report_from_proto,
 )
+from netctl.server.convert_policy_log import logs_from_proto
 from netctl.server.edge import Context
 from netctl.server.ports import Ports
 from netctl.server.wakes import LoopWake
@@ -108,6 +110,7 @@ class AgentService(agent_pb2_grpc.AgentServiceServicer):
         self._streams: dict[HostId, _Stream] = {}
         self._wake = LoopWake(self._look)
         self._numbers = itertools.count(1)
+        self._log_listeners: list[Callable[[HostId, AclLogs], None]] = []
         ports.assignments.on_assignment_change(self._wake)
 
     def close(self) -> None:
@@ -119,6 +122,10 @@ class AgentService(agent_pb2_grpc.AgentServiceServicer):
     def is_connected(self, host: HostId) -> bool:
         """Has the host's agent a stream now?"""
         return host in self._streams
+
+    def on_logs(self, callback: Callable[[HostId, AclLogs], None]) -> None:
+        """Call back with what the ACLs of a host logged; it must not wait."""
+        self._log_listeners.append(callback)
 
     async def count_flows(
         self, host: HostId, keys: Collection[FlowKey], *, timeout_s: float = ANSWER_S
@@ -189,10 +196,13 @@ class AgentService(agent_pb2_grpc.AgentServiceServicer):
                     request = await anext(requests, None)
                 if request is None:
                     return
-                if request.HasField("flow_counts"):
+                answered, logged = request.HasField("flow_counts"), request.HasField("acl_logs")
+                if answered:
                     stream.answered(request.flow_counts)
-                    if not request.HasField("report"):
-                        continue
+                if logged:
+                    self._note_logs(stream, request.acl_logs)
+                if (answered or logged) and not request.HasField("report"):
+                    continue
                 report = report_from_proto(request.report)
                 if report.host != stream.host:
                     raise InvalidIntent(
@@ -204,6 +214,11 @@ class AgentService(agent_pb2_grpc.AgentServiceServicer):
             stream.end(Unavailable(f"no report for {SILENCE_MAX_S:g} s; connect again"))
         except NetctlError as error:
             stream.end(error)
+
+    def _note_logs(self, stream: _Stream, message: pb.AclLogs) -> None:
+        logs = logs_from_proto(message)
+        for listener in self._log_listeners if not stream.ended else ():
+            listener(stream.host, logs)
 
     def _differs(self, sent: Assignment, newest: Assignment) -> bool:
         if dataclasses.replace(newest, revision=sent.revision) != sent:

@@ -15,7 +15,6 @@ from netctl.model.nic import Nic
 from netctl.model.routing_policy import RoutingPolicy
 from netctl.model.snapshot import Snapshot
 from netctl.model.vpc import Vpc
-from netctl.server.agents import AgentService
 from netctl.server.convert import parse_name
 from netctl.server.convert_explain import hits_to_proto, router_to_proto
 from netctl.server.edge import Context
@@ -32,15 +31,10 @@ log = structlog.get_logger()
 class ExplainService(explain_pb2_grpc.ExplainServiceServicer):
     """Explanations."""
 
-    def __init__(self, ports: Ports, agents: AgentService) -> None:
-        """Begin; needs the running event loop."""
+    def __init__(self, ports: Ports, hits: PolicyHits) -> None:
         self._intents, self._reports = ports.intents, ports.reports
         self._southbound, self._observed = ports.southbound, ports.observed
-        self._hits = PolicyHits(ports, agents)
-
-    def close(self) -> None:
-        """End what runs in the background."""
-        self._hits.close()
+        self._hits = hits
 
     async def ExplainVpc(self, request: pb.ExplainVpcRequest, context: Context) -> pb.ExplainVpcResponse:
         """Return the router of a VPC; what the southbound or hosts do not say is among its problems."""

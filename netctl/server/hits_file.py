@@ -11,19 +11,31 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from netctl.analysis.hits import HitsBook, Tally
-from netctl.model.hits import FlowKey, Hits
+from netctl.analysis.hits import Count, HitsBook, Tally
+from netctl.model.hits import Counted, FlowKey, Hits
 from netctl.model.keys import HostId, Uid
 
 log = structlog.get_logger()
 
-_VERSION = 1
+_VERSION = 2
+# Of netctl before security policies: a tally had hosts instead of rules.
+_OLD_VERSION = 1
+
+
+class _Rule(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    hosts: dict[str, tuple[int, int]]
+    rule: str = ""
+    direction: str = ""
+    action: str = ""
+    would_drop: bool = False
+    last_time_s: float = 0.0
 
 
 class _Tally(msgspec.Struct, forbid_unknown_fields=True):
     clear_time_s: float
-    hosts: dict[str, tuple[int, int]]
     skipping: list[str]
+    rules: list[_Rule] = []
+    hosts: dict[str, tuple[int, int]] | msgspec.UnsetType = msgspec.UNSET
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
@@ -67,8 +79,8 @@ def render(book: HitsBook) -> bytes:
     tallies: dict[str, _Tally] = {
         uid: _Tally(
             clear_time_s=tally.clear_time_s,
-            hosts={host: (hits.packets, hits.bytes) for host, hits in tally.hosts.items()},
             skipping=sorted(tally.skipping),
+            rules=[_render_rule(counted, count) for counted, count in tally.counts.items()],
         )
         for uid, tally in book.tallies.items()
     }
@@ -79,15 +91,27 @@ def render(book: HitsBook) -> bytes:
     return msgspec.json.encode(_File(version=_VERSION, tallies=tallies, seen=seen))
 
 
+def _render_rule(counted: Counted, count: Count) -> _Rule:
+    return _Rule(
+        hosts={host: (hits.packets, hits.bytes) for host, hits in count.hosts.items()},
+        rule=counted.rule,
+        direction=counted.direction,
+        action=counted.action,
+        would_drop=counted.would_drop,
+        last_time_s=count.last_time_s,
+    )
+
+
 def _parse(content: bytes) -> HitsBook:
     file = msgspec.json.decode(content, type=_File)
-    if file.version != _VERSION:
+    if file.version not in (_VERSION, _OLD_VERSION):
         raise ValueError(f"is of version {file.version}")
     book = HitsBook()
     for uid, tally in file.tallies.items():
+        rules = tally.rules if tally.hosts is msgspec.UNSET else [_Rule(hosts=tally.hosts)]
         book.tallies[Uid(uid)] = Tally(
             clear_time_s=tally.clear_time_s,
-            hosts={HostId(host): Hits(*hits) for host, hits in tally.hosts.items()},
+            counts=dict(_parse_rule(Uid(uid), rule) for rule in rules),
             skipping={HostId(host) for host in tally.skipping},
         )
     for host, counters in file.seen.items():
@@ -95,3 +119,9 @@ def _parse(content: bytes) -> HitsBook:
             FlowKey(cookie, datapath): Hits(packets, size) for cookie, datapath, packets, size in counters
         }
     return book
+
+
+def _parse_rule(policy: Uid, rule: _Rule) -> tuple[Counted, Count]:
+    hosts = {HostId(host): Hits(*hits) for host, hits in rule.hosts.items()}
+    counted = Counted(policy, rule.rule, rule.direction, rule.action, rule.would_drop)
+    return counted, Count(hosts, rule.last_time_s)

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from netctl.compiler.observed import NOTHING_OBSERVED, Observed
 from netctl.model.assignment import Assignment
-from netctl.model.hits import RouterFlows
+from netctl.model.hits import AclFlow, RouterFlows
 from netctl.model.intent import Change
 from netctl.model.keys import HostId, Key
 from netctl.model.snapshot import Snapshot
 from netctl.model.status import HostReport, Status
+from netctl.reconciler.metrics import Metrics
 from netctl.server.requests import Answer, Request
+from netctl.server.syslog import SyslogTarget
 
 
 class Intents(Protocol):
@@ -114,6 +116,10 @@ class Southbound(Protocol):
         """Return the flows of routers' policies with a priority from one to the other."""
         ...
 
+    def acl_flows(self) -> Sequence[AclFlow]:
+        """Return the flows in which ACLs decide, ours and others'."""
+        ...
+
     def chassis_of_ports(self, ports: Collection[str]) -> Mapping[str, str]:
         """Return the chassis that holds each port; a port on none is missing."""
         ...
@@ -150,6 +156,7 @@ class Ports:
     """All neighbours of the gRPC surface.
 
     `southbound` None: nothing can be explained that it would say. `hits_file` None: sums of hits are not kept.
+    `syslog` None: the policy log is sent nowhere.
     """
 
     intents: Intents
@@ -161,3 +168,5 @@ class Ports:
     southbound: Southbound | None = None
     observed: Callable[[], Observed] = lambda: NOTHING_OBSERVED
     hits_file: Path | None = None
+    metrics: Metrics = field(default_factory=Metrics)
+    syslog: SyslogTarget | None = None

@@ -5,23 +5,33 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import grpc
+import structlog
 
-from netctl.server.agents import AgentService
+from netctl.analysis.acls import counted_of
+from netctl.errors import InvalidIntent, NotFound
+from netctl.model.keys import Kind, SecurityPolicyId, check_id
+from netctl.model.policy_log import LogEntry
+from netctl.model.security_policy import SecurityPolicy
+from netctl.server.convert import parse_name
+from netctl.server.convert_policy_log import entry_to_proto, rule_hits_to_proto
 from netctl.server.edge import Context
+from netctl.server.hits import PolicyHits
+from netctl.server.policy_log import KEPT, SLICE, PolicyLog
 from netctl.server.ports import Ports
+from netctl.server.writes import actor_of
 from netctl.v1 import explain_pb2 as pb
 from netctl.v1 import explain_pb2_grpc
+
+log = structlog.get_logger()
+DEFAULT_LAST = 100
 
 
 class SecurityExplainService(explain_pb2_grpc.SecurityExplainServiceServicer):
     """Explanations of security policies."""
 
-    def __init__(self, ports: Ports, agents: AgentService) -> None:
-        """Begin; needs the running event loop."""
+    def __init__(self, ports: Ports, hits: PolicyHits, policy_log: PolicyLog) -> None:
         self._intents, self._observed = ports.intents, ports.observed
-
-    def close(self) -> None:
-        """End what runs in the background."""
+        self._hits, self._log = hits, policy_log
 
     async def TestPolicy(self, request: pb.TestPolicyRequest, context: Context) -> pb.TestPolicyResponse:
         """Return whether a connection may be opened, and what decides at each end."""
@@ -39,22 +49,56 @@ class SecurityExplainService(explain_pb2_grpc.SecurityExplainServiceServicer):
         self, request: pb.GetSecurityPolicyHitsRequest, context: Context
     ) -> pb.GetSecurityPolicyHitsResponse:
         """Return how often a policy's rules decided."""
-        await _not_yet(context)
-        return pb.GetSecurityPolicyHitsResponse()
+        policy = self._policy(request.name)
+        looked = await self._hits.look_at(policy)
+        return rule_hits_to_proto(self._hits.tally(policy.meta.uid), counted_of(policy), looked.missing)
 
     async def ClearSecurityPolicyHits(
         self, request: pb.ClearSecurityPolicyHitsRequest, context: Context
     ) -> pb.ClearSecurityPolicyHitsResponse:
         """Count from zero again."""
-        await _not_yet(context)
+        policy = self._policy(request.name)
+        await self._hits.clear(policy)
+        log.info("hits cleared", policy=policy.id, actor=actor_of(context.peer()))
         return pb.ClearSecurityPolicyHitsResponse()
 
     async def FollowPolicyLog(
         self, request: pb.FollowPolicyLogRequest, context: Context
     ) -> AsyncIterator[pb.FollowPolicyLogResponse]:
-        """Yield what rules logged."""
-        await _not_yet(context)
-        yield pb.FollowPolicyLogResponse()
+        """Stream what rules logged: the last lines, oldest first, then with `follow` those to come."""
+        policy = self._policy(request.name).id if request.name else None
+        if not 0 <= request.last <= KEPT:
+            raise InvalidIntent("last", f"{request.last} is not a number from 1 to {KEPT}, or 0 for 100")
+        reader = self._log.add()
+        try:
+            await context.send_initial_metadata(())  # from here on nothing is missed
+            last = self._log.last(request.last or DEFAULT_LAST, policy)
+            for start in range(0, len(last), SLICE):
+                yield _answer(last[start : start + SLICE], 0)
+            unsaid = 0
+            while request.follow:
+                entries, missed = await self._log.next(reader)
+                unsaid += missed
+                wanted = [entry for entry in entries if policy is None or entry.policy == policy]
+                if wanted:
+                    yield _answer(wanted, unsaid)
+                    unsaid = 0
+        finally:
+            self._log.discard(reader)
+
+    def _policy(self, name: str) -> SecurityPolicy:
+        id = parse_name("name", name, Kind.SECURITY_POLICY)
+        check_id("name", id)
+        found = self._intents.snapshot().security_policy(SecurityPolicyId(id))
+        if found is None:
+            raise NotFound(f"securityPolicies/{id} does not exist", field="name")
+        return found
+
+
+def _answer(entries: list[LogEntry], missed: int) -> pb.FollowPolicyLogResponse:
+    """Return a message of lines; `missed` are those that a slow reader did not get before the first."""
+    lost = (entry.lost_before + (0 if i else missed) for i, entry in enumerate(entries))
+    return pb.FollowPolicyLogResponse(entries=map(entry_to_proto, entries, lost))
 
 
 async def _not_yet(context: Context) -> None:

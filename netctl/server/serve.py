@@ -16,14 +16,17 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from netctl.server import listen as listening
+from netctl.server.acl_book import AclBook
 from netctl.server.agents import AgentService
 from netctl.server.batch import BatchService
 from netctl.server.changes import ChangeService
 from netctl.server.edge import Context, Edge
 from netctl.server.explain import ExplainService
+from netctl.server.hits import PolicyHits
 from netctl.server.info import ControllerService
 from netctl.server.infra_services import ClusterService, HostService, VirtualSwitchService
 from netctl.server.network_services import NicService, SubnetService
+from netctl.server.policy_log import PolicyLog
 from netctl.server.ports import Ports
 from netctl.server.security_explain import SecurityExplainService
 from netctl.server.security_services import (
@@ -33,6 +36,7 @@ from netctl.server.security_services import (
     SecurityPolicyService,
     ServiceGroupService,
 )
+from netctl.server.syslog import SyslogExport
 from netctl.server.vpc_services import (
     AddressReservationService,
     FloatingIpService,
@@ -82,8 +86,15 @@ class Server:
         self._grpc = grpc.aio.server(interceptors=(Edge(),), options=SERVER_OPTIONS)
         self._watch = WatchService(ports)
         self._agents = AgentService(ports)
-        self._explain = ExplainService(ports, self._agents)
-        self._security_explain = SecurityExplainService(ports, self._agents)
+        acls = AclBook(ports.intents.snapshot, ports.observed)
+        self._hits = PolicyHits(ports, self._agents, acls)
+        self._log = PolicyLog(ports, acls)
+        self._agents.on_logs(self._log.put)
+        self._syslog = SyslogExport(ports.syslog, ports.metrics) if ports.syslog is not None else None
+        if self._syslog is not None:
+            self._log.on_entries(self._syslog.put)
+        self._explain = ExplainService(ports, self._hits)
+        self._security_explain = SecurityExplainService(ports, self._hits, self._log)
         self._health = _Health(ports)
         self._paths: tuple[Path, ...] = ()
         self._add_services()
@@ -132,8 +143,10 @@ class Server:
         await self._health.stop()
         self._watch.close()
         self._agents.close()
-        self._explain.close()
-        self._security_explain.close()
+        self._log.close()
+        self._hits.close()
+        if self._syslog is not None:
+            self._syslog.close()
         await self._grpc.stop(grace)
         listening.unlink(self._paths)
 

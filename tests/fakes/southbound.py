@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from netctl.errors import SouthboundUnavailable
-from netctl.model.hits import RouterFlows
+from netctl.model.hits import AclFlow, RouterFlows
 
 
 class FakeSouthbound:
@@ -15,6 +15,7 @@ class FakeSouthbound:
 
     def __init__(self) -> None:
         self.flows: dict[str, RouterFlows] = {}
+        self.acls: list[AclFlow] = []
         self.holders: dict[str, str] = {}
         self.away = False
 
@@ -28,6 +29,10 @@ class FakeSouthbound:
             router: RouterFlows(found.datapath, tuple(f for f in found.flows if low <= f.priority <= high))
             for router, found in asked.items()
         }
+
+    def acl_flows(self) -> Sequence[AclFlow]:
+        self._check()
+        return tuple(self.acls)
 
     def chassis_of_ports(self, ports: Collection[str]) -> Mapping[str, str]:
         self._check()
