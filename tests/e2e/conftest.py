@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.figures import FIGURES
+from tests.e2e.figures import FIGURES, note
 from tests.e2e.site import Site, site
 from tests.e2e.vpcs import EXTERNALS, removed_after
+from tests.e2e.wards import Ward, emptied_after, wards
 from tests.labs import own_labs
 
 
@@ -36,6 +37,22 @@ def made(three_hosts: Site) -> Iterator[list[str]]:
     """Names of what a test makes in the lab of the VPCs' tests; removed after it, with every guest."""
     with removed_after(three_hosts) as names:
         yield names
+
+
+@pytest.fixture(scope="module")
+def both_wards(three_hosts: Site) -> Iterator[dict[str, Ward]]:
+    """The guests of the security policies' tests, on a VLAN and in a VPC."""
+    with wards(three_hosts) as found:
+        yield found
+        asked = sum(ward.guests.asked for ward in found.values())
+        note("security policies / packets held to their fate", str(asked))
+
+
+@pytest.fixture(params=["vlan", "vpc"])
+def ward(both_wards: dict[str, Ward], request: pytest.FixtureRequest) -> Iterator[Ward]:
+    """Each of the two in turn, without policies at first."""
+    with emptied_after(both_wards[request.param]) as used:
+        yield used
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -19,11 +19,12 @@ from netctl.lab.guests import Lease
 from netctl.lab.lab import Lab
 from netctl.lab.processes import Process
 from netctl.loop import wait_until
-from netctl.v1 import infra_pb2, network_pb2, operations_pb2, status_pb2, vpc_pb2
-from netctl.v1.explain_pb2_grpc import ExplainServiceStub
+from netctl.v1 import infra_pb2, network_pb2, operations_pb2, security_pb2, status_pb2, vpc_pb2
+from netctl.v1.explain_pb2_grpc import ExplainServiceStub, SecurityExplainServiceStub
 from netctl.v1.infra_pb2_grpc import HostServiceStub
 from netctl.v1.network_pb2_grpc import NicServiceStub, SubnetServiceStub
 from netctl.v1.operations_pb2_grpc import BatchServiceStub, ControllerServiceStub
+from netctl.v1.security_pb2_grpc import SecurityPolicyServiceStub
 from netctl.v1.vpc_pb2_grpc import FloatingIpServiceStub, VpcServiceStub
 from tests.lossmeter.meter import Guest, LossMeter, measure
 
@@ -37,6 +38,11 @@ Resource = (
     | vpc_pb2.Route
     | vpc_pb2.RoutingPolicy
     | vpc_pb2.AddressReservation
+    | security_pb2.Category
+    | security_pb2.AddressGroup
+    | security_pb2.ServiceGroup
+    | security_pb2.EntityGroup
+    | security_pb2.SecurityPolicy
 )
 PROGRAMMED = status_pb2.PHASE_PROGRAMMED
 DEADLINE_S = 30.0
@@ -80,6 +86,8 @@ class Site:
         self.vpcs = VpcServiceStub(self.channel)
         self.floating_ips = FloatingIpServiceStub(self.channel)
         self.explain = ExplainServiceStub(self.channel)
+        self.security_explain = SecurityExplainServiceStub(self.channel)
+        self.security_policies = SecurityPolicyServiceStub(self.channel)
         self.batches = BatchServiceStub(self.channel)
         self.controller = ControllerServiceStub(self.channel)
 

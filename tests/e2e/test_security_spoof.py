@@ -98,7 +98,7 @@ def lies(own: Station, victim: Station) -> dict[str, bytes]:
         "ARP protocol address": arp_reply(four.mac, Address(four.mac, liar.ip), victim.four),
         "ARP frame source": arp_reply(liar.mac, four, victim.four),
         "ARP question, protocol address": forged.arp_request(
-            four.mac, Address(four.mac, liar.ip), liar.ip + "9"
+            four.mac, Address(four.mac, liar.ip), four.ip.rpartition(".")[0] + ".98"
         ),
         "NA target": forged.advertisement(six, victim.six, liar6.ip, six.mac),
         "NA link-layer address": forged.advertisement(six, victim.six, six.ip, liar.mac),

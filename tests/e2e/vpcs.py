@@ -148,6 +148,7 @@ def removed_after(here: Site) -> Iterator[list[str]]:
         for found in here.lab.guests():
             here.lab.remove_guest(found.name)
         last = [name for name in reversed(names) if name.startswith(("subnets/", "vpcs/"))]
-        first = [name for name in reversed(names) if name not in last]
-        if gone := [*first, *(found.name for found in here.list_nics()), *last]:
+        worn = [name for name in names if name.startswith("categories/")]  # by NICs, subnets and VPCs
+        first = [name for name in reversed(names) if name not in (*last, *worn)]
+        if gone := [*first, *(found.name for found in here.list_nics()), *last, *worn]:
             here.remove(*gone)
