@@ -21,6 +21,8 @@ from netctl.cli.tables import phase_of
 
 SHOWN = 20
 CHANGES = 5
+_GROUPS = (("entityGroups", "include.all_of:"), ("entityGroups", "except.all_of:"))
+_POLICIES = (("securityPolicies", "secured:"), ("securityPolicies", "rules.peers:"))
 # Who can refer to a kind: collection and filter, before the name.
 _USERS = {
     "cluster": (("virtualSwitches", "cluster ="), ("hosts", "cluster ="), ("subnets", "clusters:")),
@@ -28,14 +30,21 @@ _USERS = {
     "host": (("nics", "host ="), ("vpcs", "external_connections.gateways:")),
     "vpc": (
         *(("subnets", "vpc ="), ("routes", "vpc ="), ("routingPolicies", "vpc =")),
-        ("floatingIps", "vpc ="),
+        *(("floatingIps", "vpc ="), ("securityPolicies", "vpcs:"), *_GROUPS),
     ),
     "subnet": (
         *(("nics", "subnet ="), ("nics", "trunk_vlans.subnet:"), ("addressReservations", "subnet =")),
         *(("vpcs", "external_connections.subnet:"), ("floatingIps", "external_subnet =")),
-        ("routes", "next_hops.external_subnet:"),
+        *(("routes", "next_hops.external_subnet:"), *_GROUPS),
     ),
-    "nic": (("floatingIps", "nic ="),),
+    "nic": (("floatingIps", "nic ="), *_GROUPS),
+    "category": (
+        *(("nics", "categories:"), ("subnets", "categories:"), ("vpcs", "categories:")),
+        *(*_GROUPS, *_POLICIES),
+    ),
+    "addressgroup": (("securityPolicies", "rules.peers:"),),
+    "servicegroup": (("securityPolicies", "rules.service_groups:"),),
+    "entitygroup": (*_GROUPS, *_POLICIES),
 }
 
 

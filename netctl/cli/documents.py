@@ -25,7 +25,11 @@ _MERGE = "tag:yaml.org,2002:merge"
 _MERGES_MAX = 50
 _OUTPUT_ONLY = {"vni", "tap_name", "server_mac_address", "gateway_mac_address", "gateways", "reserved"}
 # `kind` says what a document is: their own kind has this name.
-_OWN_KIND = {"Subnet": ("subnet_kind", "subnetKind"), "Vpc": ("vpc_kind", "vpcKind")}
+_OWN_KIND = {
+    "Subnet": ("subnet_kind", "subnetKind"),
+    "Vpc": ("vpc_kind", "vpcKind"),
+    "SecurityPolicy": ("policy_kind", "policyKind"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ How a text becomes a value is known from the field's descriptor (`values.py`); h
 from __future__ import annotations
 
 from netctl.cli.flag import COMMON, Flag, make_flag
+from netctl.cli.flags_security import SECURITY_ABOUT, SECURITY_EXAMPLES, SECURITY_FLAGS
 from netctl.cli.flags_vpc import VPC_EXAMPLES, VPC_FLAGS
 
 
@@ -163,6 +164,13 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
             "How guests learn their IPv6 addresses; in a VPC slaac by default for a /64, elsewhere static.",
         ),
         *_DHCP,
+        make_flag(
+            "categories",
+            "CATEGORY",
+            "A category of all NICs on it; repeat for more.",
+            option="--category",
+            many=True,
+        ),
         *COMMON,
     ),
     "nic": (
@@ -193,9 +201,17 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
             option="--trunk-vlan",
             many=True,
         ),
+        make_flag(
+            "categories",
+            "CATEGORY",
+            "A category that security policies know it by; repeat for more.",
+            option="--category",
+            many=True,
+        ),
         *COMMON,
     ),
     **VPC_FLAGS,
+    **SECURITY_FLAGS,
 }
 
 # What a kind is.
@@ -210,6 +226,7 @@ ABOUT = {
     "route": "Where a VPC's router sends packets to a network that it is not connected to.",
     "routingpolicy": "What a VPC's router does with packets that match, whatever its routes say.",
     "addressreservation": "Addresses of a subnet that NICs do not get by themselves.",
+    **SECURITY_ABOUT,
 }
 EXAMPLES: dict[str, tuple[str, str]] = {
     "cluster": ("create cluster c1 --underlay-mtu 9000", "update cluster c1 --display-name 'Rack 12'"),
@@ -227,4 +244,5 @@ EXAMPLES: dict[str, tuple[str, str]] = {
         "update nic web-1 --connected false --reason quarantine",
     ),
     **VPC_EXAMPLES,
+    **SECURITY_EXAMPLES,
 }

@@ -34,6 +34,13 @@ VPC_FLAGS: dict[str, tuple[Flag, ...]] = {
             option="--routable-prefix",
             many=True,
         ),
+        make_flag(
+            "categories",
+            "CATEGORY",
+            "A category of all NICs in it; repeat for more.",
+            option="--category",
+            many=True,
+        ),
         *COMMON,
     ),
     "floatingip": (

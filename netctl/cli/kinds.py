@@ -66,6 +66,11 @@ KINDS = (
     _kind("Route", "Routes", "vpc", "rt"),
     _kind("RoutingPolicy", "RoutingPolicies", "vpc", "rp"),
     _kind("AddressReservation", "AddressReservations", "vpc", "ar"),
+    _kind("Category", "Categories", "security", "cat"),
+    _kind("AddressGroup", "AddressGroups", "security", "ag"),
+    _kind("ServiceGroup", "ServiceGroups", "security", "sg"),
+    _kind("EntityGroup", "EntityGroups", "security", "eg"),
+    _kind("SecurityPolicy", "SecurityPolicies", "security", "sp"),
 )
 
 # Fields that name another resource: people may write the id alone.
@@ -82,6 +87,17 @@ REFERENCES = {
     "external_subnet": "subnets",
     "nic": "nics",
     "vpc": "vpcs",
+    "vpcs": "vpcs",
+    "categories": "categories",
+    "service_groups": "serviceGroups",
+}
+# Fields that name resources of several collections: people write the kind, in any spelling (`cat/web`).
+_SECURED = ("categories", "entityGroups")
+TERMS = {
+    "secured": _SECURED,
+    "applied_to": _SECURED,
+    "peers": (*_SECURED, "addressGroups"),
+    "all_of": (*_SECURED, "subnets", "vpcs", "nics"),
 }
 
 BY_COLLECTION = {kind.collection: kind for kind in KINDS}
@@ -145,9 +161,13 @@ def kind_of_name(name: str) -> Kind:
 
 
 def complete_reference(field: str, text: str) -> str:
-    """Return the resource name that a reference field means: `web` in `subnet` is `subnets/web`."""
-    collection = REFERENCES.get(field)
-    return f"{collection}/{text}" if collection and text and "/" not in text else text
+    """Return the resource name that a reference field means: `web` in `subnet` is `subnets/web`, as `sn/web` is."""
+    collections = TERMS.get(field) or ((REFERENCES[field],) if field in REFERENCES else ())
+    word, slash, id_ = text.partition("/")
+    if not slash:
+        return f"{collections[0]}/{text}" if len(collections) == 1 and text else text
+    kind = find_kind(word)
+    return f"{kind.collection}/{id_}" if kind is not None and kind.collection in collections else text
 
 
 def nearest(word: str, known: object) -> str:

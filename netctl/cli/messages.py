@@ -9,8 +9,9 @@ from typing import Any, cast
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 
-from netctl.cli.kinds import BY_COLLECTION, REFERENCES, Kind
+from netctl.cli.kinds import BY_COLLECTION, REFERENCES, TERMS, Kind
 from netctl.cli.short_forms import render_short_form
 from netctl.cli.values import is_map, short_enum
 from netctl.v1 import operations_pb2 as operations
@@ -18,6 +19,8 @@ from netctl.v1 import operations_pb2 as operations
 # Lists whose members are shown field by field, and single messages that are shown on one line.
 _LONG = ("ExternalConnection",)
 _SHORT = ("PolicyEndpoint", "Bfd")
+# Lists whose members have names: each is shown by its own.
+_NAMED = ("SecurityRule",)
 # Written by the server alone; a client that sends them is ignored, so they are no difference to speak of.
 META = ("uid", "revision", "create_time", "update_time", "status")
 
@@ -62,8 +65,13 @@ def flatten(message: Message, prefix: str = "") -> Iterator[tuple[str, str]]:
         elif field.is_repeated and field.message_type is not None and field.message_type.name in _LONG:
             for index, item in enumerate(value):
                 yield from flatten(item, f"{path}[{index}].")
+        elif field.is_repeated and field.message_type is not None and field.message_type.name in _NAMED:
+            yield path, ", ".join(item.name for item in value)  # their order matters
+            yield from ((f"{path}.{item.name}", _render(field, item)) for item in value)
         elif field.is_repeated:
             yield path, ", ".join(_render(field, item) for item in value)
+        elif isinstance(value, Timestamp):
+            yield path, value.ToJsonString()
         elif field.message_type is not None and field.message_type.name not in _SHORT:
             yield from flatten(value, f"{path}.")
         else:
@@ -74,7 +82,7 @@ def references_of(message: Message) -> Iterator[str]:
     """Yield the names of other resources that a resource refers to, in order; one may come twice."""
     for field, value in message.ListFields():
         items = value if field.is_repeated else [value]
-        if field.message_type is None and field.name in REFERENCES:
+        if field.message_type is None and (field.name in REFERENCES or field.name in TERMS):
             yield from items
         elif field.message_type is not None and not is_map(field):
             for item in items:

@@ -18,7 +18,9 @@ _INFRASTRUCTURE = ("Cluster", "VirtualSwitch", "Host")
 # Reservations come before NICs take addresses.
 _RANKS = (
     *_INFRASTRUCTURE,
+    *("Category", "AddressGroup", "ServiceGroup"),
     *("Vpc", "Subnet", "AddressReservation", "Nic", "FloatingIp", "Route", "RoutingPolicy"),
+    *("EntityGroup", "SecurityPolicy"),
 )
 
 

@@ -28,19 +28,24 @@ _FILES = """\
 ## Files for `netctl apply`
 
 YAML documents, each one resource, a list of resources, or `set:` and `resources:`; see
-[examples/cluster.yaml](examples/cluster.yaml), [examples/vpc.yaml](examples/vpc.yaml) and
-[examples/transit.yaml](examples/transit.yaml).
+[examples/cluster.yaml](examples/cluster.yaml), [examples/vpc.yaml](examples/vpc.yaml),
+[examples/transit.yaml](examples/transit.yaml) and [examples/security.yaml](examples/security.yaml).
 
 - `kind: Subnet` and `name: web` say what it is; the other keys are the API's fields, in snake_case or camelCase.
-- A subnet's own kind is `subnet_kind: vlan`, `overlay` or `external`, a VPC's `vpc_kind: transit`, because `kind` is
-  taken.
+- A subnet's own kind is `subnet_kind: vlan`, `overlay` or `external`, a VPC's `vpc_kind: transit`, a security policy's
+  `policy_kind: application`, because `kind` is taken.
 - Documents may stand in any order, of one file or of several: what is referred to is made first, what nobody refers
   to any more is pruned after that, all in one atomic change.
 - References may be ids (`virtual_switches: [vs0]`); enum values may go without prefix (`bond_mode: active-backup`).
+- Where resources of several kinds may stand (`secured`, `peers`, `include` ...), the kind is written as in commands:
+  `cat/web`, `eg/shop`, `ag/offices`, `subnet/web`.
 - One-line forms: `10.0.0.10-10.0.0.99` for a range, `vs0=eth1,eth2` for an uplink, `10.9.0.0/16=10.0.0.1` for a route
   told by DHCP; `internet` or `internet=h1,h2` for an external connection (and its gateway hosts), `10.0.0.1` or
   `internet` for a next hop, `any`, `external` or `10.0.0.0/24` for the source or destination of a policy, `443` or
   `8000-8010` for ports, `20` or `20=db` for a VLAN of a trunk NIC, `bfd: on` or `bfd: 300x3`.
+- Of security: `tcp/443`, `udp/53-60`, `tcp/80,8080`, `icmp/8`, `icmp/3/4`, `icmpv6` or `47` for a service, `cat/web` or
+  `cat/db,vpc/blue` (in both) for what an entity group includes, `web-in allow from cat/clients tcp/443` for a rule, as
+  `--rule` of `netctl create securitypolicy` reads it; `2026-12-31` or `2026-12-31T18:00:00Z` for a time.
 - Text needs no quotes: MAC addresses and label values are taken as written.
 - Output-only fields are ignored: what `netctl get -o yaml` prints can be applied.
 

@@ -9,6 +9,7 @@
     PortRange           443, or 8000-8010
     TrunkVlan           20, or 20=db (the subnet behind it)
     Bfd                 on, or 300x3 (milliseconds and multiplier)
+    Service, EntitySelector, SecurityRule       see `rule_forms.py`
 
 A single message that may be unset is unset by `off` and by nothing (`values.py`).
 """
@@ -18,8 +19,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-# Field names with the text for each.
-Parts = list[tuple[str, str]]
+from netctl.cli.rule_forms import Parts, parse_rule, parse_service, render_rule, render_service
 
 
 def parse_short_form(message: str, text: str, fields: Sequence[str]) -> Parts:
@@ -85,6 +85,9 @@ _PARSERS: Mapping[str, Callable[[str], Parts]] = {
     "PortRange": _range("first", "last"),
     "TrunkVlan": _optional_pair("vlan_id", "subnet"),
     "Bfd": _bfd,
+    "Service": parse_service,
+    "EntitySelector": lambda text: [("all_of", text)],
+    "SecurityRule": parse_rule,
 }
 
 
@@ -105,6 +108,12 @@ def render_short_form(message: str, values: Mapping[str, str]) -> str:
             addresses = [values[name] for name in ("ipv4_address", "ipv6_address") if name in values]
             vlan = "=".join(values[name] for name in ("vlan_id", "subnet") if name in values)
             return f"{vlan} ({' '.join(addresses)})" if addresses else vlan
+        case "Service":
+            return render_service(values)
+        case "EntitySelector":
+            return values.get("all_of", "").replace(", ", ",")
+        case "SecurityRule":
+            return render_rule(values)
         case "Bfd" if values.get("min_rx_ms") == values.get("min_tx_ms"):
             return f"{values.get('min_rx_ms')}x{values.get('multiplier')}"
         case _:

@@ -128,6 +128,20 @@ def _reason(resource: Any) -> str:
     return str(resource.status.reason)
 
 
+def _terms(field: str) -> Callable[[Any], str]:
+    return lambda policy: ",".join(getattr(policy, field))
+
+
+def _scope(policy: Any) -> str:
+    """Return where a policy holds: `all-vlan`, or the VPCs."""
+    return _ids(policy.vpcs) or _enum("scope")(policy).replace("_", "-")
+
+
+def _selectors(field: str) -> Callable[[Any], str]:
+    """Return a cell of selectors: any of them, each all of its names."""
+    return lambda group: " ".join(",".join(selector.all_of) for selector in getattr(group, field))
+
+
 _COMMON = (
     Column("PHASE", phase_of),
     Column("REASON", _reason),
@@ -161,6 +175,7 @@ _COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("MTU", _text("mtu_bytes"), wide=True),
         Column("IPV6-MODE", _enum("ipv6_mode"), wide=True),
         Column("CLUSTERS", lambda it: _ids(it.clusters), wide=True),
+        Column("CATEGORIES", lambda it: _ids(it.categories), wide=True),
     ),
     "nic": (
         Column("SUBNET", _reference("subnet")),
@@ -172,6 +187,7 @@ _COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("MODE", _enum("mode"), wide=True),
         Column("TRUNK", _list("trunk_vlans"), wide=True),
         Column("TAP", _text("tap_name"), wide=True),
+        Column("CATEGORIES", lambda it: _ids(it.categories), wide=True),
     ),
     "vpc": (
         Column("KIND", _enum("kind")),
@@ -180,6 +196,7 @@ _COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("PREFIXES", _text("externally_routable_prefixes"), wide=True),
         Column("DNS", _text("dns_servers"), wide=True),
         Column("VNI", _text("vni"), wide=True),
+        Column("CATEGORIES", lambda it: _ids(it.categories), wide=True),
     ),
     "floatingip": (
         Column("ADDRESS", _text("address")),
@@ -211,5 +228,29 @@ _COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("RESERVED", _list("reserved")),
         Column("COUNT", _text("count"), wide=True),
         Column("FOR", _text("client_context"), wide=True),
+    ),
+    "category": (
+        Column("KEY", _text("key")),
+        Column("VALUE", _text("value")),
+    ),
+    "addressgroup": (
+        Column("ADDRESSES", _list("addresses")),
+        Column("EXCEPT", _list("except_addresses")),
+    ),
+    "servicegroup": (Column("SERVICES", lambda it: _text("services")(it).replace(", ", " ")),),
+    "entitygroup": (
+        Column("INCLUDE", _selectors("include")),
+        Column("EXCEPT", _selectors("except")),
+    ),
+    "securitypolicy": (
+        Column("KIND", lambda it: _enum("kind")(it).replace("_", "-")),
+        Column("MODE", _enum("mode")),
+        Column("SCOPE", _scope),
+        Column("PRIORITY", lambda it: str(it.priority)),
+        Column("SECURED", _terms("secured")),
+        Column("RULES", lambda it: str(len(it.rules))),
+        Column("INTRA-GROUP", _enum("intra_group"), wide=True),
+        Column("LOG", lambda it: f"{it.log_rate}/s" if it.log else "", wide=True),
+        Column("ESTABLISHED", _enum("established"), wide=True),
     ),
 }

@@ -7,10 +7,12 @@ with a text; whether a value makes sense is the server's to say.
 
 from __future__ import annotations
 
+import re
 from typing import cast
 
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from netctl.cli.kinds import complete_reference, nearest
 from netctl.cli.short_forms import parse_short_form
@@ -25,7 +27,7 @@ _BOOLEANS = {
     "off": False,
     "0": False,
 }
-_WITH_COMMAS = ("Uplink", "ExternalConnection")
+_WITH_COMMAS = ("Uplink", "ExternalConnection", "Service", "EntitySelector", "SecurityRule")
 _INTEGERS = {FieldDescriptor.CPPTYPE_INT32, FieldDescriptor.CPPTYPE_INT64}
 
 Scalar = str | int | bool
@@ -134,8 +136,21 @@ def _parse_pairs(texts: list[str]) -> dict[str, str]:
 def _set_short_form(message: Message, text: str) -> None:
     """Fill a small message from one line; `short_forms.py` says which fields get which texts."""
     message.SetInParent()
+    if isinstance(message, Timestamp):
+        _set_time(message, text.strip())
+        return
     for name, part in parse_short_form(message.DESCRIPTOR.name, text, [f.name for f in fields_of(message)]):
         set_path(message, name, [part])
+
+
+def _set_time(stamp: Timestamp, text: str) -> None:
+    """Set a point in time: `2026-12-31` is its first moment, `2026-12-31T18:00:00` is in UTC."""
+    whole = text if "T" in text else f"{text}T00:00:00"
+    zoned = whole if re.search(r"(?:Z|[+-][0-9]{2}:[0-9]{2})$", whole) else f"{whole}Z"
+    try:
+        stamp.FromJsonString(zoned)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a time; write 2026-12-31 or 2026-12-31T18:00:00Z") from None
 
 
 def fields_of(message: Message) -> list[FieldDescriptor]:

@@ -26,7 +26,7 @@ _MAY_END = frozenset(
     }
 )
 # Reasons of PENDING that last until somebody changes the intent.
-_STAYS = frozenset({"NOT_ATTACHED", "NOT_ASSOCIATED"})
+_STAYS = frozenset({"NOT_ATTACHED", "NOT_ASSOCIATED", "SAVED"})
 _RESUMABLE = ("UNAVAILABLE", "CANCELLED", "OUT_OF_RANGE")
 
 

@@ -1,0 +1,216 @@
+"""Categories, groups and security policies from the command line: flags, tables, files, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from netctl.cli.client import Client
+from netctl.cli.failures import Failure
+from netctl.cli.policies import ROUTING, SECURITY, find_policy
+from tests.controllers import Controller
+from tests.functional.cli.conftest import Run
+
+SHOP = """
+resources:
+  - {kind: SecurityPolicy, name: shop, policy_kind: application, mode: monitor, scope: all-vlan,
+     secured: [eg/shop], intra_group: deny,
+     rules: [web allow from cat/clients sg/web icmp/8,
+             {name: out, direction: out, action: reject, peers: [ag/offices], services: [tcp/25, 47],
+              owner: Ω, ticket: CHG-1, expire_time: 2099-01-31, description: no mail}]}
+  - {kind: EntityGroup, name: shop, include: ["cat/web,subnet/web", cat/db], except: [nic/w1]}
+  - {kind: AddressGroup, name: offices, addresses: [10.0.0.0/8, 192.0.2.7], except_addresses: [10.9.0.0/16]}
+  - {kind: ServiceGroup, name: web, services: ["tcp/80,8000-8080", udp/443, icmpv6/128, icmp/3/4]}
+  - {kind: Nic, name: w1, subnet: web, host: h1, categories: [web]}
+  - {kind: Nic, name: d1, subnet: web, host: h2, categories: [db]}
+  - {kind: Category, name: web, key: tier, value: web}
+  - {kind: Category, name: db, key: tier, value: db}
+  - {kind: Category, name: clients, key: tier, value: clients}
+"""
+
+
+@pytest.fixture
+def tiers(furnished: Run) -> Run:
+    """The command, after the categories `web`, `db` and `clients`, and a NIC of the first."""
+    for value in ("web", "db", "clients"):
+        furnished("create", "category", value, "--key", "tier", "--value", value)
+    furnished("create", "nic", "w1", "--subnet", "web", "--host", "h1", "--category", "web")
+    return furnished
+
+
+def test_categories_from_flags(tiers: Run) -> None:
+    header, _, _, row = tiers("get", "categories").lines
+    assert header.split()[:3] == ["NAME", "KEY", "VALUE"]
+    assert row.split()[:3] == ["web", "tier", "web"]
+    (nic,) = tiers("get", "nic", "-o", "json").data
+    assert nic["categories"] == ["categories/web"]
+    updated = tiers("update", "nic", "w1", "--category", "db", "--category", "cat/clients").out
+    assert updated == "updated    nics/w1  categories: categories/web -> categories/db, categories/clients\n"
+    assert "db,clients" in tiers("get", "nic", "-o", "wide").lines[1].split()
+    assert tiers("get", "nic", "--filter", "categories:categories/db").lines[1].split()[0] == "w1"
+    ran = tiers("delete", "cat", "db", expect=1)
+    assert "nics/w1" in ran.err
+    ran = tiers("create", "category", "twin", "--key", "tier", "--value", "db", expect=1)
+    assert "categories/db" in ran.err
+
+
+def test_groups_from_flags(tiers: Run) -> None:
+    tiers("create", "ag", "offices", "--address", "10.0.0.0/8,2001:db8::1", "--except-address", "10.9.0.0/16")
+    assert tiers("get", "ag").lines[1].split()[:3] == ["offices", "10.0.0.0/8,2001:db8::1", "10.9.0.0/16"]
+    services = ("tcp/443", "udp/53-60,5353", "icmp/8", "icmp/3/4", "icmpv6", "47", "tcp")
+    tiers("create", "sg", "all", *(word for service in services for word in ("--service", service)))
+    assert tiers("get", "sg").lines[1].split()[1:-2] == list(services)
+    (group,) = tiers("get", "sg", "-o", "json").data
+    assert group["services"][3] == {"protocol": "SERVICE_PROTOCOL_ICMP", "icmp_type": 3, "icmp_code": 4}
+    assert group["services"][5] == {"protocol": "SERVICE_PROTOCOL_NUMBER", "protocol_number": 47}
+    tiers("create", "eg", "shop", "--include", "cat/web", "--include", "cat/db,sn/web", "--except", "nic/w1")
+    row = tiers("get", "eg").lines[1]
+    assert row.split()[:4] == ["shop", "categories/web", "categories/db,subnets/web", "nics/w1"]
+    assert tiers("update", "eg", "shop", "--except", "").out.endswith("except: nics/w1 -> (unset)\n")
+    assert "entityGroups/shop" in tiers("describe", "category", "web").out
+    assert "entityGroups/shop" in tiers("delete", "category", "db", expect=1).err
+
+
+def test_a_policy_from_flags(tiers: Run) -> None:
+    tiers("create", "ag", "resolvers", "--address", "192.0.2.53")
+    tiers(
+        *("create", "securitypolicy", "shop", "--kind", "application", "--mode", "monitor"),
+        *("--scope", "all-vlan", "--secured", "cat/web,categories/db"),
+        *("--rule", "web-in allow from cat/clients tcp/443 at cat/web log"),
+        *("--rule", "dns allow to ag/resolvers udp/53 tcp/53", "--rule", "ping allow with any icmp/8 ipv4"),
+    )
+    header, row = tiers("get", "sp").lines
+    assert header.split() == [
+        "NAME",
+        "KIND",
+        "MODE",
+        "SCOPE",
+        "PRIORITY",
+        "SECURED",
+        "RULES",
+        "PHASE",
+        "REASON",
+    ]
+    assert row.split()[:7] == [
+        *("shop", "application", "monitor", "all-vlan", "0", "categories/web,categories/db", "3")
+    ]
+    (policy,) = tiers("get", "sp", "-o", "json").data
+    assert policy["rules"][0] == {
+        "name": "web-in",
+        "direction": "SECURITY_DIRECTION_IN",
+        "action": "SECURITY_ACTION_ALLOW",
+        "applied_to": ["categories/web"],
+        "peers": ["categories/clients"],
+        "services": [{"protocol": "SERVICE_PROTOCOL_TCP", "ports": [{"first": 443, "last": 443}]}],
+        "log": True,
+    }
+    assert policy["rules"][2]["direction"] == "SECURITY_DIRECTION_IN_OUT"
+    assert "peers" not in policy["rules"][2]
+    updated = tiers("update", "sp", "shop", "--mode", "enforce").out
+    assert updated == "updated    securityPolicies/shop  mode: MONITOR -> ENFORCE\n"
+    updated = tiers("update", "sp", "shop", "--rule", "dns allow to ag/resolvers udp/53").out
+    assert "rules: web-in, dns, ping -> dns," in updated
+    assert (
+        "rules.dns: allow to addressGroups/resolvers udp/53 tcp/53 -> allow to addressGroups/resolvers udp/53"
+        in (updated)
+    )
+    tiers("delete", "sp", "shop")
+
+
+@pytest.mark.parametrize(
+    ("rule", "says"),
+    [
+        (
+            "web allow cat/clients tcp/443",
+            "is not a rule; write NAME allow|deny|reject from|to|with PEER,...",
+        ),
+        ("web permit from any", "is not a rule"),
+        ("web allow from any https", "'https' is neither a service"),
+        ("web allow from any tcp/http", "'http' is not a whole number"),
+        ("web allow from any at", "nothing follows 'at'"),
+        ("web allow from any until yesterday", "'yesterday' is not a time"),
+        ("web allow from any tcp/443/444", "is not a service"),
+    ],
+)
+def test_a_rule_that_cannot_be_read_says_how_to_write_it(tiers: Run, rule: str, says: str) -> None:
+    options = ("--kind", "application", "--mode", "save", "--scope", "all-vlan", "--secured", "cat/web")
+    ran = tiers("create", "sp", "bad", *options, "--rule", rule, expect=2)
+    assert says in ran.err
+    assert tiers("get", "sp").out == ""
+
+
+def test_what_must_be_said_is_asked_for(tiers: Run) -> None:
+    ran = tiers("create", "sp", "bad", "--secured", "cat/web", expect=1)
+    assert "security_policy.kind: is not set; use SECURITY_POLICY_KIND_QUARANTINE or" in ran.err
+    kind = ("--kind", "quarantine", "--secured", "cat/web")
+    ran = tiers("create", "sp", "bad", *kind, expect=1)
+    assert "security_policy.mode: is not set; use SECURITY_POLICY_MODE_SAVE or" in ran.err
+    ran = tiers("create", "sp", "bad", *kind, "--mode", "save", expect=1)
+    assert "security_policy.scope: is not set; use SECURITY_SCOPE_ALL_VLAN or" in ran.err
+    ran = tiers("create", "sp", "bad", *kind, "--mode", "saved", expect=2)
+    assert "did you mean 'save'?" in ran.err
+    ran = tiers(
+        "create",
+        "sp",
+        "bad",
+        *kind[:2],
+        "--mode",
+        "save",
+        "--scope",
+        "all-vlan",
+        "--secured",
+        "web",
+        expect=1,
+    )
+    assert "security_policy.secured[0]: 'web' is not categories/ID or entityGroups/ID" in ran.err
+
+
+def test_a_file_in_any_order_and_what_is_printed_can_be_applied(furnished: Run, tmp_path: Path) -> None:
+    file = tmp_path / "shop.yaml"
+    file.write_text(SHOP)
+    assert "9 created" in furnished("apply", "-f", str(file)).out
+    assert "9 unchanged" in furnished("apply", "-f", str(file)).out
+    (rule,) = [
+        rule for rule in furnished("get", "sp", "-o", "json").data[0]["rules"] if rule["name"] == "out"
+    ]
+    assert (rule["expire_time"], rule["owner"]) == ("2099-01-31T00:00:00Z", "Ω")
+    printed = tmp_path / "printed.yaml"
+    kinds = "category,ag,sg,eg,sp"
+    printed.write_text(furnished("get", kinds, "-o", "yaml").out)
+    assert "7 unchanged" in furnished("apply", "-f", str(printed)).out
+    printed.write_text("set: gone\nresources: []\n")
+    described = furnished("describe", "sp", "shop").out
+    assert "reject to addressGroups/offices tcp/25 47 until 2099-01-31T00:00:00Z" in described
+    assert "entityGroups/shop" in furnished("delete", "category", "web", expect=1).err
+
+
+def test_a_set_is_pruned_in_the_order_of_its_references(furnished: Run, tmp_path: Path) -> None:
+    file = tmp_path / "shop.yaml"
+    file.write_text("set: shop" + SHOP)
+    furnished("apply", "-f", str(file))
+    file.write_text("set: shop\nresources:\n  - {kind: Category, name: web, key: tier, value: web}\n")
+    assert "1 unchanged, 8 deleted" in furnished("apply", "-f", str(file), "--prune").out
+
+
+def test_a_name_of_a_policy_is_looked_up_in_both_kinds(tiers: Run, controller: Controller) -> None:
+    tiers("create", "vpc", "blue")
+    both = ("create", "rp", "both", "--vpc", "blue", "--priority", "100", "--action", "deny")
+    tiers(*both)
+    options = ("--kind", "quarantine", "--mode", "save", "--scope", "all-vlan", "--secured", "cat/web")
+    tiers("create", "sp", "both", *options)
+    tiers("create", "sp", "alone", *options)
+    client = Client(controller.address)
+    try:
+        assert find_policy(client, "alone") == (SECURITY, "securityPolicies/alone")
+        assert find_policy(client, "sp/both") == (SECURITY, "securityPolicies/both")
+        assert find_policy(client, "routingPolicies/both") == (ROUTING, "routingPolicies/both")
+        for text, says in (
+            ("both", "is a routing policy and a security policy"),
+            ("none", "there is no policy 'none'"),
+            ("nic/both", "names no policy"),
+        ):
+            with pytest.raises(Failure, match=says):
+                find_policy(client, text)
+    finally:
+        client.close()
