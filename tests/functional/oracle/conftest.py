@@ -12,6 +12,7 @@ from netctl.compiler.compile import compile_rows
 from netctl.compiler.observed import Observed
 from netctl.loop import Wake, wait_until
 from netctl.model.keys import VpcId
+from netctl.model.snapshot import Snapshot
 from netctl.nb.diff import diff
 from netctl.ovsdb.northbound import OvsdbNorthbound
 from tests.functional.oracle.trace import Trace, tracing
@@ -29,9 +30,12 @@ class Plane:
 
     def install(self, made: Made) -> None:
         """Write what the compiler makes of a layout; return when northd has worked it off."""
-        observed = Observed(dead=frozenset((VpcId(vpc), what) for vpc, what in made.dead))
+        self.write(made.snapshot, Observed(dead=frozenset((VpcId(vpc), what) for vpc, what in made.dead)))
+
+    def write(self, snapshot: Snapshot, observed: Observed) -> None:
+        """Write what the compiler makes of a snapshot; return when northd has worked it off."""
         self.northbound.take_changed()
-        delta = diff(compile_rows(made.snapshot, OWNER, observed), self.northbound.owned_rows())
+        delta = diff(compile_rows(snapshot, OWNER, observed), self.northbound.owned_rows())
         cfg = self.northbound.apply(delta, epoch=1)
         wait_until(
             lambda: self.northbound.sb_cfg >= cfg, timeout_s=20, what="northd catches up", poll_s=0.002

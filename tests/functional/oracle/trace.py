@@ -10,26 +10,19 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from netctl.loop import wait_until
 from netctl.model.subnet import Subnet, SubnetKind
+from tests.functional.oracle.daemon import ASIDE, NEW, OUTPUT, Daemon, tracer
 from tests.oracle.neighbours import Neighbours, outside_mac
 from tests.oracle.probes import Probe
 from tests.oracle.words import Answered, Delivered, Dropped, Fate, Layout, SentOut, inside
 from tests.servers import OvsdbServer, run
 
-# Blocks whose packets are not the one that is traced.
-_ASIDE = re.compile(r"(?:arp|nd_ns|nd_na|nd_na_router|icmp4|icmp6|icmp4_error|icmp6_error|tcp_reset|reject) ")
 _SET = re.compile(r"\b(ip[46]\.(?:src|dst)|eth\.dst) ?= ?([0-9a-f.:]+)")
-_OUTPUT = re.compile(r'output\("([^"]+)"\)')
-# The state of a packet that opens a connection, for each time that it is asked on the longest way.
-_NEW = ("--ct=new",) * 8
 _ECHO_REPLIES = ("icmp4.type = 0;", "icmp6.type = 129;")
 _TTL = 8  # enough for every way without a loop; a loop that branches costs 2^TTL
 
@@ -48,7 +41,7 @@ class Trace:
 
     layout: Layout
     sb: OvsdbServer
-    control: Path
+    daemon: Daemon
     port_security: dict[str, str] = field(default_factory=dict)
 
     def disagreement(self, probe: Probe) -> str:
@@ -67,7 +60,7 @@ class Trace:
     def fates(self, probe: Probe) -> tuple[frozenset[Fate], list[str]]:
         """Return the fates for each choice among next hops, and what ovn-trace said."""
         datapath, flow = self._microflow(probe)
-        said = [self._ask(datapath, flow)]
+        said = [self.daemon.ask(datapath, flow)]
         found = self.read(said[0], probe)
         if "select:" in said[0]:
             for choice in range(1, 9):
@@ -89,7 +82,7 @@ class Trace:
             if text.startswith("#"):
                 continue
             if text.endswith("{"):
-                inner = _Packet(dict(stack[-1].fields), stack[-1].aside or bool(_ASIDE.match(text + " ")))
+                inner = _Packet(dict(stack[-1].fields), stack[-1].aside or bool(ASIDE.match(text + " ")))
                 stack.append(inner)
             if text.startswith("}"):
                 stack.pop()
@@ -98,7 +91,7 @@ class Trace:
             if text in _ECHO_REPLIES and not inside_now.aside:
                 found.add(Answered(inside_now.fields[f"ip{version}.src"]))
                 inside_now.aside = True  # whether the answer finds its way back is not asked
-            if (output := _OUTPUT.search(text)) and not inside_now.aside:
+            if (output := OUTPUT.search(text)) and not inside_now.aside:
                 found.add(self._fate(output[1], inside_now.fields, version))
         return frozenset(found or {Dropped("ovn-trace shows no output")})
 
@@ -138,24 +131,9 @@ class Trace:
             terms.append(f"{packet.protocol}.dst=={packet.destination_port}")
         return subnet.id, " && ".join(terms)
 
-    def _ask(self, datapath: str, flow: str) -> str:
-        """Ask the daemon (unixctl is JSON-RPC 1.0): a process for each packet would take ten times as long."""
-        with socket.socket(socket.AF_UNIX) as channel:
-            channel.settimeout(20)
-            channel.connect(str(self.control))
-            request = {"method": "trace", "params": ["--minimal", datapath, flow], "id": 0}
-            channel.sendall(json.dumps(request).encode())
-            received = b""
-            while chunk := channel.recv(1 << 16):
-                received += chunk
-                if (answer := _complete(received)) is not None:
-                    assert answer["error"] is None, f"{flow}: {answer['error']}"
-                    return str(answer["result"])
-        raise AssertionError(f"ovn-trace said nothing whole to {flow}: {received!r}")
-
     def _ask_choosing(self, datapath: str, flow: str, choice: int) -> str:
         """Run ovn-trace with one choice among next hops, which the daemon cannot be told."""
-        options = ("--minimal", *_NEW, f"--select-id={choice}")
+        options = ("--minimal", *NEW, f"--select-id={choice}")
         return run("ovn-trace", f"--db={self.sb.remote}", *options, datapath, flow)
 
 
@@ -168,22 +146,8 @@ def localnet(subnet: Subnet) -> str:
 def tracing(layout: Layout, sb: OvsdbServer) -> Iterator[Trace]:
     """Teach the southbound who is where, and have ovn-trace for it as it is now: the daemon reads it once."""
     teach(layout, sb)
-    control = sb.socket.parent / "trace.ctl"
-    files = [f"--unixctl={control}", f"--log-file={control}.log"]
-    run("ovn-trace", f"--db={sb.remote}", *_NEW, "--detach", "--no-chdir", *files, "-vconsole:off")
-    try:
-        yield Trace(layout, sb, control, _port_security(sb))
-    finally:
-        run("ovs-appctl", "-t", str(control), "exit")
-        wait_until(lambda: not control.exists(), timeout_s=10, what="ovn-trace ends", poll_s=0.002)
-
-
-def _complete(received: bytes) -> dict[str, object] | None:
-    try:
-        answer: dict[str, object] = json.loads(received)
-    except json.JSONDecodeError:
-        return None
-    return answer
+    with tracer(sb, NEW) as daemon:
+        yield Trace(layout, sb, daemon, _port_security(sb))
 
 
 def teach(layout: Layout, sb: OvsdbServer) -> None:
