@@ -1,26 +1,27 @@
 """What each ACL of ours stands for: policy, rule, direction and verdict of a row that hits and logs name by its uuid.
 
-In: a snapshot and what was observed when its rows were written. Out: `Acl` by the row's uuid. Pure; it asks the
+In: a snapshot and what was observed when its rows were written. Out: `AclUse` by the row's uuid. Pure; it asks the
 compiler, so that what is told is what was written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from netctl.compiler.clause import Clause, Realm
 from netctl.compiler.clauses import lines_of
 from netctl.compiler.observed import Observed
+from netctl.compiler.security_policy import Acl, acls_of
 from netctl.model.hits import Counted
-from netctl.model.keys import SecurityPolicyId, Uid
+from netctl.model.keys import Kind, Uid
 from netctl.model.security_policy import RuleAction, SecurityPolicy
 from netctl.model.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Acl:
-    """One ACL: `match` as it is in OVN, the clause by which it decides, in which realm.
+class AclUse:
+    """What is told of one ACL: `clause` is whose log lines it writes, in which realm; `match` is as in OVN.
 
     `would_drop`: the clause is of a policy in MONITOR and denies; the ACL itself allows. `counted` is what its packets
     are counted for, in both policies where a clause in MONITOR looks at what another policy allows.
@@ -29,22 +30,39 @@ class Acl:
     match: str
     realm: Realm
     clause: Clause
+    would_drop: bool
     counted: tuple[Counted, ...]
-    would_drop: bool = False
-
-    @property
-    def policy(self) -> SecurityPolicyId:
-        """Whose log lines it writes."""
-        return self.clause.policy
 
 
 # By the uuid of the row, which is its name too.
-Acls = Mapping[str, Acl]
+AclUses = Mapping[str, AclUse]
 
 
-def index_acls(snapshot: Snapshot, observed: Observed) -> Acls:
-    """Return the ACLs of ours: none, until policies have rows."""
-    return {}
+def index_acls(snapshot: Snapshot, observed: Observed) -> AclUses:
+    """Return the ACLs of all security policies."""
+    return {
+        acl.uuid: _use(snapshot, acl)
+        for policy in snapshot.of_kind(Kind.SECURITY_POLICY)
+        if isinstance(policy, SecurityPolicy)
+        for acl in acls_of(snapshot, observed, policy)
+    }
+
+
+def _use(snapshot: Snapshot, acl: Acl) -> AclUse:
+    return AclUse(
+        match=acl.match,
+        realm=acl.realm,
+        clause=acl.would_drop_of or acl.clause,
+        would_drop=acl.would_drop_of is not None,
+        counted=tuple(dict.fromkeys(_counted(snapshot, acl))),
+    )
+
+
+def _counted(snapshot: Snapshot, acl: Acl) -> Iterator[Counted]:
+    for clause in (acl.clause, acl.would_drop_of):
+        policy = snapshot.security_policy(clause.policy) if clause is not None else None
+        if clause is not None and policy is not None:
+            yield count_as(policy.meta.uid, clause)
 
 
 def counted_of(policy: SecurityPolicy) -> tuple[Counted, ...]:

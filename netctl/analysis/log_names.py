@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netctl.analysis.acls import Acl
+from netctl.analysis.acls import AclUse
 from netctl.compiler.clause import VLANS, Realm
 from netctl.model.indexes import Scope, Space
 from netctl.model.keys import HostId, Kind, NicId, VpcId
@@ -31,7 +31,7 @@ class Namer:
         self._found: dict[tuple[Realm, str], NicId] = {}
         self._networks: list[tuple[int, int, int, Scope]] | None = None
 
-    def entry(self, acl: Acl, host: HostId, log: AclLog) -> LogEntry:
+    def entry(self, acl: AclUse, host: HostId, log: AclLog) -> LogEntry:
         """Return a line in names.
 
         Its action is what OVN did (a reject may be a drop), of a would-drop what the policy would have done.
@@ -40,7 +40,7 @@ class Namer:
         done = _VERDICTS.get(log.verdict, clause.action)
         return LogEntry(
             time_s=log.time_s,
-            policy=acl.policy,
+            policy=clause.policy,
             rule=clause.rule,
             direction=clause.direction,
             action=clause.action if acl.would_drop else done,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import grpc
@@ -17,6 +18,7 @@ from netctl.server.convert_policy_log import entry_to_proto, rule_hits_to_proto
 from netctl.server.edge import Context
 from netctl.server.hits import PolicyHits
 from netctl.server.policy_log import KEPT, SLICE, PolicyLog
+from netctl.server.policy_test import answer_policy_test
 from netctl.server.ports import Ports
 from netctl.server.writes import actor_of
 from netctl.v1 import explain_pb2 as pb
@@ -35,8 +37,9 @@ class SecurityExplainService(explain_pb2_grpc.SecurityExplainServiceServicer):
 
     async def TestPolicy(self, request: pb.TestPolicyRequest, context: Context) -> pb.TestPolicyResponse:
         """Return whether a connection may be opened, and what decides at each end."""
-        await _not_yet(context)
-        return pb.TestPolicyResponse()
+        return await asyncio.to_thread(
+            answer_policy_test, self._intents.snapshot(), self._observed(), request
+        )
 
     async def ReportSecurityPolicies(
         self, request: pb.ReportSecurityPoliciesRequest, context: Context

@@ -1,0 +1,71 @@
+"""Verdicts and findings about security policies as messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from netctl.analysis.finding import Finding
+from netctl.analysis.verdict import Decision, Verdict
+from netctl.compiler.clause import Clause
+from netctl.model.keys import Kind, resource_name
+from netctl.model.security_policy import Direction, RuleAction
+from netctl.v1 import explain_pb2 as pb
+from netctl.v1 import security_pb2
+
+_ACTIONS = {
+    RuleAction.ALLOW: security_pb2.SECURITY_ACTION_ALLOW,
+    RuleAction.DENY: security_pb2.SECURITY_ACTION_DENY,
+    RuleAction.REJECT: security_pb2.SECURITY_ACTION_REJECT,
+}
+_DIRECTIONS = {
+    Direction.IN: security_pb2.SECURITY_DIRECTION_IN,
+    Direction.OUT: security_pb2.SECURITY_DIRECTION_OUT,
+}
+
+
+def verdict_to_proto(verdict: Verdict, reason: str) -> pb.TestPolicyResponse:
+    """Return the message of a verdict."""
+    return pb.TestPolicyResponse(
+        allowed=verdict.allowed,
+        decisions=[_decision(decision) for decision in verdict.decisions],
+        reason=reason,
+    )
+
+
+def findings_to_proto(findings: Iterable[Finding]) -> pb.ReportSecurityPoliciesResponse:
+    """Return the message of a report."""
+    return pb.ReportSecurityPoliciesResponse(
+        findings=[
+            pb.PolicyFinding(
+                kind=finding.kind.value,
+                policy=resource_name((Kind.SECURITY_POLICY, finding.policy)),
+                rule=finding.rule,
+                other_policy=(
+                    resource_name((Kind.SECURITY_POLICY, finding.other_policy))
+                    if finding.other_policy is not None
+                    else ""
+                ),
+                other_rule=finding.other_rule,
+                message=finding.message,
+            )
+            for finding in findings
+        ]
+    )
+
+
+def _decision(decision: Decision) -> pb.PolicyDecision:
+    message = _end(decision, decision.clause, decision.action)
+    message.stateful = decision.stateful
+    if decision.would_drop is not None:
+        message.would_drop.append(_end(decision, decision.would_drop, decision.would_drop.action))
+    return message
+
+
+def _end(decision: Decision, clause: Clause | None, action: RuleAction) -> pb.PolicyDecision:
+    return pb.PolicyDecision(
+        nic=resource_name((Kind.NIC, decision.port.nic.id)),
+        direction=_DIRECTIONS[decision.direction],
+        action=_ACTIONS[action],
+        policy=resource_name((Kind.SECURITY_POLICY, clause.policy)) if clause is not None else "",
+        rule=clause.rule if clause is not None else "",
+    )
