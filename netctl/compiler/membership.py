@@ -110,7 +110,7 @@ def in_term(snapshot: Lookups, port: Port, term: Term) -> bool:
 
 def nics_of_term(snapshot: Lookups, term: Term) -> set[NicId]:
     """Return NICs that may have a port in a term, all that do among them."""
-    return _nics_of(snapshot, term, frozenset())
+    return _nics_of(snapshot, term, {})
 
 
 _SECURABLE = (f"{Kind.CATEGORY.value}/", f"{Kind.ENTITY_GROUP.value}/")
@@ -162,7 +162,8 @@ class _At:
         return any(all(self.is_in(term) for term in selector.all_of) for selector in selectors)
 
 
-def _nics_of(snapshot: Lookups, term: Term, inside: frozenset[str]) -> set[NicId]:
+def _nics_of(snapshot: Lookups, term: Term, known: dict[str, set[NicId]]) -> set[NicId]:
+    """Each group is looked into once, however many ways lead to it: there may be a million of them."""
     kind, id = term_key(term)
     match kind:
         case Kind.NIC:
@@ -181,18 +182,18 @@ def _nics_of(snapshot: Lookups, term: Term, inside: frozenset[str]) -> set[NicId
             return found
         case Kind.ENTITY_GROUP:
             group = snapshot.entity_group(EntityGroupId(id))
-            if group is None or id in inside:
-                return set()
-            selected = (_selected_by(snapshot, one, inside | {id}) for one in group.include)
-            return set().union(*selected)
+            if group is not None and id not in known:
+                known[id] = set()  # admission refuses circles; in a store edited by hand one adds nothing
+                known[id] = set().union(*(_selected_by(snapshot, one, known) for one in group.include))
+            return known.get(id, set())
     return set()
 
 
-def _selected_by(snapshot: Lookups, selector: EntitySelector, inside: frozenset[str]) -> set[NicId]:
+def _selected_by(snapshot: Lookups, selector: EntitySelector, known: dict[str, set[NicId]]) -> set[NicId]:
     """Return NICs that are in all terms of a selector."""
     found: set[NicId] | None = None
     for term in selector.all_of:
-        nics = _nics_of(snapshot, term, inside)
+        nics = _nics_of(snapshot, term, known)
         found = nics if found is None else found & nics
         if not found:
             break
