@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from netctl.server.syslog import SyslogTarget, parse_target
+
 # RFC 5880 counts microseconds in 32 bits; a minute is beyond what anybody calls detection.
 _BFD_MAX = 60_000
 _BFD = {
@@ -28,6 +30,7 @@ class ControllerConfig:
     `ssl:HOST:PORT`. `ovn_remote` is the southbound database as hosts reach it, `southbound` as the controller does.
     `listen` are gRPC addresses, `unix:PATH` or `HOST:PORT`. `metrics_listen` is `HOST:PORT` or "".
     `trust_dhcpv6`: the operator vouches for DHCPv6 of an OVN whose version says that it is open to CVE-2026-5367.
+    `syslog`: where the log of security policies goes, None nowhere.
     """
 
     state_dir: Path
@@ -42,6 +45,7 @@ class ControllerConfig:
     bfd_min_tx_ms: int = 0
     bfd_multiplier: int = 0
     trust_dhcpv6: bool = False
+    syslog: SyslogTarget | None = None
 
     @property
     def ovn_options(self) -> dict[str, str]:
@@ -70,6 +74,10 @@ def parse_arguments(argv: Sequence[str] | None = None) -> ControllerConfig:
         parser.error(f"{_TRUST_VARIABLE}: {args.trust_dhcpv6!r} is neither 0 nor 1")
     if resync_s <= 0:
         parser.error(f"--resync-s: {resync_s:g} must be more than 0")
+    try:
+        syslog = parse_target(args.syslog) if args.syslog else None
+    except ValueError as error:
+        parser.error(f"--syslog: {error}")
     bfd = {flag: _number(parser, flag, getattr(args, flag[2:].replace("-", "_"))) for flag in _BFD}
     return ControllerConfig(
         state_dir=Path(args.state_dir),
@@ -84,6 +92,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> ControllerConfig:
         bfd_min_tx_ms=bfd["--bfd-min-tx-ms"],
         bfd_multiplier=bfd["--bfd-multiplier"],
         trust_dhcpv6=args.trust_dhcpv6 == "1",
+        syslog=syslog,
     )
 
 
@@ -105,6 +114,12 @@ def _make_parser() -> argparse.ArgumentParser:
         "the same as the controller reaches it, to explain; --ovn-remote when empty",
     )
     _add(parser, "--metrics-listen", "", "HOST:PORT for Prometheus; none when empty")
+    _add(
+        parser,
+        "--syslog",
+        "",
+        "udp:HOST:PORT, tcp:HOST:PORT or unix:PATH of a syslog server (RFC 5424) for the log of security policies",
+    )
     _add(parser, "--resync-s", "30", "seconds between full comparisons of the northbound database")
     _add(parser, "--log-format", "text", "text or json")
     for flag, text in _BFD.items():

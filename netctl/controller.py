@@ -174,6 +174,8 @@ class Controller:
             southbound=self.southbound,
             observed=lambda: self.reconciler.observed,
             hits_file=self._config.state_dir / "hits.json",
+            metrics=self.metrics,
+            syslog=self._config.syslog,
         )
 
 

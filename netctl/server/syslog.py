@@ -47,7 +47,8 @@ class SyslogTarget:
     @property
     def text(self) -> str:
         """How it is written."""
-        return f"{self.transport}:{self.host}" + (f":{self.port}" if self.port else "")
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.transport}:{host}" + (f":{self.port}" if self.port else "")
 
 
 def parse_target(text: str) -> SyslogTarget:

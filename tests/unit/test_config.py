@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from netctl.config import DEFAULT_LISTEN, parse_arguments
+from netctl.server.syslog import SyslogTarget
 
 
 def test_flags_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,3 +84,28 @@ def test_the_help_says_what_trust_risks(capsys: pytest.CaptureFixture[str]) -> N
     said = " ".join(capsys.readouterr().out.split())
     assert "CVE-2026-5367" in said
     assert "read the memory" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "target"),
+    [
+        ("udp:192.0.2.7:1514", SyslogTarget("udp", "192.0.2.7", 1514)),
+        ("tcp:logs.example.net", SyslogTarget("tcp", "logs.example.net", 514)),
+        ("udp:[fd00::7]:515", SyslogTarget("udp", "fd00::7", 515)),
+        ("tcp:[fd00::7]", SyslogTarget("tcp", "fd00::7", 514)),
+        ("unix:/dev/log", SyslogTarget("unix", "/dev/log")),
+        ("", None),
+    ],
+)
+def test_where_the_log_of_policies_goes(text: str, target: SyslogTarget | None) -> None:
+    assert parse_arguments([f"--syslog={text}"]).syslog == target
+
+
+@pytest.mark.parametrize(
+    "text", ["logs:514", "udp:", "udp::514", "tcp:h:0", "tcp:h:70000", "unix:log", "udp:fd00::7"]
+)
+def test_a_syslog_that_is_none_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse_arguments([f"--syslog={text}"])
+    assert ended.value.code == 2
+    assert "--syslog" in capsys.readouterr().err
