@@ -18,7 +18,8 @@ from netctl.model.vpc import Vpc
 
 ICMP, TCP, UDP, ICMPV6 = 1, 6, 17, 58
 ARP = -1  # no protocol of IP
-ECHO, ECHO_ANSWER = {ICMP: 8, ICMPV6: 128}, {ICMP: 0, ICMPV6: 129}
+ECHO = {ICMP: 8, ICMPV6: 128}
+ANSWERS = {8: 0, 128: 129, 135: 136}  # echo, and who has an address
 UNREACHABLE = {4: (ICMP, 3, 1), 6: (ICMPV6, 1, 3)}  # protocol, type, code
 # ICMPv6 that no policy looks at: RS, RA, NS, NA, and multicast listener discovery.
 NEIGHBOURHOOD = frozenset({133, 134, 135, 136, 130, 131, 132, 143})
@@ -67,7 +68,7 @@ class Packet:
         """Return what comes back."""
         back = replace(self, source=self.destination, destination=self.source)
         if self.protocol in ECHO:
-            return replace(back, icmp_type=ECHO_ANSWER[self.protocol])
+            return replace(back, icmp_type=ANSWERS.get(self.icmp_type, self.icmp_type))
         return replace(back, source_port=self.destination_port, destination_port=self.source_port)
 
     def error(self, teller: str = "") -> Packet:
