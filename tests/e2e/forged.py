@@ -87,6 +87,19 @@ def tagged(frame: bytes, vlan_id: int) -> bytes:
     return frame[:12] + struct.pack("!HH", 0x8100, vlan_id) + frame[12:]
 
 
+def is_refusal(frame: bytes) -> bool:
+    """Is this frame a TCP reset, or an ICMP error that says unreachable?"""
+    ethertype, ip = int.from_bytes(frame[12:14], "big"), frame[14:]
+    if ethertype == 0x0800 and len(ip) >= 34:
+        protocol, body = ip[9], ip[20:]
+    elif ethertype == 0x86DD and len(ip) >= 54:
+        protocol, body = ip[6], ip[40:]
+    else:
+        return False
+    unreachable = {_ICMP: 3, _ICMP6: 1}
+    return bool(body[13] & 4) if protocol == 6 else body[0] == unreachable.get(protocol, -1)
+
+
 def _arp(operation: int, sender: Address, target: Address) -> bytes:
     head = struct.pack("!HHBBH", 1, 0x0800, 6, 4, operation)
     return head + b"".join(

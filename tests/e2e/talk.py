@@ -1,4 +1,5 @@
-"""One question and one answer by TCP or UDP between two namespaces: was it heard, and whom did the other end see?
+"""One question and one answer by TCP or UDP between two namespaces: was it heard, and whom did the other end see? And
+connections that stay open.
 
 The client's question must come back from the server within `timeout_s`; a question is asked once and never again, so
 that a silence is the network's at that moment (TCP's own second SYN comes after one second).
@@ -9,6 +10,9 @@ from __future__ import annotations
 import secrets
 import socket
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from netctl.lab import namespaces
@@ -45,6 +49,55 @@ def wait_tcp(client: End, server: End, address: str, port: int, *, timeout_s: fl
 
     wait_until(heard, timeout_s=timeout_s, what=f"TCP from {client.address} to {address}:{port}")
     return seen[0]
+
+
+@dataclass
+class Conversation:
+    """An open TCP connection; whichever side speaks, the other one hears it or not."""
+
+    opener: socket.socket
+    answerer: socket.socket
+
+    def heard(self, *, by_opener: bool = False, timeout_s: float = ANSWER_S) -> bool:
+        """Say a word: to the side that did not open the connection, or `by_opener`; is it heard in time?
+
+        What was not heard is sent again by TCP, and heard before the next word when it can be.
+        """
+        hearing, saying = (self.opener, self.answerer) if by_opener else (self.answerer, self.opener)
+        word, so_far = secrets.token_hex(8).encode(), b""
+        saying.sendall(word)
+        until_s = time.monotonic() + timeout_s
+        while (left_s := until_s - time.monotonic()) > 0 and word not in so_far:
+            hearing.settimeout(left_s)
+            try:
+                so_far += hearing.recv(1024)
+            except TimeoutError:
+                break
+        return word in so_far
+
+
+@contextmanager
+def conversation(client: End, server: End, port: int) -> Iterator[Conversation]:
+    """Keep a TCP connection open during a block."""
+    family = socket.AF_INET6 if ":" in server.address else socket.AF_INET
+    with ExitStack() as stack:
+
+        def listen() -> socket.socket:
+            listener = socket.create_server((server.address, port), family=family)
+            listener.settimeout(ANSWER_S)
+            return listener
+
+        listener = stack.enter_context(namespaces.run_in(server.namespace, listen))
+        opener = stack.enter_context(
+            namespaces.run_in(
+                client.namespace,
+                lambda: socket.create_connection(
+                    (server.address, port), timeout=ANSWER_S, source_address=(client.address, 0)
+                ),
+            )
+        )
+        answerer, _peer = listener.accept()
+        yield Conversation(opener, stack.enter_context(answerer))
 
 
 def _ask(client: End, server: End, target: tuple[str, int], kind: socket.SocketKind, timeout_s: float) -> str:

@@ -23,7 +23,7 @@ from tests.e2e import bfd, raw, talk, vpcs
 from tests.e2e.figures import note
 from tests.e2e.site import DEADLINE_S, PROGRAMMED, Site, site
 from tests.e2e.vpcs import NAT, ROUTED, SECOND, Nic
-from tests.lossmeter.meter import Guest, LossMeter, measure
+from tests.lossmeter.meter import Guest, LossMeter, measure, nothing_denied
 
 PPS = 100
 A_SECOND = 100
@@ -45,7 +45,7 @@ class World:
         """Run a loss meter on each flow, and note what it counted."""
         with ExitStack() as stack:
             meters = [
-                stack.enter_context(measure(guest, outside, pps=PPS, forge=False))
+                stack.enter_context(measure(guest, outside, pps=PPS, denied=nothing_denied))
                 for guest, outside in self.ends
             ]
             yield meters

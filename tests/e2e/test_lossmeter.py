@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.lossmeter.meter import Guest, measure
+from tests.lossmeter.meter import Guest, measure, own_address
 
 
 @pytest.fixture
@@ -49,6 +50,17 @@ def test_a_whole_cable_loses_nothing_and_leaks_every_forged_frame(cable: tuple[G
         assert set(direction.leaked_by_variant) == {"0", "1", "2"}
         assert direction.left_guest >= direction.sent + direction.denied_sent
         assert direction.duplicates == direction.errors == 0
+
+
+def test_ipv6_and_frames_from_a_guests_own_address_are_counted_as_well(cable: tuple[Guest, Guest]) -> None:
+    a, b = (replace(guest, ip=f"2001:db8:9::{number}") for number, guest in enumerate(cable, 1))
+    for guest in (a, b):
+        ip("-n", guest.namespace, "addr", "add", f"{guest.ip}/64", "dev", "eth0", "nodad")
+    with measure(a, b, pps=200, denied=own_address) as meter:
+        meter.wait_for_more(50)
+    report = meter.report
+    assert (report.lost, report.sent >= 100) == (0, True), str(report)
+    assert report.leaked == report.denied_sent == report.sent, str(report)
 
 
 def test_a_cut_of_a_fifth_of_a_second_is_seen(cable: tuple[Guest, Guest]) -> None:

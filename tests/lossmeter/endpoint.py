@@ -2,8 +2,8 @@
 
     python -m tests.lossmeter.endpoint '{"side": "a", "own": ["50:6b:8d:..", "10.0.0.1"], ...}'
 
-Sends: an allowed datagram through the kernel's own stack and a forged frame, `pps` times a second each. Counts, by
-sequence number: datagrams that its socket got, and forged frames that reached its interface at all. Standard input
+Sends: an allowed datagram through the kernel's own stack and a denied frame, `pps` times a second each. Counts, by
+sequence number: datagrams that its socket got, and denied frames that reached its interface at all. Standard input
 takes one word a line, each answered with one line of JSON: `go`, `count`, `stop`, `report`; its end ends the process.
 An end whose peer is behind NAT sends once it has heard the peer, to where that came from last.
 Never sends two at once to catch up: a starved sender sends less, so that its burst is not called a drop of the network.
@@ -21,9 +21,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.lossmeter.frames import ALLOWED_PORT, Address, Mark, forge, parse_forged, parse_mark
+from tests.lossmeter.frames import (
+    ALLOWED_PORT,
+    ETHERTYPES,
+    Address,
+    Mark,
+    forge,
+    parse_forged,
+    parse_mark,
+    version_of,
+)
 
-_ETH_P_IP = 0x0800
 _BUFFER_BYTES = 8 << 20
 _QUIET_S = 0.3
 _MOST_RUNS = 20
@@ -81,7 +89,7 @@ class Endpoint:
         self._quiet_at_ns = 0
         self._alive = True
         self._udp = _udp_socket(plan["own"][1])
-        self._raw = _raw_socket(self._interface)
+        self._raw = _raw_socket(self._interface, ETHERTYPES[version_of(self._peer.ip)])
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._udp, selectors.EVENT_READ, self._receive_allowed)
         self._selector.register(self._raw, selectors.EVENT_READ, self._receive_forged)
@@ -128,7 +136,7 @@ class Endpoint:
         mark = parse_mark(payload)
         if mark is not None and mark.run == self._run and mark.sender != self._side:
             if self._learns:
-                self._target = source
+                self._target = source[:2]
             self._arrivals.add(mark.sequence, time.monotonic_ns())
             self._postpone()
 
@@ -189,17 +197,18 @@ class Endpoint:
 
 
 def _udp_socket(own_ip: str) -> socket.socket:
-    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    family = socket.AF_INET6 if version_of(own_ip) == 6 else socket.AF_INET
+    udp = socket.socket(family, socket.SOCK_DGRAM)
     udp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     udp.setsockopt(socket.SOL_SOCKET, 33, _BUFFER_BYTES)  # SO_RCVBUFFORCE
     udp.bind((own_ip, ALLOWED_PORT))
     return udp
 
 
-def _raw_socket(interface: str) -> socket.socket:
-    raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_IP))
+def _raw_socket(interface: str, ethertype: int) -> socket.socket:
+    raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ethertype))
     raw.setsockopt(socket.SOL_SOCKET, 33, _BUFFER_BYTES)
-    raw.bind((interface, _ETH_P_IP))
+    raw.bind((interface, ethertype))
     return raw
 
 

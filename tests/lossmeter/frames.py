@@ -16,7 +16,8 @@ _PAYLOAD = struct.Struct("!8s1sBQQ")
 _ETHERNET = struct.Struct("!6s6sH")
 _IPV4 = struct.Struct("!BBHHHBBH4s4s")
 _UDP = struct.Struct("!HHHH")
-_ETHERTYPE_IPV4 = 0x0800
+_IPV6 = struct.Struct("!IHBB16s16s")
+ETHERTYPES = {4: 0x0800, 6: 0x86DD}
 _PROTOCOL_UDP = 17
 
 
@@ -49,29 +50,40 @@ def parse_mark(payload: bytes) -> Mark | None:
 
 
 def forge(source: Address, destination: Address, payload: bytes) -> bytes:
-    """Return an Ethernet frame with an IPv4 UDP datagram to DENIED_PORT, its checksums right."""
-    src, dst = ipaddress.IPv4Address(source.ip).packed, ipaddress.IPv4Address(destination.ip).packed
+    """Return an Ethernet frame with a UDP datagram to DENIED_PORT, its checksums right."""
+    src, dst = (ipaddress.ip_address(one.ip).packed for one in (source, destination))
     length = _UDP.size + len(payload)
-    pseudo = src + dst + struct.pack("!BBH", 0, _PROTOCOL_UDP, length)
     udp = _UDP.pack(DENIED_PORT, DENIED_PORT, length, 0)
-    udp = _UDP.pack(DENIED_PORT, DENIED_PORT, length, checksum(pseudo + udp + payload) or 0xFFFF)
+    summed = checksum(src + dst + struct.pack("!II", length, _PROTOCOL_UDP) + udp + payload)
+    udp = _UDP.pack(DENIED_PORT, DENIED_PORT, length, summed or 0xFFFF)
+    version = version_of(destination.ip)
+    head = _ETHERNET.pack(_mac(destination.mac), _mac(source.mac), ETHERTYPES[version])
+    if version == 6:
+        return head + _IPV6.pack(6 << 28, length, _PROTOCOL_UDP, 64, src, dst) + udp + payload
     fields = (0x45, 0, _IPV4.size + length, 0, 0x4000, 64, _PROTOCOL_UDP)
     header = _IPV4.pack(*fields, 0, src, dst)
     header = _IPV4.pack(*fields, checksum(header), src, dst)
-    return _ETHERNET.pack(_mac(destination.mac), _mac(source.mac), _ETHERTYPE_IPV4) + header + udp + payload
+    return head + header + udp + payload
 
 
 def parse_forged(frame: bytes) -> Mark | None:
     """Return the mark of a frame made by `forge`, None for any other."""
-    start = _ETHERNET.size + _IPV4.size
-    if (
-        len(frame) < start + _UDP.size
-        or frame[_ETHERNET.size] != 0x45
-        or frame[_ETHERNET.size + 9] != _PROTOCOL_UDP
-    ):
+    ethertype, ip = int.from_bytes(frame[12:14], "big"), frame[_ETHERNET.size :]
+    if ethertype == ETHERTYPES[4] and len(ip) >= _IPV4.size and ip[0] == 0x45:
+        protocol, body = ip[9], ip[_IPV4.size :]
+    elif ethertype == ETHERTYPES[6] and len(ip) >= _IPV6.size:
+        protocol, body = ip[6], ip[_IPV6.size :]
+    else:
         return None
-    _source, port, length, _sum = _UDP.unpack_from(frame, start)
-    return parse_mark(frame[start + _UDP.size : start + length]) if port == DENIED_PORT else None
+    if protocol != _PROTOCOL_UDP or len(body) < _UDP.size:
+        return None
+    _source, port, length, _sum = _UDP.unpack_from(body)
+    return parse_mark(body[_UDP.size : length]) if port == DENIED_PORT else None
+
+
+def version_of(ip: str) -> int:
+    """Return the IP version of an address."""
+    return 6 if ":" in ip else 4
 
 
 def _mac(text: str) -> bytes:

@@ -5,8 +5,9 @@
     meter.report.lost, meter.report.leaked, meter.report.longest_gap_ms
 
 Two guests send each other, both ways at once, an allowed stream (numbered UDP datagrams of their own addresses) and a
-denied one (frames with a forged source). The sender's counts are the positive control: what leaked is held against
-forged frames that did leave the guest, at the same moment as allowed ones arrived.
+denied one: frames with a forged source, or, where a policy is measured, with their own to another port. The sender's
+counts are the positive control: what leaked is held against denied frames that did leave the guest, at the same moment
+as allowed ones arrived.
 CPU pressure stands in the report because a starved process looks like a slow network.
 """
 
@@ -17,7 +18,7 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,8 +35,9 @@ FOREIGN_MAC = "50:6b:8d:66:66:66"
 class Guest:
     """A guest as the meter sees it: its network namespace, its interface, its own addresses.
 
-    Where NAT stands between (measure with `forge` off): `seen_as` is the address under which the other end finds it;
-    when it is `translated`, ports included, the other end answers to where its datagrams come from.
+    Where NAT stands between (measure with `nothing_denied`): `seen_as` is the address under which the other end finds
+    it; when it is `translated`, ports included, the other end answers to where its datagrams come from. `via`: the MAC
+    address that denied frames to it are sent to, a router's, instead of its own.
     """
 
     namespace: str
@@ -44,6 +46,7 @@ class Guest:
     ip: str
     seen_as: str = ""
     translated: bool = False
+    via: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,12 +90,12 @@ class Report:
 
     @property
     def denied_sent(self) -> int:
-        """Forged frames that left the guests."""
+        """Denied frames that left the guests."""
         return sum(one.denied_sent for one in self.directions)
 
     @property
     def leaked(self) -> int:
-        """Forged frames that arrived."""
+        """Denied frames that arrived."""
         return sum(one.leaked for one in self.directions)
 
     @property
@@ -110,10 +113,32 @@ class Report:
         )
 
 
+def spoofed_sources(own: Guest) -> tuple[Address, ...]:
+    """Return sources that a guest must not use: another's IP, another's MAC, both."""
+    network, _, last = own.ip.rpartition(".")
+    foreign_ip = f"{network}.{253 if last != '253' else 252}"
+    return Address(own.mac, foreign_ip), Address(FOREIGN_MAC, own.ip), Address(FOREIGN_MAC, foreign_ip)
+
+
+def own_address(own: Guest) -> tuple[Address, ...]:
+    """Return a guest's own addresses: what denies its frames is a policy, by their port."""
+    return (Address(own.mac, own.ip),)
+
+
+def nothing_denied(own: Guest) -> tuple[Address, ...]:
+    """Return no sources: only the allowed stream is sent."""
+    del own
+    return ()
+
+
+# The sources of the denied stream of a guest.
+Denied = Callable[[Guest], tuple[Address, ...]]
+
+
 class LossMeter:
     """Two endpoints at work."""
 
-    def __init__(self, a: Guest, b: Guest, *, pps: int = 200, forge: bool = True) -> None:
+    def __init__(self, a: Guest, b: Guest, *, pps: int = 200, denied: Denied = spoofed_sources) -> None:
         run = secrets.token_hex(8)
         self._ends: list[_End] = []
         self._before = _cpu_pressure_us()
@@ -122,8 +147,8 @@ class LossMeter:
         with ExitStack() as undo:
             undo.callback(self.close)
             for side, own, peer in (("a", a, b), ("b", b, a)):
-                spoofed = spoofed_sources(own) if forge else ()
-                self._ends.append(_End(own, peer, {"run": run, "side": side, "pps": pps}, spoofed))
+                plan = {"run": run, "side": side, "pps": pps}
+                self._ends.append(_End(own, peer, plan, denied(own)))
             for end in self._ends:
                 end.hear()
             undo.pop_all()
@@ -184,9 +209,9 @@ class LossMeter:
 
 
 @contextmanager
-def measure(a: Guest, b: Guest, *, pps: int = 200, forge: bool = True) -> Iterator[LossMeter]:
+def measure(a: Guest, b: Guest, *, pps: int = 200, denied: Denied = spoofed_sources) -> Iterator[LossMeter]:
     """Run a meter around a block; its report is there afterwards."""
-    meter = LossMeter(a, b, pps=pps, forge=forge)
+    meter = LossMeter(a, b, pps=pps, denied=denied)
     try:
         meter.start()
         yield meter
@@ -196,18 +221,11 @@ def measure(a: Guest, b: Guest, *, pps: int = 200, forge: bool = True) -> Iterat
         meter.close()
 
 
-def spoofed_sources(own: Guest) -> tuple[Address, ...]:
-    """Return sources that a guest must not use: another's IP, another's MAC, both."""
-    network, _, last = own.ip.rpartition(".")
-    foreign_ip = f"{network}.{253 if last != '253' else 252}"
-    return Address(own.mac, foreign_ip), Address(FOREIGN_MAC, own.ip), Address(FOREIGN_MAC, foreign_ip)
-
-
 class _End:
     def __init__(self, own: Guest, peer: Guest, plan: dict[str, Any], spoofed: Sequence[Address]) -> None:
         plan = plan | {
             "own": (own.mac, own.ip),
-            "peer": (peer.mac, peer.seen_as or peer.ip),
+            "peer": (peer.via or peer.mac, peer.seen_as or peer.ip),
             "learn": peer.translated,
             "interface": own.interface,
             "spoofed": [(source.mac, source.ip) for source in spoofed],
