@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from netctl.analysis.finding import Finding
+from netctl.analysis.report import DEFAULT_UNUSED_S, Asked, LastHits
 from netctl.analysis.verdict import Decision, Verdict
 from netctl.compiler.clause import Clause
-from netctl.model.keys import Kind, resource_name
+from netctl.errors import InvalidIntent, NotFound
+from netctl.model.keys import Kind, SecurityPolicyId, check_id, resource_name
 from netctl.model.security_policy import Direction, RuleAction
+from netctl.model.snapshot import Snapshot
+from netctl.server.convert import parse_name
 from netctl.v1 import explain_pb2 as pb
 from netctl.v1 import security_pb2
 
@@ -30,6 +34,21 @@ def verdict_to_proto(verdict: Verdict, reason: str) -> pb.TestPolicyResponse:
         decisions=[_decision(decision) for decision in verdict.decisions],
         reason=reason,
     )
+
+
+def parse_report(
+    snapshot: Snapshot, request: pb.ReportSecurityPoliciesRequest, *, now_s: float, hits: LastHits | None
+) -> Asked:
+    """Return what a report is asked for; errors say which policy does not exist."""
+    if request.unused_s < 0:
+        raise InvalidIntent("unused_s", f"{request.unused_s} is negative; 0 is 30 days")
+    policy = None
+    if request.name:
+        policy = SecurityPolicyId(parse_name("name", request.name, Kind.SECURITY_POLICY))
+        check_id("name", policy)
+        if snapshot.security_policy(policy) is None:
+            raise NotFound(f"{request.name} does not exist", field="name")
+    return Asked(policy=policy, now_s=now_s, unused_s=float(request.unused_s) or DEFAULT_UNUSED_S, hits=hits)
 
 
 def findings_to_proto(findings: Iterable[Finding]) -> pb.ReportSecurityPoliciesResponse:

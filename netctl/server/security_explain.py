@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import grpc
@@ -45,8 +46,11 @@ class SecurityExplainService(explain_pb2_grpc.SecurityExplainServiceServicer):
         self, request: pb.ReportSecurityPoliciesRequest, context: Context
     ) -> pb.ReportSecurityPoliciesResponse:
         """Return what is wrong with the rules."""
-        await _not_yet(context)
-        return pb.ReportSecurityPoliciesResponse()
+        asked = parse_report(
+            self._intents.snapshot(), request, now_s=time.time(), hits=await self._last_hits()
+        )
+        found = await asyncio.to_thread(report, self._intents.snapshot(), self._observed(), asked)
+        return findings_to_proto(found)
 
     async def GetSecurityPolicyHits(
         self, request: pb.GetSecurityPolicyHitsRequest, context: Context
@@ -102,6 +106,10 @@ def _answer(entries: list[LogEntry], missed: int) -> pb.FollowPolicyLogResponse:
     """Return a message of lines; `missed` are those that a slow reader did not get before the first."""
     lost = (entry.lost_before + (0 if i else missed) for i, entry in enumerate(entries))
     return pb.FollowPolicyLogResponse(entries=map(entry_to_proto, entries, lost))
+
+    async def _last_hits(self) -> LastHits | None:
+        """Return when each rule last decided; None while nobody counts."""
+        return None
 
 
 async def _not_yet(context: Context) -> None:
