@@ -10,9 +10,19 @@ from dataclasses import dataclass, fields
 from statistics import median
 from typing import Literal
 
-Measure = Literal["rate_per_s", "seconds", "p99_s", "cpu_us_each", "rss_mb"]
-_UNITS = {"rate_per_s": "/s", "seconds": "s", "p99_s": "s p99", "cpu_us_each": "us CPU", "rss_mb": "MB"}
-_HEAD = f"{'way':38} {'size':>7} {'per s':>8} {'seconds':>9} {'p99 s':>8} {'CPU us':>7} {'RSS MB':>7} {'grows':>6}"
+Measure = Literal["rate_per_s", "seconds", "p99_s", "cpu_us_each", "rss_mb", "count"]
+_UNITS = {
+    "rate_per_s": "/s",
+    "seconds": "s",
+    "p99_s": "s p99",
+    "cpu_us_each": "us CPU",
+    "rss_mb": "MB",
+    "count": "",
+}
+_HEAD = (
+    f"{'way':38} {'size':>7} {'per s':>8} {'seconds':>9} {'p99 s':>8} {'CPU us':>7} {'RSS MB':>7} {'count':>7}"
+    f" {'grows':>6}"
+)
 
 
 class WrongCount(Exception):
@@ -24,7 +34,7 @@ class Figure:
     """One measurement of one way to do the same work; `size` is how much of it, or how much is there already.
 
     A rate is of all of the work; where each piece is waited for, `seconds` is the median of one and `p99_s` the tail.
-    `cpu_us_each` is the CPU time of the process under test, a piece.
+    `cpu_us_each` is the CPU time of the process under test, a piece; `count` what is counted, not timed.
     """
 
     bench: str
@@ -35,6 +45,7 @@ class Figure:
     p99_s: float = 0.0
     cpu_us_each: float = 0.0
     rss_mb: float = 0.0
+    count: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +137,8 @@ def _growth(figure: Figure, rows: Sequence[Figure]) -> float:
     smallest = min((row for row in rows if row.way == figure.way), key=lambda row: row.size)
     if figure.rate_per_s:
         return smallest.rate_per_s / figure.rate_per_s
+    if figure.count:
+        return figure.count / smallest.count
     return figure.seconds / smallest.seconds if smallest.seconds else 0.0
 
 
@@ -136,6 +149,7 @@ def _line(figure: Figure, growth: float) -> str:
         (figure.p99_s, 8, 4),
         (figure.cpu_us_each, 7, 0),
         (figure.rss_mb, 7, 1),
+        (figure.count, 7, 0),
         (growth, 6, 2),
     )
     shown = " ".join(

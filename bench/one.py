@@ -50,6 +50,7 @@ BENCHES = {
         Bench(name="one_change", sizes=(1000, 10_000, 100_000)),
         Bench(name="noop_pass", sizes=(1000, 10_000, 100_000)),
         Bench(name="vpcs", sizes=(10, 100, 1000), quick=(10,)),
+        Bench(name="policies", sizes=(500, 1000, 10_000), quick=(500,)),
         Bench(name="start", sizes=(1000, 10_000, 100_000)),
         Bench(name="latency", sizes=(10, 1000), quick=(10,)),
     )

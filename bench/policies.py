@@ -1,0 +1,218 @@
+"""Security policies: 50 groups, 250 rules. What they cost in rows and logical flows, and what one change costs.
+
+`size` is how many NICs. Peers with the same ports and rules on a northd of their own: the least there can be by hand,
+Neutron's layout, and an ACL for each pair of ports. Counted: northbound rows, logical flows, one transaction a change,
+two facts for a NIC that changes its group and one for a rule that is flipped.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from google.protobuf.field_mask_pb2 import FieldMask
+
+from bench import policy_layout as layout
+from bench.controllers import CALL_S, World, world
+from bench.figures import Figure, Target, WrongCount, percentile
+from bench.ports import Port, RawClient
+from netctl.loop import wait_until
+from netctl.v1 import network_pb2, security_pb2
+from netctl.v1.network_pb2_grpc import NicServiceStub
+from netctl.v1.security_pb2_grpc import SecurityPolicyServiceStub
+from tests.servers import OvsdbServer, northd, ovsdb_server
+
+CHANGES = 10
+PAIRS_UPTO = 500  # NICs; above, northd takes minutes
+_CHUNK = 5000
+_FULL_S = 600.0
+_ROWS = ("ACL", "Port_Group", "Address_Set", "Meter", "Meter_Band")
+_CFG = {"op": "select", "table": "NB_Global", "where": [], "columns": ["nb_cfg"]}
+NETCTL = "netctl"
+REGROUP, REGROUP_ROWS, FLIP, FLIP_ROWS = (
+    "netctl, a NIC changes its group",
+    "the same, to the northbound",
+    "netctl, a rule is flipped",
+    "the same flip, to the northbound",
+)
+RAW_REGROUP, RAW_FLIP = "by hand, a port changes its group", "by hand, an ACL is flipped"
+TARGETS = (
+    Target(way=f"{NETCTL}, flows", peer=f"{layout.GROUPS}, flows", most=1.05, by="count"),
+    Target(way=REGROUP, peer=RAW_REGROUP, most=1.2),
+    Target(way=FLIP, peer=RAW_FLIP, most=1.2),
+    Target(way=REGROUP_ROWS, most=0.010),
+)
+
+
+def run(sizes: Sequence[int] = (500, 1000, 10_000), repetitions: int = 3) -> list[Figure]:
+    """Measure every way at every size; rows and flows are the same each time, and counted once."""
+    figures: list[Figure] = []
+    for size in sizes:
+        ways = (layout.GROUPS, layout.NEUTRON, *((layout.PAIRS,) if size <= PAIRS_UPTO else ()))
+        for way in ways:
+            figures += _by_hand(way, size, repetitions)
+        figures += _by_netctl(size, repetitions)
+    return figures
+
+
+@contextmanager
+def _ovn(directory: Path) -> Iterator[tuple[OvsdbServer, OvsdbServer, ExitStack]]:
+    with ExitStack() as stack:
+        nb = stack.enter_context(ovsdb_server(directory, "nb"))
+        sb = stack.enter_context(ovsdb_server(directory, "sb"))
+        yield nb, sb, stack
+
+
+def _by_hand(way: str, size: int, repetitions: int) -> list[Figure]:
+    """Write the rows before northd starts, so that its first pass is over all of them; then change."""
+    with (
+        TemporaryDirectory(prefix="netctl-bench-") as text,
+        _ovn(Path(text)) as (nb, sb, stack),
+        RawClient(str(nb.socket)) as client,
+    ):
+        for operations in layout.transactions(way, size):
+            client.transact(operations)
+        client.transact([{"op": "update", "table": "NB_Global", "where": [], "row": {"nb_cfg": 1}}])
+        began = time.monotonic()
+        stack.enter_context(northd(Path(text), nb, sb))
+        _wait_northd(client, 1)
+        figures = [
+            Figure(
+                bench="policies",
+                way=f"{way}, northd's first pass",
+                size=size,
+                seconds=time.monotonic() - began,
+            ),
+            *_counted(way, size, client, _acl_flows(sb)),
+        ]
+        if way == layout.GROUPS:
+            for _ in range(repetitions):
+                figures += _changes_by_hand(client, size)
+        return figures
+
+
+def _changes_by_hand(client: RawClient, size: int) -> list[Figure]:
+    regrouped, flipped = [], []
+    for number in range(CHANGES):
+        here, there = layout.port_group(0), layout.port_group(1)
+        if number % 2:
+            here, there = there, here
+        regrouped.append(_timed(client, [_member(here, "delete"), _member(there, "insert")]))
+        flip = {"action": "drop" if number % 2 == 0 else "allow-related"}
+        where = [["_uuid", "==", ["uuid", layout.first_acl(0)]]]
+        flipped.append(_timed(client, [{"op": "update", "table": "ACL", "where": where, "row": flip}]))
+    return [_figure(RAW_REGROUP, size, regrouped), _figure(RAW_FLIP, size, flipped)]
+
+
+def _member(group: str, mutator: str) -> dict[str, Any]:
+    where = [["_uuid", "==", ["uuid", group]]]
+    mutations = [["ports", mutator, ["set", [["uuid", Port(0).uuid]]]]]
+    return {"op": "mutate", "table": "Port_Group", "where": where, "mutations": mutations}
+
+
+def _timed(client: RawClient, operations: list[Any]) -> float:
+    """Return the seconds until northd is done with a change."""
+    bump = {"op": "mutate", "table": "NB_Global", "where": [], "mutations": [["nb_cfg", "+=", 1]]}
+    select = {"op": "select", "table": "NB_Global", "where": [], "columns": ["nb_cfg"]}
+    began = time.monotonic()
+    nb_cfg = client.transact([*operations, bump, select])[-1]["rows"][0]["nb_cfg"]
+    _wait_northd(client, nb_cfg)
+    return time.monotonic() - began
+
+
+def _wait_northd(client: RawClient, nb_cfg: int) -> None:
+    select = {"op": "select", "table": "NB_Global", "where": [], "columns": ["sb_cfg"]}
+    wait_until(
+        lambda: client.transact([select])[0]["rows"][0]["sb_cfg"] >= nb_cfg,
+        timeout_s=_FULL_S,
+        what=f"northd reaches nb_cfg {nb_cfg}",
+        poll_s=0.001,
+    )
+
+
+def _counted(way: str, size: int, client: RawClient, flows: int) -> list[Figure]:
+    rows = sum(
+        len(client.transact([{"op": "select", "table": table, "where": [], "columns": ["_uuid"]}])[0]["rows"])
+        for table in _ROWS
+    )
+    return [
+        Figure(bench="policies", way=f"{way}, rows", size=size, count=rows),
+        Figure(bench="policies", way=f"{way}, flows", size=size, count=flows),
+    ]
+
+
+def _acl_flows(server: OvsdbServer) -> int:
+    """Count the logical flows of the stages that ACLs are in."""
+    with RawClient(str(server.socket)) as client:
+        select = {"op": "select", "table": "Logical_Flow", "where": [], "columns": ["external_ids"]}
+        rows = client.call("transact", ["OVN_Southbound", select])[0]["rows"]
+    stages = (dict(row["external_ids"][1]).get("stage-name", "") for row in rows)
+    return sum("_acl" in stage for stage in stages)
+
+
+def _by_netctl(size: int, repetitions: int) -> list[Figure]:
+    with (
+        TemporaryDirectory(prefix="netctl-bench-") as text,
+        world(Path(text), with_northd=True, ground=layout.ground) as here,
+    ):
+        for request in layout.batches(size, min(size, _CHUNK)):
+            here.batch(request)
+        here.wait_ports(size)
+        sb = OvsdbServer(Path(text), "sb")
+        with RawClient(str(here.nb.socket)) as client:
+            nb_cfg = client.transact([_CFG])[0]["rows"][0]["nb_cfg"]
+            _wait_northd(client, nb_cfg)
+            figures = _counted(NETCTL, size, client, _acl_flows(sb))
+            for _ in range(repetitions):
+                figures += _changes_by_netctl(here, client, size)
+        return figures
+
+
+def _changes_by_netctl(here: World, client: RawClient, size: int) -> list[Figure]:
+    taken: dict[str, list[float]] = {way: [] for way in (REGROUP, REGROUP_ROWS, FLIP, FLIP_ROWS)}
+    for number in range(CHANGES):
+        for way, edit in (
+            (REGROUP, partial(_regroup, here, 1 - number % 2)),
+            (FLIP, partial(_flip, here, number % 2 == 0)),
+        ):
+            to_rows, to_northd = _change(here, client, edit)
+            taken[way].append(to_northd)
+            taken[REGROUP_ROWS if way == REGROUP else FLIP_ROWS].append(to_rows)
+    return [_figure(way, size, seconds) for way, seconds in taken.items()]
+
+
+def _change(here: World, client: RawClient, call: Callable[[], object]) -> tuple[float, float]:
+    """Return the seconds from the call to the northbound transaction, and to the end of northd's work on it."""
+    before = here.follower.latest
+    began = time.monotonic()
+    call()
+    nb_cfg, there = here.follower.after(before)
+    _wait_northd(client, nb_cfg)
+    done = time.monotonic()
+    here.wait_ready()
+    if here.follower.latest != before + 1:
+        raise WrongCount(f"one change took {here.follower.latest - before} northbound transactions")
+    return there - began, done - began
+
+
+def _regroup(here: World, group: int) -> None:
+    nic = network_pb2.Nic(name=layout.grouped(0).name, categories=[f"categories/g{group}"])
+    request = network_pb2.UpdateNicRequest(nic=nic, update_mask=FieldMask(paths=["categories"]))
+    NicServiceStub(here.channel).UpdateNic(request, timeout=CALL_S)
+
+
+def _flip(here: World, flipped: bool) -> None:
+    request = security_pb2.UpdateSecurityPolicyRequest(
+        security_policy=layout.policy(0, flipped=flipped), update_mask=FieldMask(paths=["rules"])
+    )
+    SecurityPolicyServiceStub(here.channel).UpdateSecurityPolicy(request, timeout=CALL_S)
+
+
+def _figure(way: str, size: int, taken: Sequence[float]) -> Figure:
+    return Figure(bench="policies", way=way, size=size, seconds=median(taken), p99_s=percentile(taken, 99))
