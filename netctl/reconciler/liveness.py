@@ -29,6 +29,7 @@ from netctl.model.vpc import ExternalConnection
 from netctl.nb.features import Features, may_answer_dhcpv6
 from netctl.nb.rows import Row, Rows
 from netctl.reconciler.falls import find_heard, note_falls, read_orders, recall_falls
+from netctl.reconciler.learned import Learned
 from netctl.reconciler.recall import recall_dead
 from netctl.reconciler.reports import Heard
 from netctl.reconciler.subjects import Subject, Subjects
@@ -78,13 +79,15 @@ class Liveness:
         delays: Delays = Delays(),
         clock: Clock = time.monotonic,
         trust_dhcpv6: bool = False,
+        learned: Learned | None = None,
     ) -> None:
-        """`trust_dhcpv6`: OVN may answer DHCPv6 whatever its version."""
+        """`trust_dhcpv6`: OVN may answer DHCPv6 whatever its version. `learned` None: no address is."""
         self._heard = heard
         self._delays = delays
         self._clock = clock
         self._trust_dhcpv6 = trust_dhcpv6
         self._wake = wake
+        self._learned = learned
         self._opinions: dict[Subject, _Opinion] = {}
         self._up: frozenset[HostId] = frozenset()  # heard by BFD since they fell last
         self._fallen: tuple[HostId, ...] = ()
@@ -123,6 +126,7 @@ class Liveness:
             dhcpv6=may_answer_dhcpv6(features, trusted=self._trust_dhcpv6),
             nat_gateway_port=features is None or features.has("NAT", "gateway_port"),
             fallen=self._fallen,
+            learned=self._learned.look(snapshot, actual) if self._learned is not None else {},
         )
 
     def _recall(

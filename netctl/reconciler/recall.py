@@ -1,17 +1,19 @@
-"""Recall: what the controller before this one knew of services and next hops, read from our own rows.
+"""Recall: what the controller before this one knew of services, next hops and guests' addresses, from our own rows.
 
-In: a snapshot and our rows as they are there. Out: what did not work. Until the hosts have spoken after a restart it
-stands; without it the first pass would send traffic to the dead for as long as a death takes to count.
+In: a snapshot and our rows as they are there. Out: what did not work, and what was learned. Until the hosts have spoken
+after a restart it stands; without it the first pass would send traffic to the dead for as long as a death takes to
+count, and take guests out of the groups that rules know them by.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
-from netctl.compiler.identity import policy_uuid, route_uuid
+from netctl.compiler.identity import child_name, child_uuid, policy_uuid, port_uuid, route_uuid
 from netctl.compiler.route import hops_of
 from netctl.compiler.routing_policy import FORTH
-from netctl.model.keys import Kind
+from netctl.model.keys import Kind, SubnetId
+from netctl.model.nic import Nic
 from netctl.model.route import Route
 from netctl.model.routing_policy import RoutingPolicy
 from netctl.model.snapshot import Snapshot
@@ -47,3 +49,33 @@ def _next_hops(snapshot: Snapshot, actual: Rows) -> set[Subject]:
             if ("Logical_Router_Static_Route", route_uuid(route.meta.uid, hop.address)) in actual:
                 found.add((route.vpc, hop.address))
     return found
+
+
+def recall_learned(snapshot: Snapshot, actual: Rows) -> Iterator[tuple[Nic, str, SubnetId, str]]:
+    """Yield what stands in the rows of NICs' ports beside what they were given: NIC, port, subnet, address."""
+    for nic in snapshot.of_kind(Kind.NIC):
+        assert isinstance(nic, Nic)
+        uid = nic.meta.uid
+        ports = [(str(uid), port_uuid(uid), nic.subnet, (nic.ipv4_address, nic.ipv6_address))]
+        ports += (
+            (
+                child_name(uid, vlan.vlan_id),
+                child_uuid(uid, vlan.vlan_id),
+                vlan.subnet,
+                (vlan.ipv4_address, vlan.ipv6_address),
+            )
+            for vlan in nic.trunk_vlans
+        )
+        for name, uuid, subnet, given in ports:
+            for address in _addresses(actual, uuid):
+                if address not in given:
+                    yield nic, name, subnet, address
+
+
+def _addresses(actual: Rows, port: str) -> tuple[str, ...]:
+    """Return the addresses behind the MAC address of a port, ovn-nb(5), Logical_Switch_Port.addresses."""
+    row = actual.get(("Logical_Switch_Port", port))
+    texts = row.columns.get("addresses") if isinstance(row, Row) else None
+    if not isinstance(texts, frozenset):
+        return ()
+    return tuple(dict.fromkeys(part for text in sorted(map(str, texts)) for part in text.split()[1:]))
