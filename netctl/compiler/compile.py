@@ -4,25 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from netctl.compiler.address_group import compile_address_group
 from netctl.compiler.floating_ip import compile_floating_ip
 from netctl.compiler.nic import compile_nic
 from netctl.compiler.observed import NOTHING_OBSERVED, Observed
 from netctl.compiler.route import compile_route
 from netctl.compiler.routing_policy import compile_routing_policy
+from netctl.compiler.security_policy import compile_security_policy
 from netctl.compiler.subnet import compile_subnet
+from netctl.compiler.term import compile_term
 from netctl.compiler.vpc import compile_vpc
+from netctl.model.category import Category
 from netctl.model.floating_ip import FloatingIp
+from netctl.model.groups import AddressGroup, EntityGroup
 from netctl.model.keys import Key, Kind
 from netctl.model.nic import Nic
 from netctl.model.route import Route
 from netctl.model.routing_policy import RoutingPolicy
+from netctl.model.security_policy import SecurityPolicy
 from netctl.model.snapshot import Snapshot
 from netctl.model.subnet import Subnet
 from netctl.model.vpc import Vpc
 from netctl.nb.rows import Fact, FactKey, collect
 
 # The kinds of intents that have rows.
-COMPILED = (Kind.SUBNET, Kind.NIC, Kind.VPC, Kind.FLOATING_IP, Kind.ROUTE, Kind.ROUTING_POLICY)
+COMPILED = (
+    Kind.SUBNET,
+    Kind.NIC,
+    Kind.VPC,
+    Kind.FLOATING_IP,
+    Kind.ROUTE,
+    Kind.ROUTING_POLICY,
+    Kind.CATEGORY,
+    Kind.ENTITY_GROUP,
+    Kind.ADDRESS_GROUP,
+    Kind.SECURITY_POLICY,
+)
 
 
 def compile_intent(
@@ -42,6 +59,12 @@ def compile_intent(
             yield from compile_route(snapshot, route, owner, observed)
         case RoutingPolicy() as policy:
             yield from compile_routing_policy(snapshot, policy, owner, observed)
+        case Category() | EntityGroup() as term:
+            yield from compile_term(snapshot, term, owner)
+        case AddressGroup() as group:
+            yield from compile_address_group(snapshot, group, owner)
+        case SecurityPolicy() as rules:
+            yield from compile_security_policy(snapshot, rules, owner, observed)
 
 
 def compile_rows(

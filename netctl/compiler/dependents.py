@@ -11,10 +11,13 @@ from collections.abc import Iterator
 from itertools import chain
 
 from netctl.compiler.observed import Observed
+from netctl.compiler.security_readers import policies_behind
+from netctl.model.category import Category
+from netctl.model.groups import AddressGroup, EntityGroup
 from netctl.model.indexes import Relation
 from netctl.model.infra import Host
 from netctl.model.intent import key_of
-from netctl.model.keys import Key, Kind, SubnetId, VpcId
+from netctl.model.keys import Key, Kind, SubnetId, VpcId, resource_name
 from netctl.model.nic import Nic
 from netctl.model.route import Route
 from netctl.model.snapshot import Snapshot
@@ -45,14 +48,27 @@ def dependents(snapshot: Snapshot, key: Key) -> Iterator[Key]:
 
 def readers_of_observed(snapshot: Snapshot, before: Observed, after: Observed) -> Iterator[Key] | None:
     """Yield the intents whose facts read what changed between two observations; None when all may."""
-    if (before.dhcpv6, before.nat_gateway_port) != (after.dhcpv6, after.nat_gateway_port):
+    if _can(before) != _can(after):
         return None
     return chain(
         _readers_of_dead(
             snapshot, {vpc for vpc, _ in (before.dead ^ after.dead) | (before.unheard ^ after.unheard)}
         ),
         _readers_of_order(snapshot, before, after),
+        _readers_of_expiry(snapshot, before, after),
     )
+
+
+def _can(observed: Observed) -> tuple[bool, ...]:
+    return observed.dhcpv6, observed.nat_gateway_port, observed.reject, observed.acl_tiers
+
+
+def _readers_of_expiry(snapshot: Snapshot, before: Observed, after: Observed) -> Iterator[Key]:
+    """Yield the policies with rules whose time is over now, and those that have them in MONITOR in front."""
+    policies = {policy for policy, _ in before.expired ^ after.expired}
+    if policies:
+        yield from ((Kind.SECURITY_POLICY, id) for id in policies)
+        yield from policies_behind(snapshot, policies)
 
 
 def _readers_of_order(snapshot: Snapshot, before: Observed, after: Observed) -> Iterator[Key]:
@@ -89,6 +105,8 @@ def depth(snapshot: Snapshot, key: Key) -> int:
             return _depth_of_vpc(snapshot, subnet.vpc, frozenset()) + 1
         case Vpc() as vpc:
             return _depth_of_vpc(snapshot, vpc.id, frozenset())
+        case Category() | EntityGroup() | AddressGroup():
+            return 1
     return _DEEPEST
 
 
@@ -116,6 +134,8 @@ def _hanging_directly(snapshot: Snapshot, key: Key) -> Iterator[Key]:
             yield from map(key_of, snapshot.subnets_of_vpc(vpc.id))
             yield from _things_of_vpc(snapshot, vpc)
             yield from _spokes_of(snapshot, vpc)
+        case Category() | EntityGroup() | AddressGroup():
+            yield from map(key_of, snapshot.security_policies_naming(resource_name(key)))
 
 
 def _readers_of_subnet(snapshot: Snapshot, subnet: Subnet) -> Iterator[Key]:

@@ -1,14 +1,15 @@
-"""Subnet to DHCP_Options, for IPv4 and IPv6; and which NICs are answered."""
+"""Subnet to DHCP_Options, for IPv4 and IPv6; which NICs are answered; and the ACL that lets them ask."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netctl.compiler.identity import dhcpv4_uuid, dhcpv6_uuid
+from netctl.compiler import priority
+from netctl.compiler.identity import dhcp_acl_uuid, dhcpv4_uuid, dhcpv6_uuid, switch_uuid
 from netctl.compiler.observed import Observed
 from netctl.model.subnet import DhcpOptions, IpConfig, Ipv6Mode, Subnet
 from netctl.model.vpc import Vpc
-from netctl.nb.rows import Fact, Row
+from netctl.nb.rows import Fact, Member, Row, Value
 
 _DHCPV6 = frozenset({Ipv6Mode.DHCPV6_STATELESS, Ipv6Mode.DHCPV6_STATEFUL})
 
@@ -41,6 +42,31 @@ def compile_dhcp(
     if serves_dhcpv6(subnet, observed) and subnet.ipv6 is not None:
         inherited = tuple(server for server in servers if ":" in server)
         yield _row(dhcpv6_uuid(uid), subnet.ipv6, _dhcpv6_options(subnet, inherited), marks)
+
+
+def compile_dhcp_acl(subnet: Subnet, marks: dict[str, str], observed: Observed) -> Iterator[Fact]:
+    """Yield what lets guests ask OVN, which answers on their own host, whatever policies say; answers pass anyway."""
+    asked: list[str] = []
+    if serves_dhcp(subnet) and subnet.dhcp is not None:
+        server = subnet.dhcp.server_address
+        whom = f"(ip4.src == 0.0.0.0 && ip4.dst == 255.255.255.255) || ip4.dst == {server}"
+        asked.append(f"udp.src == 68 && udp.dst == 67 && ({whom})")
+    if serves_dhcpv6(subnet, observed):
+        asked.append("udp.src == 546 && udp.dst == 547 && ip6.dst == ff02::1:2")
+    if not asked:
+        return
+    uuid = dhcp_acl_uuid(subnet.meta.uid)
+    columns: dict[str, Value] = {
+        "direction": "from-lport",
+        "priority": priority.ACL_DHCP,
+        "match": " || ".join(f"({term})" for term in asked) if len(asked) > 1 else asked[0],
+        "action": "allow",
+        "external_ids": marks,
+    }
+    if observed.acl_tiers:
+        columns["tier"] = priority.ACL_DHCP_TIER
+    yield Row("ACL", uuid, columns)
+    yield Member("Logical_Switch", switch_uuid(subnet.meta.uid), "acls", uuid)
 
 
 def _row(uuid: str, config: IpConfig, options: dict[str, str], marks: dict[str, str]) -> Row:

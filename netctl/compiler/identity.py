@@ -12,6 +12,7 @@ from netctl.model.keys import Key, Uid
 from netctl.nb.rows import ID_KEY, KIND_KEY, OWNER_KEY, row_uuid
 
 _SUBNETS = 16_384  # every NIC asks for its subnet's rows
+_UID = 36  # characters
 
 
 @lru_cache(maxsize=_SUBNETS)
@@ -166,6 +167,58 @@ def bfd_uuid(vpc: Uid, external: Uid, next_hop: str) -> str:
 def policy_uuid(policy: Uid, way: str, version: int) -> str:
     """Return the Logical_Router_Policy of a routing policy: `way` forth or back, for IPv4 or IPv6."""
     return row_uuid("Logical_Router_Policy", policy, way, str(version))
+
+
+@lru_cache(maxsize=_SUBNETS)
+def port_group_uuid(term: Uid, realm: Uid) -> str:
+    """Return the Port_Group of a category or entity group in a realm, which is a VPC or (uid "") the VLANs."""
+    return row_uuid("Port_Group", term, realm)
+
+
+def port_group_name(uuid: str) -> str:
+    """Return the name of a Port_Group of ours, by which `$NAME_ip4` and `@NAME` stand for it in matches."""
+    return f"sg_{uuid.replace('-', '')}"
+
+
+def address_set_uuid(group: Uid, version: int) -> str:
+    """Return the Address_Set of an address group for IPv4 or IPv6."""
+    return row_uuid("Address_Set", group, str(version))
+
+
+def address_set_name(group: Uid, version: int) -> str:
+    """Return the name of that set, `$NAME` in matches."""
+    return f"as_{group.replace('-', '')}_ip{version}"
+
+
+def acl_uuid(policy: Uid, realm: Uid, *line: str) -> str:
+    """Return the ACL of one line of a security policy in a realm."""
+    return row_uuid("ACL", policy, realm, *line)
+
+
+def dhcp_acl_uuid(subnet: Uid) -> str:
+    """Return the ACL that lets guests ask the subnet's own DHCP server."""
+    return row_uuid("ACL", subnet, "dhcp")
+
+
+def meter_uuid(policy: Uid) -> str:
+    """Return the Meter of a security policy's log lines."""
+    return row_uuid("Meter", policy)
+
+
+def meter_band_uuid(policy: Uid) -> str:
+    """Return the Meter_Band of that meter."""
+    return row_uuid("Meter_Band", policy)
+
+
+def meter_name(policy: Uid) -> str:
+    """Return the name of that meter."""
+    return f"log-{policy}"
+
+
+def port_uuid_of(name: str) -> str:
+    """Return the Logical_Switch_Port of a NIC's port, its VLANs' too, by its name."""
+    uid, vlan_id = name[:_UID], name[_UID + 1 :]
+    return row_uuid("Logical_Switch_Port", uid, vlan_id) if vlan_id else row_uuid("Logical_Switch_Port", uid)
 
 
 def external_ids(owner: str, key: Key) -> dict[str, str]:

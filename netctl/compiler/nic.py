@@ -11,7 +11,9 @@ from netctl.compiler import identity
 from netctl.compiler.dhcp import serves_dhcp, serves_dhcpv6
 from netctl.compiler.identity import external_ids, switch_uuid
 from netctl.compiler.observed import Observed
+from netctl.compiler.term import compile_memberships
 from netctl.model.intent import key_of
+from netctl.model.keys import Kind
 from netctl.model.nic import Nic
 from netctl.model.snapshot import Snapshot
 from netctl.model.subnet import Subnet
@@ -40,11 +42,15 @@ def compile_nic(snapshot: Snapshot, nic: Nic, owner: str, observed: Observed) ->
     port = identity.port_uuid(nic.meta.uid)
     columns = _columns(nic, _Place(subnet, nic.ipv4_address, nic.ipv6_address), observed)
     columns["name"] = nic.meta.uid
+    if observed.learned:
+        _learn(columns, nic.meta.uid, observed)
     columns["external_ids"] = marks
     yield Row("Logical_Switch_Port", port, columns)
     yield Member("Logical_Switch", switch_uuid(subnet.meta.uid), "ports", port)
     if nic.trunk_vlans:
         yield from _children(snapshot, nic, marks, observed)
+    if snapshot.count(Kind.SECURITY_POLICY):
+        yield from compile_memberships(snapshot, nic)
 
 
 def _children(snapshot: Snapshot, nic: Nic, marks: dict[str, str], observed: Observed) -> Iterator[Fact]:
@@ -54,7 +60,9 @@ def _children(snapshot: Snapshot, nic: Nic, marks: dict[str, str], observed: Obs
             continue
         port = identity.child_uuid(nic.meta.uid, vlan.vlan_id)
         columns = _columns(nic, _Place(subnet, vlan.ipv4_address, vlan.ipv6_address), observed)
-        columns["name"] = identity.child_name(nic.meta.uid, vlan.vlan_id)
+        columns["name"] = name = identity.child_name(nic.meta.uid, vlan.vlan_id)
+        if observed.learned:
+            _learn(columns, name, observed)
         columns["external_ids"] = marks
         columns["parent_name"] = frozenset({str(nic.meta.uid)})
         columns["tag_request"] = frozenset({vlan.vlan_id})  # northd copies it to `tag`, which is not ours
@@ -80,6 +88,16 @@ def _columns(nic: Nic, place: _Place, observed: Observed) -> dict[str, Value]:
         # its parent's, or a trunk that moves leaves its VLANs behind.
         "options": _requested_chassis(nic.host) if nic.host else {},
     }
+
+
+def _learn(columns: dict[str, Value], name: str, observed: Observed) -> None:
+    """Add to a port's addresses, and so to those of its groups, what its guest uses; never to its port security."""
+    learned = observed.learned.get(name)
+    given = columns["addresses"]
+    if learned and isinstance(given, frozenset):
+        columns["addresses"] = frozenset(
+            text if text == "unknown" else " ".join((str(text), *sorted(learned))) for text in given
+        )
 
 
 def _port_security(nic: Nic, place: _Place, own: str, held: frozenset[str]) -> frozenset[str]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netctl.compiler.dhcp import compile_dhcp
+from netctl.compiler.dhcp import compile_dhcp, compile_dhcp_acl
 from netctl.compiler.identity import external_ids, localnet_name, localnet_uuid, switch_uuid
+from netctl.compiler.membership import realm_of
 from netctl.compiler.observed import Observed
+from netctl.compiler.realms import is_secured
 from netctl.compiler.router_port import compile_router_port
 from netctl.model.intent import key_of
 from netctl.model.keys import VirtualSwitchId
@@ -31,6 +33,8 @@ def compile_subnet(snapshot: Snapshot, subnet: Subnet, owner: str, observed: Obs
         yield from _localnet(snapshot, subnet, virtual_switch, marks)
     vpc = snapshot.vpc(subnet.vpc) if subnet.vpc else None
     yield from compile_dhcp(subnet, vpc, marks, observed)
+    if is_secured(snapshot, realm_of(subnet)):
+        yield from compile_dhcp_acl(subnet, marks, observed)
     if vpc is not None:
         yield from compile_router_port(snapshot, subnet, vpc, marks, observed)
 

@@ -11,7 +11,7 @@ from netctl.errors import Unsupported
 OLDEST_SCHEMA = (6, 1, 0)
 REQUIRED_COLUMNS: Mapping[str, frozenset[str]] = {
     "NB_Global": frozenset({"nb_cfg", "sb_cfg", "hv_cfg", "external_ids", "options"}),
-    "Logical_Switch": frozenset({"name", "ports", "other_config", "external_ids"}),
+    "Logical_Switch": frozenset({"name", "ports", "acls", "other_config", "external_ids"}),
     "Logical_Switch_Port": frozenset(
         {
             "name",
@@ -41,9 +41,29 @@ REQUIRED_COLUMNS: Mapping[str, frozenset[str]] = {
     "BFD": frozenset({"logical_port", "dst_ip", "min_tx", "min_rx", "detect_mult", "status", "external_ids"}),
     "HA_Chassis_Group": frozenset({"name", "ha_chassis", "external_ids"}),
     "HA_Chassis": frozenset({"chassis_name", "priority", "external_ids"}),
+    "ACL": frozenset(
+        {
+            "name",
+            "direction",
+            "priority",
+            "match",
+            "action",
+            "log",
+            "severity",
+            "meter",
+            "external_ids",
+        }
+    ),
+    "Port_Group": frozenset({"name", "ports", "acls", "external_ids"}),
+    "Address_Set": frozenset({"name", "addresses", "external_ids"}),
+    "Meter": frozenset({"name", "unit", "fair", "bands", "external_ids"}),
+    "Meter_Band": frozenset({"action", "rate", "burst_size", "external_ids"}),
 }
-# Columns that we write where they are. NAT.gateway_port: OVN 22.06.
-OPTIONAL_COLUMNS: Mapping[str, frozenset[str]] = {"NAT": frozenset({"gateway_port"})}
+# Columns that we write where they are. NAT.gateway_port: OVN 22.06. ACL.tier: OVN 23.06.
+OPTIONAL_COLUMNS: Mapping[str, frozenset[str]] = {
+    "NAT": frozenset({"gateway_port"}),
+    "ACL": frozenset({"tier"}),
+}
 # What we look at: all that we may write.
 WANTED_COLUMNS: Mapping[str, frozenset[str]] = {
     table: columns | OPTIONAL_COLUMNS.get(table, frozenset()) for table, columns in REQUIRED_COLUMNS.items()
@@ -52,9 +72,10 @@ WANTED_COLUMNS: Mapping[str, frozenset[str]] = {
 # CVE-2026-5367: ovn-controller answers DHCPv6 with the client's id and as much of its own memory as the client likes.
 # Fixed in these releases, by branch, and in every later branch; branches that ended before are not (oss-security,
 # 2026-04-20). No earlier version is safe.
-_DHCPV6_FIXED: Mapping[tuple[int, ...], int] = {(24, 3): 8, (24, 9): 4, (25, 3): 3, (25, 9): 3, (26, 3): 1}
+# CVE-2026-5265: an ACL that rejects answers with as much of ovn-controller's memory; fixed with the same releases.
+_LEAKS_FIXED: Mapping[tuple[int, ...], int] = {(24, 3): 8, (24, 9): 4, (25, 3): 3, (25, 9): 3, (26, 3): 1}
 # For people.
-DHCPV6_SAFE_RELEASES = "OVN 24.03.8, 25.03.3, 25.09.3, 26.03.1 or newer"
+SAFE_RELEASES = "OVN 24.03.8, 25.03.3, 25.09.3, 26.03.1 or newer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,11 +115,16 @@ def check_supported(features: Features) -> None:
 
 def may_answer_dhcpv6(features: Features | None, *, trusted: bool = False) -> bool:
     """May OVN be asked to answer DHCPv6? Where it is safe, and where the operator vouches for it (`trusted`)."""
-    return trusted or (features is not None and dhcpv6_safe(features))
+    return trusted or (features is not None and tells_no_memory(features))
 
 
-def dhcpv6_safe(features: Features) -> bool:
-    """Is DHCPv6 of this OVN safe by its version (CVE-2026-5367)? One of unknown version is not.
+def may_reject(features: Features | None, *, trusted: bool = False) -> bool:
+    """May an ACL of OVN tell the sender? Where it is safe, and where the operator vouches for it (`trusted`)."""
+    return trusted or (features is not None and tells_no_memory(features))
+
+
+def tells_no_memory(features: Features) -> bool:
+    """Is this OVN free of CVE-2026-5367 and CVE-2026-5265 by its version? One of unknown version is not.
 
     northd tells its own version; ovn-controller, which has the fault, is upgraded before it (ovn-upgrades(7)).
     """
@@ -107,6 +133,6 @@ def dhcpv6_safe(features: Features) -> bool:
     except ValueError:
         return False
     branch = version[:2]
-    if branch in _DHCPV6_FIXED:
-        return version[2:] >= (_DHCPV6_FIXED[branch],)
-    return len(version) >= 2 and branch > max(_DHCPV6_FIXED)
+    if branch in _LEAKS_FIXED:
+        return version[2:] >= (_LEAKS_FIXED[branch],)
+    return len(version) >= 2 and branch > max(_LEAKS_FIXED)

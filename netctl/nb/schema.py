@@ -8,7 +8,8 @@ from netctl.nb.rows import ID_KEY, KIND_KEY, OWNER_KEY
 
 # Set columns whose elements are facts of their own (nb/rows.py, Member): others add to them too, and they grow large.
 MEMBER_COLUMNS: Mapping[str, frozenset[str]] = {
-    "Logical_Switch": frozenset({"ports"}),
+    "Logical_Switch": frozenset({"ports", "acls"}),
+    "Port_Group": frozenset({"ports", "acls"}),
     "Logical_Router": frozenset({"ports", "nat", "static_routes", "policies"}),
 }
 
@@ -42,6 +43,11 @@ MANAGED_KEYS: Mapping[tuple[str, str], frozenset[str]] = {
     ("BFD", "external_ids"): _IDENTITY,
     ("HA_Chassis_Group", "external_ids"): _IDENTITY,
     ("HA_Chassis", "external_ids"): _IDENTITY,
+    ("ACL", "external_ids"): _IDENTITY,
+    ("Port_Group", "external_ids"): _IDENTITY,
+    ("Address_Set", "external_ids"): _IDENTITY,
+    ("Meter", "external_ids"): _IDENTITY,
+    ("Meter_Band", "external_ids"): _IDENTITY,
     ("DHCP_Options", "external_ids"): _IDENTITY,
     ("DHCP_Options", "options"): frozenset(
         {

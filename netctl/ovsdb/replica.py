@@ -147,7 +147,10 @@ class Replica:
 def _describe(name: str, wanted: frozenset[str], schema: Schema) -> _Table:
     known = schema.tables[name].columns
     present = wanted & known.keys()
-    members = {column: known[column].strong for column in MEMBER_COLUMNS.get(name, frozenset()) & present}
+    members = {
+        column: known[column].strong or known[column].weak
+        for column in MEMBER_COLUMNS.get(name, frozenset()) & present
+    }
     columns = {column: known[column] for column in sorted(present - members.keys())}
     return _Table(
         name=name,

@@ -21,6 +21,7 @@ class Column:
     min: int = 1
     max: float = 1  # infinity: unlimited
     strong: str = ""  # the table that a strong reference points to
+    weak: str = ""  # or a weak one: what it points to may go without it
 
     @property
     def is_map(self) -> bool:
@@ -77,7 +78,8 @@ def _column(kind: Json) -> Column:
         value=_base(value) if value else "",
         min=kind.get("min", 1),
         max=float("inf") if largest == "unlimited" else largest,
-        strong=_strong(key) or _strong(value),
+        strong=_reference(key, "strong") or _reference(value, "strong"),
+        weak=_reference(key, "weak") or _reference(value, "weak"),
     )
 
 
@@ -85,7 +87,7 @@ def _base(kind: Json) -> str:
     return kind if isinstance(kind, str) else str(kind["type"])
 
 
-def _strong(kind: Json) -> str:
-    if isinstance(kind, str) or kind.get("refType", "strong") != "strong":
+def _reference(kind: Json, type: str) -> str:
+    if isinstance(kind, str) or kind.get("refType", "strong") != type:
         return ""
     return str(kind.get("refTable", ""))

@@ -7,12 +7,14 @@ there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from netctl.bulk import BULK_ROWS, settle, without_collector
 from netctl.compiler.compile import COMPILED, compile_intent
 from netctl.compiler.dependents import dependents, readers_of_observed
+from netctl.compiler.identity import port_uuid_of
 from netctl.compiler.observed import NOTHING_OBSERVED, Observed
+from netctl.compiler.security_readers import readers_of_security
 from netctl.model.keys import Key
 from netctl.model.snapshot import Snapshot
 from netctl.nb.rows import Fact, FactKey
@@ -74,12 +76,25 @@ class DesiredFacts:
         for before_and_after in (self._snapshot, snapshot):
             for key in changed:
                 readers.update(dependents(before_and_after, key))
+        readers.update(readers_of_security(self._snapshot, snapshot, changed))
         if observed != self.observed:
             blind = readers_of_observed(snapshot, self.observed, observed)
             if blind is None:
                 return None
             readers.update(blind)
+            readers.update(self._learning(observed))
         return readers
+
+    def _learning(self, observed: Observed) -> Iterator[Key]:
+        """Yield the NICs whose guests use other addresses now; of one that is compiled for the first time we know."""
+        before, after = self.observed.learned, observed.learned
+        if before is after:
+            return
+        for name in before.keys() | after.keys():
+            if before.get(name) != after.get(name):
+                holder = self.intent_of.get(("Logical_Switch_Port", port_uuid_of(name)))
+                if holder is not None:
+                    yield holder
 
     def _recompile(self, snapshot: Snapshot, keys: set[Key], observed: Observed) -> set[FactKey]:
         """Compile intents again; nothing has changed when that raises.

@@ -22,7 +22,7 @@ from netctl.model.snapshot import Snapshot
 from netctl.model.status import Phase
 from netctl.model.subnet import Subnet
 from netctl.model.vpc import Vpc
-from netctl.nb.features import DHCPV6_SAFE_RELEASES
+from netctl.nb.features import SAFE_RELEASES
 from netctl.reconciler.liveness import bfd_up
 from netctl.reconciler.reports import Heard
 
@@ -42,7 +42,7 @@ def subnet_verdict(subnet: Subnet, observed: Observed) -> Verdict:
             Phase.FAILED,
             "UNSUPPORTED",
             f"ipv6_mode {subnet.ipv6_mode.value} needs an OVN whose DHCPv6 is safe (CVE-2026-5367): upgrade to"
-            f" {DHCPV6_SAFE_RELEASES}, or set ipv6_mode to SLAAC or STATIC, or start the controller with --trust-dhcpv6"
+            f" {SAFE_RELEASES}, or set ipv6_mode to SLAAC or STATIC, or start the controller with --trust-dhcpv6"
             " if this OVN has the fix by a backport; until then nobody answers DHCPv6",
         )
     return PROGRAMMED

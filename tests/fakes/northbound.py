@@ -14,6 +14,7 @@ from netctl.nb.features import WANTED_COLUMNS, Features
 from netctl.nb.rows import OWNER_KEY, Delta, Fact, FactKey, MapEdit, Member, Row, RowKey, Rows, Update, Value
 from tests.fakes.northbound_schema import (
     DEFAULTS,
+    LOOSE,
     SETS,
     STRONG,
     TENDER,
@@ -243,7 +244,8 @@ class FakeNorthbound:
             self._rows.pop(key, None)
             for members in self._sets.values():
                 members.discard(key[1])
-        held = {member.member for member in delta.add} | self._held()
+        added = {member.member for member in delta.add if (member.table, member.column) not in LOOSE}
+        held = added | self._held()
         for row in delta.insert:
             if row.table in TENDER and row.uuid not in held:
                 raise Rejected(f"insert {row.table} {row.uuid}: nothing in the transaction refers to it")
@@ -262,6 +264,9 @@ class FakeNorthbound:
     def _check(self) -> None:
         self._collect_garbage()
         for (table, parent, column), members in self._sets.items():
+            if (table, column) in LOOSE:
+                members &= {uuid for name, uuid in self._rows if name == SETS[table][column]}
+                continue
             for member in members:
                 if (SETS[table][column], member) not in self._rows:
                     raise Rejected(
@@ -286,7 +291,10 @@ class FakeNorthbound:
 
     def _held(self) -> set[str]:
         """Return the rows that strong references hold."""
-        held: set[str] = set().union(*self._sets.values())
+        holding = (
+            members for (table, _, column), members in self._sets.items() if (table, column) not in LOOSE
+        )
+        held: set[str] = set().union(*holding)
         for table, column in STRONG:
             for (name, _), columns in self._rows.items():
                 if name == table:

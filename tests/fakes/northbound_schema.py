@@ -70,9 +70,26 @@ DEFAULTS: Mapping[str, Mapping[str, Value]] = {
     },
     "HA_Chassis_Group": {"name": "", "ha_chassis": EMPTY, "external_ids": NOTHING},
     "HA_Chassis": {"chassis_name": "", "priority": 0, "external_ids": NOTHING},
+    "ACL": {
+        "name": EMPTY,
+        "direction": "from-lport",
+        "priority": 0,
+        "match": "",
+        "action": "drop",
+        "log": False,
+        "severity": EMPTY,
+        "meter": EMPTY,
+        "tier": 0,
+        "external_ids": NOTHING,
+    },
+    "Port_Group": {"name": "", "external_ids": NOTHING},
+    "Address_Set": {"name": "", "addresses": EMPTY, "external_ids": NOTHING},
+    "Meter": {"name": "", "unit": "pktps", "fair": EMPTY, "bands": EMPTY, "external_ids": NOTHING},
+    "Meter_Band": {"action": "drop", "rate": 1, "burst_size": 0, "external_ids": NOTHING},
 }
 SETS = {
-    "Logical_Switch": {"ports": "Logical_Switch_Port"},
+    "Logical_Switch": {"ports": "Logical_Switch_Port", "acls": "ACL"},
+    "Port_Group": {"ports": "Logical_Switch_Port", "acls": "ACL"},
     "Logical_Router": {
         "ports": "Logical_Router_Port",
         "nat": "NAT",
@@ -85,15 +102,23 @@ SETS = {
 STRONG = {
     ("Logical_Router_Port", "ha_chassis_group"): "HA_Chassis_Group",
     ("HA_Chassis_Group", "ha_chassis"): "HA_Chassis",
+    ("Meter", "bands"): "Meter_Band",
 }
+# Sets that hold no row, and lose what goes.
+LOOSE = frozenset({("Port_Group", "ports")})
 WEAK = frozenset({"dhcpv4_options", "dhcpv6_options", "gateway_port", "bfd"})
 # Rows that die with the last that holds them.
-TENDER = frozenset({member for sets in SETS.values() for member in sets.values()} | {"HA_Chassis"})
+TENDER = frozenset(
+    {member for sets in SETS.values() for member in sets.values()} | {"HA_Chassis", "Meter_Band"}
+)
 UNIQUE = (
     ("Logical_Switch_Port", ("name",)),
     ("Logical_Router_Port", ("name",)),
     ("HA_Chassis_Group", ("name",)),
     ("BFD", ("logical_port", "dst_ip")),
+    ("Port_Group", ("name",)),
+    ("Address_Set", ("name",)),
+    ("Meter", ("name",)),
 )
 _RANGES = {"tag": (1, 4095), "tag_request": (0, 4095), "priority": (0, 32_767)}
 
@@ -114,7 +139,7 @@ def check_columns(table: str, uuid: str, columns: Mapping[str, object]) -> None:
             raise Rejected(
                 f"update {table} {uuid}: constraint violation: {value!r} is not in the valid range"
             )
-        if column == "networks" and not value:
-            raise Rejected(f"update {table} {uuid}: constraint violation: networks needs at least one")
+        if column in ("networks", "bands") and not value:
+            raise Rejected(f"update {table} {uuid}: constraint violation: {column} needs at least one")
         if "\\x00" in repr(value):
             raise Rejected(f"{table} {uuid}: a value holds a NUL")

@@ -122,7 +122,7 @@ _ROWS = (
     Bug(
         "every later patch of an unsafe branch is safe",
         "netctl/nb/features.py",
-        "return version[2:] >= (_DHCPV6_FIXED[branch],)",
+        "return version[2:] >= (_LEAKS_FIXED[branch],)",
         "return True",
         "tests/unit/nb/test_features.py",
     ),

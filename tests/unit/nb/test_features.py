@@ -10,9 +10,9 @@ from netctl.nb.features import (
     WANTED_COLUMNS,
     Features,
     check_supported,
-    dhcpv6_safe,
     may_answer_dhcpv6,
     parse_version,
+    tells_no_memory,
 )
 
 
@@ -72,13 +72,13 @@ def test_what_is_wanted_is_required_and_what_only_newer_ones_have() -> None:
 )
 def test_dhcpv6_is_asked_for_only_where_it_does_not_leak(northd: str, safe: bool) -> None:
     """CVE-2026-5367; the releases are those of the advisory of 2026-04-20."""
-    assert dhcpv6_safe(Features(schema_version="7.0.0", northd_version=northd)) is safe
+    assert tells_no_memory(Features(schema_version="7.0.0", northd_version=northd)) is safe
 
 
 @pytest.mark.parametrize("northd", ["", "23.03.1-20.27.0-70.6", "26.03.1"])
 def test_an_operator_who_vouches_for_ovn_is_believed(northd: str) -> None:
     features = Features(schema_version="7.0.0", northd_version=northd)
-    assert may_answer_dhcpv6(features) is dhcpv6_safe(features)
+    assert may_answer_dhcpv6(features) is tells_no_memory(features)
     assert may_answer_dhcpv6(features, trusted=True)
 
 
