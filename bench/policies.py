@@ -78,7 +78,7 @@ def _by_hand(way: str, size: int, repetitions: int) -> list[Figure]:
     ):
         for operations in layout.transactions(way, size):
             client.transact(operations)
-        client.transact([{"op": "update", "table": "NB_Global", "where": [], "row": {"nb_cfg": 1}}])
+        client.transact([{"op": "insert", "table": "NB_Global", "row": {"nb_cfg": 1}}])
         began = time.monotonic()
         stack.enter_context(northd(Path(text), nb, sb))
         _wait_northd(client, 1)
