@@ -5,10 +5,11 @@ In: the intents, what is observed, the time, and when rules last decided. Out: f
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from netctl.analysis.finding import Finding, FindingKind
+from netctl.analysis.hits import Tally
 from netctl.analysis.members import Members
 from netctl.analysis.peers import Peers, spans_of
 from netctl.analysis.shadows import RuleName, find_shadows, placed
@@ -34,6 +35,17 @@ class Asked:
     now_s: float
     unused_s: float = DEFAULT_UNUSED_S
     hits: LastHits | None = None
+
+
+def last_hits_of(tallies: Iterable[tuple[SecurityPolicy, Tally]]) -> LastHits:
+    """Return when rules last decided by what was counted; one whose count was cleared may have until then."""
+    found: dict[RuleName, float] = {}
+    for policy, tally in tallies:
+        last = {rule.name: tally.clear_time_s for rule in policy.rules}
+        for counted, count in tally.counts.items():
+            last[counted.rule] = max(last.get(counted.rule, 0.0), count.last_time_s)
+        found.update({(policy.id, rule): last_s for rule, last_s in last.items() if last_s})
+    return found
 
 
 def report(snapshot: Snapshot, observed: Observed, asked: Asked) -> tuple[Finding, ...]:

@@ -10,21 +10,11 @@ from netctl.analysis.verdict import Decision, Verdict
 from netctl.compiler.clause import Clause
 from netctl.errors import InvalidIntent, NotFound
 from netctl.model.keys import Kind, SecurityPolicyId, check_id, resource_name
-from netctl.model.security_policy import Direction, RuleAction
+from netctl.model.security_policy import RuleAction
 from netctl.model.snapshot import Snapshot
 from netctl.server.convert import parse_name
+from netctl.server.convert_security_policy import ACTION_VALUES, DIRECTION_VALUES
 from netctl.v1 import explain_pb2 as pb
-from netctl.v1 import security_pb2
-
-_ACTIONS = {
-    RuleAction.ALLOW: security_pb2.SECURITY_ACTION_ALLOW,
-    RuleAction.DENY: security_pb2.SECURITY_ACTION_DENY,
-    RuleAction.REJECT: security_pb2.SECURITY_ACTION_REJECT,
-}
-_DIRECTIONS = {
-    Direction.IN: security_pb2.SECURITY_DIRECTION_IN,
-    Direction.OUT: security_pb2.SECURITY_DIRECTION_OUT,
-}
 
 
 def verdict_to_proto(verdict: Verdict, reason: str) -> pb.TestPolicyResponse:
@@ -83,8 +73,8 @@ def _decision(decision: Decision) -> pb.PolicyDecision:
 def _end(decision: Decision, clause: Clause | None, action: RuleAction) -> pb.PolicyDecision:
     return pb.PolicyDecision(
         nic=resource_name((Kind.NIC, decision.port.nic.id)),
-        direction=_DIRECTIONS[decision.direction],
-        action=_ACTIONS[action],
+        direction=DIRECTION_VALUES[decision.direction],
+        action=ACTION_VALUES[action],
         policy=resource_name((Kind.SECURITY_POLICY, clause.policy)) if clause is not None else "",
         rule=clause.rule if clause is not None else "",
     )

@@ -6,16 +6,18 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 
-import grpc
 import structlog
 
 from netctl.analysis.acls import counted_of
+from netctl.analysis.report import LastHits, last_hits_of, report
 from netctl.errors import InvalidIntent, NotFound
 from netctl.model.keys import Kind, SecurityPolicyId, check_id
 from netctl.model.policy_log import LogEntry
 from netctl.model.security_policy import SecurityPolicy
+from netctl.model.snapshot import Snapshot
 from netctl.server.convert import parse_name
 from netctl.server.convert_policy_log import entry_to_proto, rule_hits_to_proto
+from netctl.server.convert_verdict import findings_to_proto, parse_report
 from netctl.server.edge import Context
 from netctl.server.hits import PolicyHits
 from netctl.server.policy_log import KEPT, SLICE, PolicyLog
@@ -35,6 +37,7 @@ class SecurityExplainService(explain_pb2_grpc.SecurityExplainServiceServicer):
     def __init__(self, ports: Ports, hits: PolicyHits, policy_log: PolicyLog) -> None:
         self._intents, self._observed = ports.intents, ports.observed
         self._hits, self._log = hits, policy_log
+        self._counts = ports.southbound is not None
 
     async def TestPolicy(self, request: pb.TestPolicyRequest, context: Context) -> pb.TestPolicyResponse:
         """Return whether a connection may be opened, and what decides at each end."""
@@ -46,10 +49,9 @@ class SecurityExplainService(explain_pb2_grpc.SecurityExplainServiceServicer):
         self, request: pb.ReportSecurityPoliciesRequest, context: Context
     ) -> pb.ReportSecurityPoliciesResponse:
         """Return what is wrong with the rules."""
-        asked = parse_report(
-            self._intents.snapshot(), request, now_s=time.time(), hits=await self._last_hits()
-        )
-        found = await asyncio.to_thread(report, self._intents.snapshot(), self._observed(), asked)
+        snapshot = self._intents.snapshot()
+        asked = parse_report(snapshot, request, now_s=time.time(), hits=self._last_hits(snapshot))
+        found = await asyncio.to_thread(report, snapshot, self._observed(), asked)
         return findings_to_proto(found)
 
     async def GetSecurityPolicyHits(
@@ -93,6 +95,13 @@ class SecurityExplainService(explain_pb2_grpc.SecurityExplainServiceServicer):
         finally:
             self._log.discard(reader)
 
+    def _last_hits(self, snapshot: Snapshot) -> LastHits | None:
+        """Return when each rule last decided, as far as is known; None where nobody counts."""
+        if not self._counts:
+            return None
+        policies = snapshot.table(Kind.SECURITY_POLICY).values()
+        return last_hits_of((policy, self._hits.tally(policy.meta.uid)) for policy in policies)
+
     def _policy(self, name: str) -> SecurityPolicy:
         id = parse_name("name", name, Kind.SECURITY_POLICY)
         check_id("name", id)
@@ -106,11 +115,3 @@ def _answer(entries: list[LogEntry], missed: int) -> pb.FollowPolicyLogResponse:
     """Return a message of lines; `missed` are those that a slow reader did not get before the first."""
     lost = (entry.lost_before + (0 if i else missed) for i, entry in enumerate(entries))
     return pb.FollowPolicyLogResponse(entries=map(entry_to_proto, entries, lost))
-
-    async def _last_hits(self) -> LastHits | None:
-        """Return when each rule last decided; None while nobody counts."""
-        return None
-
-
-async def _not_yet(context: Context) -> None:
-    await context.abort(grpc.StatusCode.UNIMPLEMENTED, "this controller does not tell that yet")
