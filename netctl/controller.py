@@ -28,6 +28,7 @@ from netctl.ovsdb.northbound import OvsdbNorthbound
 from netctl.ovsdb.southbound import OvsdbSouthbound
 from netctl.reconciler.assignments import AssignmentBook
 from netctl.reconciler.board import START_GRACE_S, StatusBoard
+from netctl.reconciler.learned import Learned
 from netctl.reconciler.liveness import Liveness
 from netctl.reconciler.metrics import Metrics
 from netctl.reconciler.reconcile import Reconciler, Settings
@@ -80,8 +81,13 @@ class Controller:
         )
 
     def _make_reconciler(self, settings: Settings) -> Reconciler:
-        liveness = Liveness(self.board.reports.get, self.wake, trust_dhcpv6=self._config.trust_dhcpv6)
+        learned = Learned(self.board.reports.get, self.wake)
+        liveness = Liveness(
+            self.board.reports.get, self.wake, trust_dhcpv6=self._config.trust_dhcpv6, learned=learned
+        )
         self.board.on_report(liveness.note_report)
+        self.board.on_report(learned.note_report)
+        self.metrics.learned.set_function(lambda: learned.count)
         return Reconciler(
             self.admission, self.northbound, self.board, settings, liveness=liveness, metrics=self.metrics
         )
@@ -171,6 +177,7 @@ class Controller:
             reports=self.board,
             assignments=self.assignments,
             controller=self,
+            owner=self.store.owner,
             southbound=self.southbound,
             observed=lambda: self.reconciler.observed,
             hits_file=self._config.state_dir / "hits.json",

@@ -21,6 +21,7 @@ from netctl.server.edge import Context
 from netctl.server.nouns import BY_KIND, opened
 from netctl.server.ports import Ports
 from netctl.server.requests import Answer
+from netctl.server.row_diff import row_diff
 from netctl.server.writes import check_revision, locate, submit, within
 from netctl.v1 import operations_pb2 as pb
 from netctl.v1 import operations_pb2_grpc
@@ -104,7 +105,7 @@ class BatchService(operations_pb2_grpc.BatchServiceServicer):
     """Edits and the intents they change, in one atomic change."""
 
     def __init__(self, ports: Ports) -> None:
-        self._intents, self._statuses = ports.intents, ports.statuses
+        self._ports, self._intents, self._statuses = ports, ports.intents, ports.statuses
 
     async def Batch(self, request: pb.BatchRequest, context: Context) -> pb.BatchResponse:
         """Apply all edits in order as one change, or none."""
@@ -115,6 +116,9 @@ class BatchService(operations_pb2_grpc.BatchServiceServicer):
         response = pb.BatchResponse(revision=answer.revision, changed=changed)
         if not request.omit_resources:
             await self._render(answer.results, response)
+        diff = await row_diff(self._ports, answer)
+        response.row_changes.extend(diff.rows)
+        response.row_change_count = diff.count
         return response
 
     async def _submit(self, request: pb.BatchRequest, context: Context) -> Answer:

@@ -59,7 +59,8 @@ class Group:
         results = tuple(all_[0] for all_ in admitted)  # what comes along stands after the edit's own
         if request.validate_only:
             self._draft.rollback(mark)
-            return Verdict(outcome=Answer(revision=self._revision, results=results))
+            would = tuple(one for all_ in admitted for one in all_ if one.before is not one.after)
+            return Verdict(outcome=Answer(revision=self._revision, results=results, would=would))
         changed = [(one, place > 0) for all_ in admitted for place, one in enumerate(all_)]
         changed = [(one, extra) for one, extra in changed if one.before is not one.after]
         if changed:

@@ -35,24 +35,24 @@ class ClusterService(infra_pb2_grpc.ClusterServiceServicer):
         self, request: pb.CreateClusterRequest, context: Context
     ) -> pb.CreateClusterResponse:
         """Store a new one."""
-        cluster, rows = await self._clusters.create(request.cluster, (request, context))
-        return pb.CreateClusterResponse(cluster=cluster, row_changes=rows)
+        cluster, diff = await self._clusters.create(request.cluster, (request, context))
+        return pb.CreateClusterResponse(cluster=cluster, row_changes=diff.rows, row_change_count=diff.count)
 
     async def UpdateCluster(
         self, request: pb.UpdateClusterRequest, context: Context
     ) -> pb.UpdateClusterResponse:
         """Change one."""
-        cluster, rows = await self._clusters.update(
+        cluster, diff = await self._clusters.update(
             request.cluster, request.update_mask.paths, request.if_revision, (request, context)
         )
-        return pb.UpdateClusterResponse(cluster=cluster, row_changes=rows)
+        return pb.UpdateClusterResponse(cluster=cluster, row_changes=diff.rows, row_change_count=diff.count)
 
     async def DeleteCluster(
         self, request: pb.DeleteClusterRequest, context: Context
     ) -> pb.DeleteClusterResponse:
         """Remove one."""
-        revision, rows = await self._clusters.delete(request.name, request.if_revision, (request, context))
-        return pb.DeleteClusterResponse(revision=revision, row_changes=rows)
+        revision, diff = await self._clusters.delete(request.name, request.if_revision, (request, context))
+        return pb.DeleteClusterResponse(revision=revision, row_changes=diff.rows, row_change_count=diff.count)
 
 
 class HostService(infra_pb2_grpc.HostServiceServicer):
@@ -75,20 +75,20 @@ class HostService(infra_pb2_grpc.HostServiceServicer):
 
     async def CreateHost(self, request: pb.CreateHostRequest, context: Context) -> pb.CreateHostResponse:
         """Store a new one."""
-        host, rows = await self._hosts.create(request.host, (request, context))
-        return pb.CreateHostResponse(host=host, row_changes=rows)
+        host, diff = await self._hosts.create(request.host, (request, context))
+        return pb.CreateHostResponse(host=host, row_changes=diff.rows, row_change_count=diff.count)
 
     async def UpdateHost(self, request: pb.UpdateHostRequest, context: Context) -> pb.UpdateHostResponse:
         """Change one."""
-        host, rows = await self._hosts.update(
+        host, diff = await self._hosts.update(
             request.host, request.update_mask.paths, request.if_revision, (request, context)
         )
-        return pb.UpdateHostResponse(host=host, row_changes=rows)
+        return pb.UpdateHostResponse(host=host, row_changes=diff.rows, row_change_count=diff.count)
 
     async def DeleteHost(self, request: pb.DeleteHostRequest, context: Context) -> pb.DeleteHostResponse:
         """Remove one."""
-        revision, rows = await self._hosts.delete(request.name, request.if_revision, (request, context))
-        return pb.DeleteHostResponse(revision=revision, row_changes=rows)
+        revision, diff = await self._hosts.delete(request.name, request.if_revision, (request, context))
+        return pb.DeleteHostResponse(revision=revision, row_changes=diff.rows, row_change_count=diff.count)
 
     async def GetHostReport(
         self, request: pb.GetHostReportRequest, context: Context
@@ -126,23 +126,29 @@ class VirtualSwitchService(infra_pb2_grpc.VirtualSwitchServiceServicer):
         self, request: pb.CreateVirtualSwitchRequest, context: Context
     ) -> pb.CreateVirtualSwitchResponse:
         """Store a new one."""
-        virtual_switch, rows = await self._virtual_switches.create(request.virtual_switch, (request, context))
-        return pb.CreateVirtualSwitchResponse(virtual_switch=virtual_switch, row_changes=rows)
+        virtual_switch, diff = await self._virtual_switches.create(request.virtual_switch, (request, context))
+        return pb.CreateVirtualSwitchResponse(
+            virtual_switch=virtual_switch, row_changes=diff.rows, row_change_count=diff.count
+        )
 
     async def UpdateVirtualSwitch(
         self, request: pb.UpdateVirtualSwitchRequest, context: Context
     ) -> pb.UpdateVirtualSwitchResponse:
         """Change one."""
-        virtual_switch, rows = await self._virtual_switches.update(
+        virtual_switch, diff = await self._virtual_switches.update(
             request.virtual_switch, request.update_mask.paths, request.if_revision, (request, context)
         )
-        return pb.UpdateVirtualSwitchResponse(virtual_switch=virtual_switch, row_changes=rows)
+        return pb.UpdateVirtualSwitchResponse(
+            virtual_switch=virtual_switch, row_changes=diff.rows, row_change_count=diff.count
+        )
 
     async def DeleteVirtualSwitch(
         self, request: pb.DeleteVirtualSwitchRequest, context: Context
     ) -> pb.DeleteVirtualSwitchResponse:
         """Remove one."""
-        revision, rows = await self._virtual_switches.delete(
+        revision, diff = await self._virtual_switches.delete(
             request.name, request.if_revision, (request, context)
         )
-        return pb.DeleteVirtualSwitchResponse(revision=revision, row_changes=rows)
+        return pb.DeleteVirtualSwitchResponse(
+            revision=revision, row_changes=diff.rows, row_change_count=diff.count
+        )

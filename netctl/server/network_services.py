@@ -32,24 +32,24 @@ class SubnetService(network_pb2_grpc.SubnetServiceServicer):
         self, request: pb.CreateSubnetRequest, context: Context
     ) -> pb.CreateSubnetResponse:
         """Store a new one."""
-        subnet, rows = await self._subnets.create(request.subnet, (request, context))
-        return pb.CreateSubnetResponse(subnet=subnet, row_changes=rows)
+        subnet, diff = await self._subnets.create(request.subnet, (request, context))
+        return pb.CreateSubnetResponse(subnet=subnet, row_changes=diff.rows, row_change_count=diff.count)
 
     async def UpdateSubnet(
         self, request: pb.UpdateSubnetRequest, context: Context
     ) -> pb.UpdateSubnetResponse:
         """Change one."""
-        subnet, rows = await self._subnets.update(
+        subnet, diff = await self._subnets.update(
             request.subnet, request.update_mask.paths, request.if_revision, (request, context)
         )
-        return pb.UpdateSubnetResponse(subnet=subnet, row_changes=rows)
+        return pb.UpdateSubnetResponse(subnet=subnet, row_changes=diff.rows, row_change_count=diff.count)
 
     async def DeleteSubnet(
         self, request: pb.DeleteSubnetRequest, context: Context
     ) -> pb.DeleteSubnetResponse:
         """Remove one."""
-        revision, rows = await self._subnets.delete(request.name, request.if_revision, (request, context))
-        return pb.DeleteSubnetResponse(revision=revision, row_changes=rows)
+        revision, diff = await self._subnets.delete(request.name, request.if_revision, (request, context))
+        return pb.DeleteSubnetResponse(revision=revision, row_changes=diff.rows, row_change_count=diff.count)
 
     async def GetSubnetUsage(
         self, request: pb.GetSubnetUsageRequest, context: Context
@@ -85,17 +85,17 @@ class NicService(network_pb2_grpc.NicServiceServicer):
 
     async def CreateNic(self, request: pb.CreateNicRequest, context: Context) -> pb.CreateNicResponse:
         """Store a new one."""
-        nic, rows = await self._nics.create(request.nic, (request, context))
-        return pb.CreateNicResponse(nic=nic, row_changes=rows)
+        nic, diff = await self._nics.create(request.nic, (request, context))
+        return pb.CreateNicResponse(nic=nic, row_changes=diff.rows, row_change_count=diff.count)
 
     async def UpdateNic(self, request: pb.UpdateNicRequest, context: Context) -> pb.UpdateNicResponse:
         """Change one."""
-        nic, rows = await self._nics.update(
+        nic, diff = await self._nics.update(
             request.nic, request.update_mask.paths, request.if_revision, (request, context)
         )
-        return pb.UpdateNicResponse(nic=nic, row_changes=rows)
+        return pb.UpdateNicResponse(nic=nic, row_changes=diff.rows, row_change_count=diff.count)
 
     async def DeleteNic(self, request: pb.DeleteNicRequest, context: Context) -> pb.DeleteNicResponse:
         """Remove one."""
-        revision, rows = await self._nics.delete(request.name, request.if_revision, (request, context))
-        return pb.DeleteNicResponse(revision=revision, row_changes=rows)
+        revision, diff = await self._nics.delete(request.name, request.if_revision, (request, context))
+        return pb.DeleteNicResponse(revision=revision, row_changes=diff.rows, row_change_count=diff.count)

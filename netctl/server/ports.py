@@ -155,8 +155,8 @@ class Controller(Protocol):
 class Ports:
     """All neighbours of the gRPC surface.
 
-    `southbound` None: nothing can be explained that it would say. `hits_file` None: sums of hits are not kept.
-    `syslog` None: the policy log is sent nowhere.
+    `owner`: whose rows ours are. `southbound` None: nothing can be explained that it would say. `hits_file` None: sums
+    of hits are not kept. `syslog` None: the policy log is sent nowhere.
     """
 
     intents: Intents
@@ -165,6 +165,7 @@ class Ports:
     reports: HostReports
     assignments: Assignments
     controller: Controller
+    owner: str = ""
     southbound: Southbound | None = None
     observed: Callable[[], Observed] = lambda: NOTHING_OBSERVED
     hits_file: Path | None = None

@@ -37,3 +37,4 @@ class Answer:
     revision: int
     results: tuple[Admitted, ...]
     replayed: bool = False
+    would: tuple[Admitted, ...] = ()

@@ -24,8 +24,8 @@ from netctl.server.edge import Context
 from netctl.server.filters import Filter, parse_filter
 from netctl.server.nouns import AnyNoun, N, Noun, P
 from netctl.server.ports import Ports
+from netctl.server.row_diff import RowDiff, row_diff
 from netctl.server.writes import Mutation, check_revision, submit, within
-from netctl.v1.status_pb2 import RowChange
 
 # A masked update meets a batch or an unmasked one in between at most so often before the client hears of it.
 _ATTEMPTS = 8
@@ -34,7 +34,7 @@ _SCAN = 500
 
 Call = tuple[Mutation, Context]
 # A resource as it is now, or would be; with `validate_only` also the rows that the change would touch.
-Written = tuple[P, Sequence[RowChange]]
+Written = tuple[P, RowDiff]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,8 @@ class Resources(Generic[P, N]):
     """The verbs of one noun."""
 
     def __init__(self, noun: Noun[P, N], ports: Ports) -> None:
-        self._noun, self._intents, self._statuses = noun, ports.intents, ports.statuses
+        self._noun, self._ports = noun, ports
+        self._intents, self._statuses = ports.intents, ports.statuses
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def get(self, name: str) -> P:
@@ -138,20 +139,21 @@ class Resources(Generic[P, N]):
         except InvalidIntent:
             raise self._missing(id_) from None
 
-    async def delete(self, name: str, if_revision: int, call: Call) -> tuple[int, Sequence[RowChange]]:
+    async def delete(self, name: str, if_revision: int, call: Call) -> tuple[int, RowDiff]:
         """Remove a resource; return the revision of the removal, and the rows that it would touch."""
         check_revision("if_revision", if_revision)
         id_ = parse_name("name", name, self._noun.kind)
         check_id("name", id_)
         edit = Remove(key=(self._noun.kind, id_), if_revision=if_revision)
         answer = await submit(self._intents, (edit,), call)
-        return answer.revision, ()
+        return answer.revision, await row_diff(self._ports, answer)
 
     async def _write(self, edit: Edit, call: Call) -> Written[P]:
         answer = await submit(self._intents, (edit,), call)
         result = answer.results[0]
         after = cast(N, result.after)
-        return self._render(result.key[1], after, self._intents.snapshot()), ()
+        resource = self._render(result.key[1], after, self._intents.snapshot())
+        return resource, await row_diff(self._ports, answer)
 
     def _missing(self, id_: str) -> NotFound:
         return NotFound(f"{self._noun.kind.value}/{id_} does not exist", field="name")

@@ -33,24 +33,30 @@ class CategoryService(security_pb2_grpc.CategoryServiceServicer):
         self, request: pb.CreateCategoryRequest, context: Context
     ) -> pb.CreateCategoryResponse:
         """Store a new one."""
-        category, rows = await self._categories.create(request.category, (request, context))
-        return pb.CreateCategoryResponse(category=category, row_changes=rows)
+        category, diff = await self._categories.create(request.category, (request, context))
+        return pb.CreateCategoryResponse(
+            category=category, row_changes=diff.rows, row_change_count=diff.count
+        )
 
     async def UpdateCategory(
         self, request: pb.UpdateCategoryRequest, context: Context
     ) -> pb.UpdateCategoryResponse:
         """Change one."""
-        category, rows = await self._categories.update(
+        category, diff = await self._categories.update(
             request.category, request.update_mask.paths, request.if_revision, (request, context)
         )
-        return pb.UpdateCategoryResponse(category=category, row_changes=rows)
+        return pb.UpdateCategoryResponse(
+            category=category, row_changes=diff.rows, row_change_count=diff.count
+        )
 
     async def DeleteCategory(
         self, request: pb.DeleteCategoryRequest, context: Context
     ) -> pb.DeleteCategoryResponse:
         """Remove one."""
-        revision, rows = await self._categories.delete(request.name, request.if_revision, (request, context))
-        return pb.DeleteCategoryResponse(revision=revision, row_changes=rows)
+        revision, diff = await self._categories.delete(request.name, request.if_revision, (request, context))
+        return pb.DeleteCategoryResponse(
+            revision=revision, row_changes=diff.rows, row_change_count=diff.count
+        )
 
 
 class AddressGroupService(security_pb2_grpc.AddressGroupServiceServicer):
@@ -78,26 +84,32 @@ class AddressGroupService(security_pb2_grpc.AddressGroupServiceServicer):
         self, request: pb.CreateAddressGroupRequest, context: Context
     ) -> pb.CreateAddressGroupResponse:
         """Store a new one."""
-        address_group, rows = await self._address_groups.create(request.address_group, (request, context))
-        return pb.CreateAddressGroupResponse(address_group=address_group, row_changes=rows)
+        address_group, diff = await self._address_groups.create(request.address_group, (request, context))
+        return pb.CreateAddressGroupResponse(
+            address_group=address_group, row_changes=diff.rows, row_change_count=diff.count
+        )
 
     async def UpdateAddressGroup(
         self, request: pb.UpdateAddressGroupRequest, context: Context
     ) -> pb.UpdateAddressGroupResponse:
         """Change one."""
-        address_group, rows = await self._address_groups.update(
+        address_group, diff = await self._address_groups.update(
             request.address_group, request.update_mask.paths, request.if_revision, (request, context)
         )
-        return pb.UpdateAddressGroupResponse(address_group=address_group, row_changes=rows)
+        return pb.UpdateAddressGroupResponse(
+            address_group=address_group, row_changes=diff.rows, row_change_count=diff.count
+        )
 
     async def DeleteAddressGroup(
         self, request: pb.DeleteAddressGroupRequest, context: Context
     ) -> pb.DeleteAddressGroupResponse:
         """Remove one."""
-        revision, rows = await self._address_groups.delete(
+        revision, diff = await self._address_groups.delete(
             request.name, request.if_revision, (request, context)
         )
-        return pb.DeleteAddressGroupResponse(revision=revision, row_changes=rows)
+        return pb.DeleteAddressGroupResponse(
+            revision=revision, row_changes=diff.rows, row_change_count=diff.count
+        )
 
 
 class ServiceGroupService(security_pb2_grpc.ServiceGroupServiceServicer):
@@ -125,26 +137,32 @@ class ServiceGroupService(security_pb2_grpc.ServiceGroupServiceServicer):
         self, request: pb.CreateServiceGroupRequest, context: Context
     ) -> pb.CreateServiceGroupResponse:
         """Store a new one."""
-        service_group, rows = await self._service_groups.create(request.service_group, (request, context))
-        return pb.CreateServiceGroupResponse(service_group=service_group, row_changes=rows)
+        service_group, diff = await self._service_groups.create(request.service_group, (request, context))
+        return pb.CreateServiceGroupResponse(
+            service_group=service_group, row_changes=diff.rows, row_change_count=diff.count
+        )
 
     async def UpdateServiceGroup(
         self, request: pb.UpdateServiceGroupRequest, context: Context
     ) -> pb.UpdateServiceGroupResponse:
         """Change one."""
-        service_group, rows = await self._service_groups.update(
+        service_group, diff = await self._service_groups.update(
             request.service_group, request.update_mask.paths, request.if_revision, (request, context)
         )
-        return pb.UpdateServiceGroupResponse(service_group=service_group, row_changes=rows)
+        return pb.UpdateServiceGroupResponse(
+            service_group=service_group, row_changes=diff.rows, row_change_count=diff.count
+        )
 
     async def DeleteServiceGroup(
         self, request: pb.DeleteServiceGroupRequest, context: Context
     ) -> pb.DeleteServiceGroupResponse:
         """Remove one."""
-        revision, rows = await self._service_groups.delete(
+        revision, diff = await self._service_groups.delete(
             request.name, request.if_revision, (request, context)
         )
-        return pb.DeleteServiceGroupResponse(revision=revision, row_changes=rows)
+        return pb.DeleteServiceGroupResponse(
+            revision=revision, row_changes=diff.rows, row_change_count=diff.count
+        )
 
 
 class EntityGroupService(security_pb2_grpc.EntityGroupServiceServicer):
@@ -172,26 +190,32 @@ class EntityGroupService(security_pb2_grpc.EntityGroupServiceServicer):
         self, request: pb.CreateEntityGroupRequest, context: Context
     ) -> pb.CreateEntityGroupResponse:
         """Store a new one."""
-        entity_group, rows = await self._entity_groups.create(request.entity_group, (request, context))
-        return pb.CreateEntityGroupResponse(entity_group=entity_group, row_changes=rows)
+        entity_group, diff = await self._entity_groups.create(request.entity_group, (request, context))
+        return pb.CreateEntityGroupResponse(
+            entity_group=entity_group, row_changes=diff.rows, row_change_count=diff.count
+        )
 
     async def UpdateEntityGroup(
         self, request: pb.UpdateEntityGroupRequest, context: Context
     ) -> pb.UpdateEntityGroupResponse:
         """Change one."""
-        entity_group, rows = await self._entity_groups.update(
+        entity_group, diff = await self._entity_groups.update(
             request.entity_group, request.update_mask.paths, request.if_revision, (request, context)
         )
-        return pb.UpdateEntityGroupResponse(entity_group=entity_group, row_changes=rows)
+        return pb.UpdateEntityGroupResponse(
+            entity_group=entity_group, row_changes=diff.rows, row_change_count=diff.count
+        )
 
     async def DeleteEntityGroup(
         self, request: pb.DeleteEntityGroupRequest, context: Context
     ) -> pb.DeleteEntityGroupResponse:
         """Remove one."""
-        revision, rows = await self._entity_groups.delete(
+        revision, diff = await self._entity_groups.delete(
             request.name, request.if_revision, (request, context)
         )
-        return pb.DeleteEntityGroupResponse(revision=revision, row_changes=rows)
+        return pb.DeleteEntityGroupResponse(
+            revision=revision, row_changes=diff.rows, row_change_count=diff.count
+        )
 
 
 class SecurityPolicyService(security_pb2_grpc.SecurityPolicyServiceServicer):
@@ -219,25 +243,31 @@ class SecurityPolicyService(security_pb2_grpc.SecurityPolicyServiceServicer):
         self, request: pb.CreateSecurityPolicyRequest, context: Context
     ) -> pb.CreateSecurityPolicyResponse:
         """Store a new one."""
-        security_policy, rows = await self._security_policies.create(
+        security_policy, diff = await self._security_policies.create(
             request.security_policy, (request, context)
         )
-        return pb.CreateSecurityPolicyResponse(security_policy=security_policy, row_changes=rows)
+        return pb.CreateSecurityPolicyResponse(
+            security_policy=security_policy, row_changes=diff.rows, row_change_count=diff.count
+        )
 
     async def UpdateSecurityPolicy(
         self, request: pb.UpdateSecurityPolicyRequest, context: Context
     ) -> pb.UpdateSecurityPolicyResponse:
         """Change one."""
-        security_policy, rows = await self._security_policies.update(
+        security_policy, diff = await self._security_policies.update(
             request.security_policy, request.update_mask.paths, request.if_revision, (request, context)
         )
-        return pb.UpdateSecurityPolicyResponse(security_policy=security_policy, row_changes=rows)
+        return pb.UpdateSecurityPolicyResponse(
+            security_policy=security_policy, row_changes=diff.rows, row_change_count=diff.count
+        )
 
     async def DeleteSecurityPolicy(
         self, request: pb.DeleteSecurityPolicyRequest, context: Context
     ) -> pb.DeleteSecurityPolicyResponse:
         """Remove one."""
-        revision, rows = await self._security_policies.delete(
+        revision, diff = await self._security_policies.delete(
             request.name, request.if_revision, (request, context)
         )
-        return pb.DeleteSecurityPolicyResponse(revision=revision, row_changes=rows)
+        return pb.DeleteSecurityPolicyResponse(
+            revision=revision, row_changes=diff.rows, row_change_count=diff.count
+        )

@@ -29,20 +29,20 @@ class VpcService(vpc_pb2_grpc.VpcServiceServicer):
 
     async def CreateVpc(self, request: pb.CreateVpcRequest, context: Context) -> pb.CreateVpcResponse:
         """Store a new one."""
-        vpc, rows = await self._vpcs.create(request.vpc, (request, context))
-        return pb.CreateVpcResponse(vpc=vpc, row_changes=rows)
+        vpc, diff = await self._vpcs.create(request.vpc, (request, context))
+        return pb.CreateVpcResponse(vpc=vpc, row_changes=diff.rows, row_change_count=diff.count)
 
     async def UpdateVpc(self, request: pb.UpdateVpcRequest, context: Context) -> pb.UpdateVpcResponse:
         """Change one."""
-        vpc, rows = await self._vpcs.update(
+        vpc, diff = await self._vpcs.update(
             request.vpc, request.update_mask.paths, request.if_revision, (request, context)
         )
-        return pb.UpdateVpcResponse(vpc=vpc, row_changes=rows)
+        return pb.UpdateVpcResponse(vpc=vpc, row_changes=diff.rows, row_change_count=diff.count)
 
     async def DeleteVpc(self, request: pb.DeleteVpcRequest, context: Context) -> pb.DeleteVpcResponse:
         """Remove one."""
-        revision, rows = await self._vpcs.delete(request.name, request.if_revision, (request, context))
-        return pb.DeleteVpcResponse(revision=revision, row_changes=rows)
+        revision, diff = await self._vpcs.delete(request.name, request.if_revision, (request, context))
+        return pb.DeleteVpcResponse(revision=revision, row_changes=diff.rows, row_change_count=diff.count)
 
 
 class FloatingIpService(vpc_pb2_grpc.FloatingIpServiceServicer):
@@ -70,26 +70,32 @@ class FloatingIpService(vpc_pb2_grpc.FloatingIpServiceServicer):
         self, request: pb.CreateFloatingIpRequest, context: Context
     ) -> pb.CreateFloatingIpResponse:
         """Store a new one."""
-        floating_ip, rows = await self._floating_ips.create(request.floating_ip, (request, context))
-        return pb.CreateFloatingIpResponse(floating_ip=floating_ip, row_changes=rows)
+        floating_ip, diff = await self._floating_ips.create(request.floating_ip, (request, context))
+        return pb.CreateFloatingIpResponse(
+            floating_ip=floating_ip, row_changes=diff.rows, row_change_count=diff.count
+        )
 
     async def UpdateFloatingIp(
         self, request: pb.UpdateFloatingIpRequest, context: Context
     ) -> pb.UpdateFloatingIpResponse:
         """Change one."""
-        floating_ip, rows = await self._floating_ips.update(
+        floating_ip, diff = await self._floating_ips.update(
             request.floating_ip, request.update_mask.paths, request.if_revision, (request, context)
         )
-        return pb.UpdateFloatingIpResponse(floating_ip=floating_ip, row_changes=rows)
+        return pb.UpdateFloatingIpResponse(
+            floating_ip=floating_ip, row_changes=diff.rows, row_change_count=diff.count
+        )
 
     async def DeleteFloatingIp(
         self, request: pb.DeleteFloatingIpRequest, context: Context
     ) -> pb.DeleteFloatingIpResponse:
         """Remove one."""
-        revision, rows = await self._floating_ips.delete(
+        revision, diff = await self._floating_ips.delete(
             request.name, request.if_revision, (request, context)
         )
-        return pb.DeleteFloatingIpResponse(revision=revision, row_changes=rows)
+        return pb.DeleteFloatingIpResponse(
+            revision=revision, row_changes=diff.rows, row_change_count=diff.count
+        )
 
 
 class RouteService(vpc_pb2_grpc.RouteServiceServicer):
@@ -111,20 +117,20 @@ class RouteService(vpc_pb2_grpc.RouteServiceServicer):
 
     async def CreateRoute(self, request: pb.CreateRouteRequest, context: Context) -> pb.CreateRouteResponse:
         """Store a new one."""
-        route, rows = await self._routes.create(request.route, (request, context))
-        return pb.CreateRouteResponse(route=route, row_changes=rows)
+        route, diff = await self._routes.create(request.route, (request, context))
+        return pb.CreateRouteResponse(route=route, row_changes=diff.rows, row_change_count=diff.count)
 
     async def UpdateRoute(self, request: pb.UpdateRouteRequest, context: Context) -> pb.UpdateRouteResponse:
         """Change one."""
-        route, rows = await self._routes.update(
+        route, diff = await self._routes.update(
             request.route, request.update_mask.paths, request.if_revision, (request, context)
         )
-        return pb.UpdateRouteResponse(route=route, row_changes=rows)
+        return pb.UpdateRouteResponse(route=route, row_changes=diff.rows, row_change_count=diff.count)
 
     async def DeleteRoute(self, request: pb.DeleteRouteRequest, context: Context) -> pb.DeleteRouteResponse:
         """Remove one."""
-        revision, rows = await self._routes.delete(request.name, request.if_revision, (request, context))
-        return pb.DeleteRouteResponse(revision=revision, row_changes=rows)
+        revision, diff = await self._routes.delete(request.name, request.if_revision, (request, context))
+        return pb.DeleteRouteResponse(revision=revision, row_changes=diff.rows, row_change_count=diff.count)
 
 
 class RoutingPolicyService(vpc_pb2_grpc.RoutingPolicyServiceServicer):
@@ -152,26 +158,32 @@ class RoutingPolicyService(vpc_pb2_grpc.RoutingPolicyServiceServicer):
         self, request: pb.CreateRoutingPolicyRequest, context: Context
     ) -> pb.CreateRoutingPolicyResponse:
         """Store a new one."""
-        routing_policy, rows = await self._routing_policies.create(request.routing_policy, (request, context))
-        return pb.CreateRoutingPolicyResponse(routing_policy=routing_policy, row_changes=rows)
+        routing_policy, diff = await self._routing_policies.create(request.routing_policy, (request, context))
+        return pb.CreateRoutingPolicyResponse(
+            routing_policy=routing_policy, row_changes=diff.rows, row_change_count=diff.count
+        )
 
     async def UpdateRoutingPolicy(
         self, request: pb.UpdateRoutingPolicyRequest, context: Context
     ) -> pb.UpdateRoutingPolicyResponse:
         """Change one."""
-        routing_policy, rows = await self._routing_policies.update(
+        routing_policy, diff = await self._routing_policies.update(
             request.routing_policy, request.update_mask.paths, request.if_revision, (request, context)
         )
-        return pb.UpdateRoutingPolicyResponse(routing_policy=routing_policy, row_changes=rows)
+        return pb.UpdateRoutingPolicyResponse(
+            routing_policy=routing_policy, row_changes=diff.rows, row_change_count=diff.count
+        )
 
     async def DeleteRoutingPolicy(
         self, request: pb.DeleteRoutingPolicyRequest, context: Context
     ) -> pb.DeleteRoutingPolicyResponse:
         """Remove one."""
-        revision, rows = await self._routing_policies.delete(
+        revision, diff = await self._routing_policies.delete(
             request.name, request.if_revision, (request, context)
         )
-        return pb.DeleteRoutingPolicyResponse(revision=revision, row_changes=rows)
+        return pb.DeleteRoutingPolicyResponse(
+            revision=revision, row_changes=diff.rows, row_change_count=diff.count
+        )
 
 
 class AddressReservationService(vpc_pb2_grpc.AddressReservationServiceServicer):
@@ -203,25 +215,31 @@ class AddressReservationService(vpc_pb2_grpc.AddressReservationServiceServicer):
         self, request: pb.CreateAddressReservationRequest, context: Context
     ) -> pb.CreateAddressReservationResponse:
         """Store a new one."""
-        address_reservation, rows = await self._address_reservations.create(
+        address_reservation, diff = await self._address_reservations.create(
             request.address_reservation, (request, context)
         )
-        return pb.CreateAddressReservationResponse(address_reservation=address_reservation, row_changes=rows)
+        return pb.CreateAddressReservationResponse(
+            address_reservation=address_reservation, row_changes=diff.rows, row_change_count=diff.count
+        )
 
     async def UpdateAddressReservation(
         self, request: pb.UpdateAddressReservationRequest, context: Context
     ) -> pb.UpdateAddressReservationResponse:
         """Change one."""
-        address_reservation, rows = await self._address_reservations.update(
+        address_reservation, diff = await self._address_reservations.update(
             request.address_reservation, request.update_mask.paths, request.if_revision, (request, context)
         )
-        return pb.UpdateAddressReservationResponse(address_reservation=address_reservation, row_changes=rows)
+        return pb.UpdateAddressReservationResponse(
+            address_reservation=address_reservation, row_changes=diff.rows, row_change_count=diff.count
+        )
 
     async def DeleteAddressReservation(
         self, request: pb.DeleteAddressReservationRequest, context: Context
     ) -> pb.DeleteAddressReservationResponse:
         """Remove one."""
-        revision, rows = await self._address_reservations.delete(
+        revision, diff = await self._address_reservations.delete(
             request.name, request.if_revision, (request, context)
         )
-        return pb.DeleteAddressReservationResponse(revision=revision, row_changes=rows)
+        return pb.DeleteAddressReservationResponse(
+            revision=revision, row_changes=diff.rows, row_change_count=diff.count
+        )

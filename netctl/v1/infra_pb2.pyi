@@ -477,21 +477,25 @@ class CreateClusterResponse(_message.Message):
 
     CLUSTER_FIELD_NUMBER: _builtins.int
     ROW_CHANGES_FIELD_NUMBER: _builtins.int
+    ROW_CHANGE_COUNT_FIELD_NUMBER: _builtins.int
+    row_change_count: _builtins.int
+    """With `validate_only`: how many there are in all."""
     @_builtins.property
     def cluster(self) -> Global___Cluster: ...
     @_builtins.property
     def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
-        """With `validate_only`: what would be written to the northbound database."""
+        """With `validate_only`: what would be written to the northbound database, up to 1000 rows."""
 
     def __init__(
         self,
         *,
         cluster: Global___Cluster | None = ...,
         row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
+        row_change_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "row_changes", b"row_changes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "row_change_count", b"row_change_count", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -542,21 +546,25 @@ class UpdateClusterResponse(_message.Message):
 
     CLUSTER_FIELD_NUMBER: _builtins.int
     ROW_CHANGES_FIELD_NUMBER: _builtins.int
+    ROW_CHANGE_COUNT_FIELD_NUMBER: _builtins.int
+    row_change_count: _builtins.int
+    """With `validate_only`: how many there are in all."""
     @_builtins.property
     def cluster(self) -> Global___Cluster: ...
     @_builtins.property
     def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
-        """With `validate_only`: what would be written to the northbound database."""
+        """With `validate_only`: what would be written to the northbound database, up to 1000 rows."""
 
     def __init__(
         self,
         *,
         cluster: Global___Cluster | None = ...,
         row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
+        row_change_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "row_changes", b"row_changes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "row_change_count", b"row_change_count", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -599,21 +607,25 @@ class DeleteClusterResponse(_message.Message):
 
     REVISION_FIELD_NUMBER: _builtins.int
     ROW_CHANGES_FIELD_NUMBER: _builtins.int
+    ROW_CHANGE_COUNT_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The store's revision of the removal."""
+    row_change_count: _builtins.int
+    """With `validate_only`: how many there are in all."""
     @_builtins.property
     def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
-        """With `validate_only`: what would be written to the northbound database."""
+        """With `validate_only`: what would be written to the northbound database, up to 1000 rows."""
 
     def __init__(
         self,
         *,
         revision: _builtins.int = ...,
         row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
+        row_change_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "row_changes", b"row_changes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "row_change_count", b"row_change_count", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -756,21 +768,25 @@ class CreateHostResponse(_message.Message):
 
     HOST_FIELD_NUMBER: _builtins.int
     ROW_CHANGES_FIELD_NUMBER: _builtins.int
+    ROW_CHANGE_COUNT_FIELD_NUMBER: _builtins.int
+    row_change_count: _builtins.int
+    """With `validate_only`: how many there are in all."""
     @_builtins.property
     def host(self) -> Global___Host: ...
     @_builtins.property
     def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
-        """With `validate_only`: what would be written to the northbound database."""
+        """With `validate_only`: what would be written to the northbound database, up to 1000 rows."""
 
     def __init__(
         self,
         *,
         host: Global___Host | None = ...,
         row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
+        row_change_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["host", b"host"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["host", b"host", "row_changes", b"row_changes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["host", b"host", "row_change_count", b"row_change_count", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -821,21 +837,25 @@ class UpdateHostResponse(_message.Message):
 
     HOST_FIELD_NUMBER: _builtins.int
     ROW_CHANGES_FIELD_NUMBER: _builtins.int
+    ROW_CHANGE_COUNT_FIELD_NUMBER: _builtins.int
+    row_change_count: _builtins.int
+    """With `validate_only`: how many there are in all."""
     @_builtins.property
     def host(self) -> Global___Host: ...
     @_builtins.property
     def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
-        """With `validate_only`: what would be written to the northbound database."""
+        """With `validate_only`: what would be written to the northbound database, up to 1000 rows."""
 
     def __init__(
         self,
         *,
         host: Global___Host | None = ...,
         row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
+        row_change_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["host", b"host"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["host", b"host", "row_changes", b"row_changes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["host", b"host", "row_change_count", b"row_change_count", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -878,21 +898,25 @@ class DeleteHostResponse(_message.Message):
 
     REVISION_FIELD_NUMBER: _builtins.int
     ROW_CHANGES_FIELD_NUMBER: _builtins.int
+    ROW_CHANGE_COUNT_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The store's revision of the removal."""
+    row_change_count: _builtins.int
+    """With `validate_only`: how many there are in all."""
     @_builtins.property
     def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
-        """With `validate_only`: what would be written to the northbound database."""
+        """With `validate_only`: what would be written to the northbound database, up to 1000 rows."""
 
     def __init__(
         self,
         *,
         revision: _builtins.int = ...,
         row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
+        row_change_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "row_changes", b"row_changes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "row_change_count", b"row_change_count", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1081,21 +1105,25 @@ class CreateVirtualSwitchResponse(_message.Message):
 
     VIRTUAL_SWITCH_FIELD_NUMBER: _builtins.int
     ROW_CHANGES_FIELD_NUMBER: _builtins.int
+    ROW_CHANGE_COUNT_FIELD_NUMBER: _builtins.int
+    row_change_count: _builtins.int
+    """With `validate_only`: how many there are in all."""
     @_builtins.property
     def virtual_switch(self) -> Global___VirtualSwitch: ...
     @_builtins.property
     def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
-        """With `validate_only`: what would be written to the northbound database."""
+        """With `validate_only`: what would be written to the northbound database, up to 1000 rows."""
 
     def __init__(
         self,
         *,
         virtual_switch: Global___VirtualSwitch | None = ...,
         row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
+        row_change_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["virtual_switch", b"virtual_switch"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["row_changes", b"row_changes", "virtual_switch", b"virtual_switch"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["row_change_count", b"row_change_count", "row_changes", b"row_changes", "virtual_switch", b"virtual_switch"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1146,21 +1174,25 @@ class UpdateVirtualSwitchResponse(_message.Message):
 
     VIRTUAL_SWITCH_FIELD_NUMBER: _builtins.int
     ROW_CHANGES_FIELD_NUMBER: _builtins.int
+    ROW_CHANGE_COUNT_FIELD_NUMBER: _builtins.int
+    row_change_count: _builtins.int
+    """With `validate_only`: how many there are in all."""
     @_builtins.property
     def virtual_switch(self) -> Global___VirtualSwitch: ...
     @_builtins.property
     def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
-        """With `validate_only`: what would be written to the northbound database."""
+        """With `validate_only`: what would be written to the northbound database, up to 1000 rows."""
 
     def __init__(
         self,
         *,
         virtual_switch: Global___VirtualSwitch | None = ...,
         row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
+        row_change_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["virtual_switch", b"virtual_switch"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["row_changes", b"row_changes", "virtual_switch", b"virtual_switch"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["row_change_count", b"row_change_count", "row_changes", b"row_changes", "virtual_switch", b"virtual_switch"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1203,21 +1235,25 @@ class DeleteVirtualSwitchResponse(_message.Message):
 
     REVISION_FIELD_NUMBER: _builtins.int
     ROW_CHANGES_FIELD_NUMBER: _builtins.int
+    ROW_CHANGE_COUNT_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The store's revision of the removal."""
+    row_change_count: _builtins.int
+    """With `validate_only`: how many there are in all."""
     @_builtins.property
     def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
-        """With `validate_only`: what would be written to the northbound database."""
+        """With `validate_only`: what would be written to the northbound database, up to 1000 rows."""
 
     def __init__(
         self,
         *,
         revision: _builtins.int = ...,
         row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
+        row_change_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "row_changes", b"row_changes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "row_change_count", b"row_change_count", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -717,21 +717,25 @@ class CreateSubnetResponse(_message.Message):
 
     SUBNET_FIELD_NUMBER: _builtins.int
     ROW_CHANGES_FIELD_NUMBER: _builtins.int
+    ROW_CHANGE_COUNT_FIELD_NUMBER: _builtins.int
+    row_change_count: _builtins.int
+    """With `validate_only`: how many there are in all."""
     @_builtins.property
     def subnet(self) -> Global___Subnet: ...
     @_builtins.property
     def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
-        """With `validate_only`: what would be written to the northbound database."""
+        """With `validate_only`: what would be written to the northbound database, up to 1000 rows."""
 
     def __init__(
         self,
         *,
         subnet: Global___Subnet | None = ...,
         row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
+        row_change_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["subnet", b"subnet"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["row_changes", b"row_changes", "subnet", b"subnet"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["row_change_count", b"row_change_count", "row_changes", b"row_changes", "subnet", b"subnet"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -782,21 +786,25 @@ class UpdateSubnetResponse(_message.Message):
 
     SUBNET_FIELD_NUMBER: _builtins.int
     ROW_CHANGES_FIELD_NUMBER: _builtins.int
+    ROW_CHANGE_COUNT_FIELD_NUMBER: _builtins.int
+    row_change_count: _builtins.int
+    """With `validate_only`: how many there are in all."""
     @_builtins.property
     def subnet(self) -> Global___Subnet: ...
     @_builtins.property
     def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
-        """With `validate_only`: what would be written to the northbound database."""
+        """With `validate_only`: what would be written to the northbound database, up to 1000 rows."""
 
     def __init__(
         self,
         *,
         subnet: Global___Subnet | None = ...,
         row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
+        row_change_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["subnet", b"subnet"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["row_changes", b"row_changes", "subnet", b"subnet"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["row_change_count", b"row_change_count", "row_changes", b"row_changes", "subnet", b"subnet"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -839,21 +847,25 @@ class DeleteSubnetResponse(_message.Message):
 
     REVISION_FIELD_NUMBER: _builtins.int
     ROW_CHANGES_FIELD_NUMBER: _builtins.int
+    ROW_CHANGE_COUNT_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The store's revision of the removal."""
+    row_change_count: _builtins.int
+    """With `validate_only`: how many there are in all."""
     @_builtins.property
     def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
-        """With `validate_only`: what would be written to the northbound database."""
+        """With `validate_only`: what would be written to the northbound database, up to 1000 rows."""
 
     def __init__(
         self,
         *,
         revision: _builtins.int = ...,
         row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
+        row_change_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "row_changes", b"row_changes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "row_change_count", b"row_change_count", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -996,21 +1008,25 @@ class CreateNicResponse(_message.Message):
 
     NIC_FIELD_NUMBER: _builtins.int
     ROW_CHANGES_FIELD_NUMBER: _builtins.int
+    ROW_CHANGE_COUNT_FIELD_NUMBER: _builtins.int
+    row_change_count: _builtins.int
+    """With `validate_only`: how many there are in all."""
     @_builtins.property
     def nic(self) -> Global___Nic: ...
     @_builtins.property
     def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
-        """With `validate_only`: what would be written to the northbound database."""
+        """With `validate_only`: what would be written to the northbound database, up to 1000 rows."""
 
     def __init__(
         self,
         *,
         nic: Global___Nic | None = ...,
         row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
+        row_change_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["nic", b"nic"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["nic", b"nic", "row_changes", b"row_changes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["nic", b"nic", "row_change_count", b"row_change_count", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1061,21 +1077,25 @@ class UpdateNicResponse(_message.Message):
 
     NIC_FIELD_NUMBER: _builtins.int
     ROW_CHANGES_FIELD_NUMBER: _builtins.int
+    ROW_CHANGE_COUNT_FIELD_NUMBER: _builtins.int
+    row_change_count: _builtins.int
+    """With `validate_only`: how many there are in all."""
     @_builtins.property
     def nic(self) -> Global___Nic: ...
     @_builtins.property
     def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
-        """With `validate_only`: what would be written to the northbound database."""
+        """With `validate_only`: what would be written to the northbound database, up to 1000 rows."""
 
     def __init__(
         self,
         *,
         nic: Global___Nic | None = ...,
         row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
+        row_change_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["nic", b"nic"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["nic", b"nic", "row_changes", b"row_changes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["nic", b"nic", "row_change_count", b"row_change_count", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1118,21 +1138,25 @@ class DeleteNicResponse(_message.Message):
 
     REVISION_FIELD_NUMBER: _builtins.int
     ROW_CHANGES_FIELD_NUMBER: _builtins.int
+    ROW_CHANGE_COUNT_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The store's revision of the removal."""
+    row_change_count: _builtins.int
+    """With `validate_only`: how many there are in all."""
     @_builtins.property
     def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
-        """With `validate_only`: what would be written to the northbound database."""
+        """With `validate_only`: what would be written to the northbound database, up to 1000 rows."""
 
     def __init__(
         self,
         *,
         revision: _builtins.int = ...,
         row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
+        row_change_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "row_changes", b"row_changes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "row_change_count", b"row_change_count", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

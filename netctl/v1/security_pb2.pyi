@@ -991,21 +991,25 @@ class CreateCategoryResponse(_message.Message):
 
     CATEGORY_FIELD_NUMBER: _builtins.int
     ROW_CHANGES_FIELD_NUMBER: _builtins.int
+    ROW_CHANGE_COUNT_FIELD_NUMBER: _builtins.int
+    row_change_count: _builtins.int
+    """With `validate_only`: how many there are in all."""
     @_builtins.property
     def category(self) -> Global___Category: ...
     @_builtins.property
     def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
-        """With `validate_only`: what would be written to the northbound database."""
+        """With `validate_only`: what would be written to the northbound database, up to 1000 rows."""
 
     def __init__(
         self,
         *,
         category: Global___Category | None = ...,
         row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
+        row_change_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["category", b"category"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "row_changes", b"row_changes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "row_change_count", b"row_change_count", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1056,21 +1060,25 @@ class UpdateCategoryResponse(_message.Message):
 
     CATEGORY_FIELD_NUMBER: _builtins.int
     ROW_CHANGES_FIELD_NUMBER: _builtins.int
+    ROW_CHANGE_COUNT_FIELD_NUMBER: _builtins.int
+    row_change_count: _builtins.int
+    """With `validate_only`: how many there are in all."""
     @_builtins.property
     def category(self) -> Global___Category: ...
     @_builtins.property
     def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
-        """With `validate_only`: what would be written to the northbound database."""
+        """With `validate_only`: what would be written to the northbound database, up to 1000 rows."""
 
     def __init__(
         self,
         *,
         category: Global___Category | None = ...,
         row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
+        row_change_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["category", b"category"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "row_changes", b"row_changes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "row_change_count", b"row_change_count", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1113,21 +1121,25 @@ class DeleteCategoryResponse(_message.Message):
 
     REVISION_FIELD_NUMBER: _builtins.int
     ROW_CHANGES_FIELD_NUMBER: _builtins.int
+    ROW_CHANGE_COUNT_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The store's revision of the removal."""
+    row_change_count: _builtins.int
+    """With `validate_only`: how many there are in all."""
     @_builtins.property
     def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
-        """With `validate_only`: what would be written to the northbound database."""
+        """With `validate_only`: what would be written to the northbound database, up to 1000 rows."""
 
     def __init__(
         self,
         *,
         revision: _builtins.int = ...,
         row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
+        row_change_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "row_changes", b"row_changes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "row_change_count", b"row_change_count", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1270,21 +1282,25 @@ class CreateAddressGroupResponse(_message.Message):
 
     ADDRESS_GROUP_FIELD_NUMBER: _builtins.int
     ROW_CHANGES_FIELD_NUMBER: _builtins.int
+    ROW_CHANGE_COUNT_FIELD_NUMBER: _builtins.int
+    row_change_count: _builtins.int
+    """With `validate_only`: how many there are in all."""
     @_builtins.property
     def address_group(self) -> Global___AddressGroup: ...
     @_builtins.property
     def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
-        """With `validate_only`: what would be written to the northbound database."""
+        """With `validate_only`: what would be written to the northbound database, up to 1000 rows."""
 
     def __init__(
         self,
         *,
         address_group: Global___AddressGroup | None = ...,
         row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
+        row_change_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["address_group", b"address_group"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address_group", b"address_group", "row_changes", b"row_changes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address_group", b"address_group", "row_change_count", b"row_change_count", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1335,21 +1351,25 @@ class UpdateAddressGroupResponse(_message.Message):
 
     ADDRESS_GROUP_FIELD_NUMBER: _builtins.int
     ROW_CHANGES_FIELD_NUMBER: _builtins.int
+    ROW_CHANGE_COUNT_FIELD_NUMBER: _builtins.int
+    row_change_count: _builtins.int
+    """With `validate_only`: how many there are in all."""
     @_builtins.property
     def address_group(self) -> Global___AddressGroup: ...
     @_builtins.property
     def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
-        """With `validate_only`: what would be written to the northbound database."""
+        """With `validate_only`: what would be written to the northbound database, up to 1000 rows."""
 
     def __init__(
         self,
         *,
         address_group: Global___AddressGroup | None = ...,
         row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
+        row_change_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["address_group", b"address_group"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address_group", b"address_group", "row_changes", b"row_changes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address_group", b"address_group", "row_change_count", b"row_change_count", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1392,21 +1412,25 @@ class DeleteAddressGroupResponse(_message.Message):
 
     REVISION_FIELD_NUMBER: _builtins.int
     ROW_CHANGES_FIELD_NUMBER: _builtins.int
+    ROW_CHANGE_COUNT_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The store's revision of the removal."""
+    row_change_count: _builtins.int
+    """With `validate_only`: how many there are in all."""
     @_builtins.property
     def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
-        """With `validate_only`: what would be written to the northbound database."""
+        """With `validate_only`: what would be written to the northbound database, up to 1000 rows."""
 
     def __init__(
         self,
         *,
         revision: _builtins.int = ...,
         row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
+        row_change_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "row_changes", b"row_changes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "row_change_count", b"row_change_count", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1549,21 +1573,25 @@ class CreateServiceGroupResponse(_message.Message):
 
     SERVICE_GROUP_FIELD_NUMBER: _builtins.int
     ROW_CHANGES_FIELD_NUMBER: _builtins.int
+    ROW_CHANGE_COUNT_FIELD_NUMBER: _builtins.int
+    row_change_count: _builtins.int
+    """With `validate_only`: how many there are in all."""
     @_builtins.property
     def service_group(self) -> Global___ServiceGroup: ...
     @_builtins.property
     def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
-        """With `validate_only`: what would be written to the northbound database."""
+        """With `validate_only`: what would be written to the northbound database, up to 1000 rows."""
 
     def __init__(
         self,
         *,
         service_group: Global___ServiceGroup | None = ...,
         row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
+        row_change_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["service_group", b"service_group"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["row_changes", b"row_changes", "service_group", b"service_group"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["row_change_count", b"row_change_count", "row_changes", b"row_changes", "service_group", b"service_group"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1614,21 +1642,25 @@ class UpdateServiceGroupResponse(_message.Message):
 
     SERVICE_GROUP_FIELD_NUMBER: _builtins.int
     ROW_CHANGES_FIELD_NUMBER: _builtins.int
+    ROW_CHANGE_COUNT_FIELD_NUMBER: _builtins.int
+    row_change_count: _builtins.int
+    """With `validate_only`: how many there are in all."""
     @_builtins.property
     def service_group(self) -> Global___ServiceGroup: ...
     @_builtins.property
     def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
-        """With `validate_only`: what would be written to the northbound database."""
+        """With `validate_only`: what would be written to the northbound database, up to 1000 rows."""
 
     def __init__(
         self,
         *,
         service_group: Global___ServiceGroup | None = ...,
         row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
+        row_change_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["service_group", b"service_group"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["row_changes", b"row_changes", "service_group", b"service_group"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["row_change_count", b"row_change_count", "row_changes", b"row_changes", "service_group", b"service_group"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1671,21 +1703,25 @@ class DeleteServiceGroupResponse(_message.Message):
 
     REVISION_FIELD_NUMBER: _builtins.int
     ROW_CHANGES_FIELD_NUMBER: _builtins.int
+    ROW_CHANGE_COUNT_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The store's revision of the removal."""
+    row_change_count: _builtins.int
+    """With `validate_only`: how many there are in all."""
     @_builtins.property
     def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
-        """With `validate_only`: what would be written to the northbound database."""
+        """With `validate_only`: what would be written to the northbound database, up to 1000 rows."""
 
     def __init__(
         self,
         *,
         revision: _builtins.int = ...,
         row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
+        row_change_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "row_changes", b"row_changes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "row_change_count", b"row_change_count", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1828,21 +1864,25 @@ class CreateEntityGroupResponse(_message.Message):
 
     ENTITY_GROUP_FIELD_NUMBER: _builtins.int
     ROW_CHANGES_FIELD_NUMBER: _builtins.int
+    ROW_CHANGE_COUNT_FIELD_NUMBER: _builtins.int
+    row_change_count: _builtins.int
+    """With `validate_only`: how many there are in all."""
     @_builtins.property
     def entity_group(self) -> Global___EntityGroup: ...
     @_builtins.property
     def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
-        """With `validate_only`: what would be written to the northbound database."""
+        """With `validate_only`: what would be written to the northbound database, up to 1000 rows."""
 
     def __init__(
         self,
         *,
         entity_group: Global___EntityGroup | None = ...,
         row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
+        row_change_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["entity_group", b"entity_group"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entity_group", b"entity_group", "row_changes", b"row_changes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entity_group", b"entity_group", "row_change_count", b"row_change_count", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1893,21 +1933,25 @@ class UpdateEntityGroupResponse(_message.Message):
 
     ENTITY_GROUP_FIELD_NUMBER: _builtins.int
     ROW_CHANGES_FIELD_NUMBER: _builtins.int
+    ROW_CHANGE_COUNT_FIELD_NUMBER: _builtins.int
+    row_change_count: _builtins.int
+    """With `validate_only`: how many there are in all."""
     @_builtins.property
     def entity_group(self) -> Global___EntityGroup: ...
     @_builtins.property
     def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
-        """With `validate_only`: what would be written to the northbound database."""
+        """With `validate_only`: what would be written to the northbound database, up to 1000 rows."""
 
     def __init__(
         self,
         *,
         entity_group: Global___EntityGroup | None = ...,
         row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
+        row_change_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["entity_group", b"entity_group"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entity_group", b"entity_group", "row_changes", b"row_changes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entity_group", b"entity_group", "row_change_count", b"row_change_count", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1950,21 +1994,25 @@ class DeleteEntityGroupResponse(_message.Message):
 
     REVISION_FIELD_NUMBER: _builtins.int
     ROW_CHANGES_FIELD_NUMBER: _builtins.int
+    ROW_CHANGE_COUNT_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The store's revision of the removal."""
+    row_change_count: _builtins.int
+    """With `validate_only`: how many there are in all."""
     @_builtins.property
     def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
-        """With `validate_only`: what would be written to the northbound database."""
+        """With `validate_only`: what would be written to the northbound database, up to 1000 rows."""
 
     def __init__(
         self,
         *,
         revision: _builtins.int = ...,
         row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
+        row_change_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "row_changes", b"row_changes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "row_change_count", b"row_change_count", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2107,21 +2155,25 @@ class CreateSecurityPolicyResponse(_message.Message):
 
     SECURITY_POLICY_FIELD_NUMBER: _builtins.int
     ROW_CHANGES_FIELD_NUMBER: _builtins.int
+    ROW_CHANGE_COUNT_FIELD_NUMBER: _builtins.int
+    row_change_count: _builtins.int
+    """With `validate_only`: how many there are in all."""
     @_builtins.property
     def security_policy(self) -> Global___SecurityPolicy: ...
     @_builtins.property
     def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
-        """With `validate_only`: what would be written to the northbound database."""
+        """With `validate_only`: what would be written to the northbound database, up to 1000 rows."""
 
     def __init__(
         self,
         *,
         security_policy: Global___SecurityPolicy | None = ...,
         row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
+        row_change_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["security_policy", b"security_policy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["row_changes", b"row_changes", "security_policy", b"security_policy"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["row_change_count", b"row_change_count", "row_changes", b"row_changes", "security_policy", b"security_policy"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2172,21 +2224,25 @@ class UpdateSecurityPolicyResponse(_message.Message):
 
     SECURITY_POLICY_FIELD_NUMBER: _builtins.int
     ROW_CHANGES_FIELD_NUMBER: _builtins.int
+    ROW_CHANGE_COUNT_FIELD_NUMBER: _builtins.int
+    row_change_count: _builtins.int
+    """With `validate_only`: how many there are in all."""
     @_builtins.property
     def security_policy(self) -> Global___SecurityPolicy: ...
     @_builtins.property
     def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
-        """With `validate_only`: what would be written to the northbound database."""
+        """With `validate_only`: what would be written to the northbound database, up to 1000 rows."""
 
     def __init__(
         self,
         *,
         security_policy: Global___SecurityPolicy | None = ...,
         row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
+        row_change_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["security_policy", b"security_policy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["row_changes", b"row_changes", "security_policy", b"security_policy"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["row_change_count", b"row_change_count", "row_changes", b"row_changes", "security_policy", b"security_policy"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2229,21 +2285,25 @@ class DeleteSecurityPolicyResponse(_message.Message):
 
     REVISION_FIELD_NUMBER: _builtins.int
     ROW_CHANGES_FIELD_NUMBER: _builtins.int
+    ROW_CHANGE_COUNT_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The store's revision of the removal."""
+    row_change_count: _builtins.int
+    """With `validate_only`: how many there are in all."""
     @_builtins.property
     def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
-        """With `validate_only`: what would be written to the northbound database."""
+        """With `validate_only`: what would be written to the northbound database, up to 1000 rows."""
 
     def __init__(
         self,
         *,
         revision: _builtins.int = ...,
         row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
+        row_change_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "row_changes", b"row_changes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "row_change_count", b"row_change_count", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

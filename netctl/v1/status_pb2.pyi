@@ -172,11 +172,11 @@ class RowChange(_message.Message):
     member: _builtins.str
     @_builtins.property
     def columns(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """INSERT: what is written; UPDATE: the columns that differ, as they would be. In OVSDB's text form."""
+        """INSERT: what is written; UPDATE: the columns that differ, as they would be. As `ovn-nbctl list` prints them."""
 
     @_builtins.property
     def columns_before(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """UPDATE: what those columns are now."""
+        """UPDATE: what those columns are now; DELETE: what is there."""
 
     def __init__(
         self,

@@ -958,21 +958,25 @@ class CreateVpcResponse(_message.Message):
 
     VPC_FIELD_NUMBER: _builtins.int
     ROW_CHANGES_FIELD_NUMBER: _builtins.int
+    ROW_CHANGE_COUNT_FIELD_NUMBER: _builtins.int
+    row_change_count: _builtins.int
+    """With `validate_only`: how many there are in all."""
     @_builtins.property
     def vpc(self) -> Global___Vpc: ...
     @_builtins.property
     def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
-        """With `validate_only`: what would be written to the northbound database."""
+        """With `validate_only`: what would be written to the northbound database, up to 1000 rows."""
 
     def __init__(
         self,
         *,
         vpc: Global___Vpc | None = ...,
         row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
+        row_change_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["vpc", b"vpc"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["row_changes", b"row_changes", "vpc", b"vpc"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["row_change_count", b"row_change_count", "row_changes", b"row_changes", "vpc", b"vpc"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1023,21 +1027,25 @@ class UpdateVpcResponse(_message.Message):
 
     VPC_FIELD_NUMBER: _builtins.int
     ROW_CHANGES_FIELD_NUMBER: _builtins.int
+    ROW_CHANGE_COUNT_FIELD_NUMBER: _builtins.int
+    row_change_count: _builtins.int
+    """With `validate_only`: how many there are in all."""
     @_builtins.property
     def vpc(self) -> Global___Vpc: ...
     @_builtins.property
     def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
-        """With `validate_only`: what would be written to the northbound database."""
+        """With `validate_only`: what would be written to the northbound database, up to 1000 rows."""
 
     def __init__(
         self,
         *,
         vpc: Global___Vpc | None = ...,
         row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
+        row_change_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["vpc", b"vpc"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["row_changes", b"row_changes", "vpc", b"vpc"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["row_change_count", b"row_change_count", "row_changes", b"row_changes", "vpc", b"vpc"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1080,21 +1088,25 @@ class DeleteVpcResponse(_message.Message):
 
     REVISION_FIELD_NUMBER: _builtins.int
     ROW_CHANGES_FIELD_NUMBER: _builtins.int
+    ROW_CHANGE_COUNT_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The store's revision of the removal."""
+    row_change_count: _builtins.int
+    """With `validate_only`: how many there are in all."""
     @_builtins.property
     def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
-        """With `validate_only`: what would be written to the northbound database."""
+        """With `validate_only`: what would be written to the northbound database, up to 1000 rows."""
 
     def __init__(
         self,
         *,
         revision: _builtins.int = ...,
         row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
+        row_change_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "row_changes", b"row_changes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "row_change_count", b"row_change_count", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1237,21 +1249,25 @@ class CreateFloatingIpResponse(_message.Message):
 
     FLOATING_IP_FIELD_NUMBER: _builtins.int
     ROW_CHANGES_FIELD_NUMBER: _builtins.int
+    ROW_CHANGE_COUNT_FIELD_NUMBER: _builtins.int
+    row_change_count: _builtins.int
+    """With `validate_only`: how many there are in all."""
     @_builtins.property
     def floating_ip(self) -> Global___FloatingIp: ...
     @_builtins.property
     def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
-        """With `validate_only`: what would be written to the northbound database."""
+        """With `validate_only`: what would be written to the northbound database, up to 1000 rows."""
 
     def __init__(
         self,
         *,
         floating_ip: Global___FloatingIp | None = ...,
         row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
+        row_change_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["floating_ip", b"floating_ip"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["floating_ip", b"floating_ip", "row_changes", b"row_changes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["floating_ip", b"floating_ip", "row_change_count", b"row_change_count", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1302,21 +1318,25 @@ class UpdateFloatingIpResponse(_message.Message):
 
     FLOATING_IP_FIELD_NUMBER: _builtins.int
     ROW_CHANGES_FIELD_NUMBER: _builtins.int
+    ROW_CHANGE_COUNT_FIELD_NUMBER: _builtins.int
+    row_change_count: _builtins.int
+    """With `validate_only`: how many there are in all."""
     @_builtins.property
     def floating_ip(self) -> Global___FloatingIp: ...
     @_builtins.property
     def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
-        """With `validate_only`: what would be written to the northbound database."""
+        """With `validate_only`: what would be written to the northbound database, up to 1000 rows."""
 
     def __init__(
         self,
         *,
         floating_ip: Global___FloatingIp | None = ...,
         row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
+        row_change_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["floating_ip", b"floating_ip"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["floating_ip", b"floating_ip", "row_changes", b"row_changes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["floating_ip", b"floating_ip", "row_change_count", b"row_change_count", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1359,21 +1379,25 @@ class DeleteFloatingIpResponse(_message.Message):
 
     REVISION_FIELD_NUMBER: _builtins.int
     ROW_CHANGES_FIELD_NUMBER: _builtins.int
+    ROW_CHANGE_COUNT_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The store's revision of the removal."""
+    row_change_count: _builtins.int
+    """With `validate_only`: how many there are in all."""
     @_builtins.property
     def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
-        """With `validate_only`: what would be written to the northbound database."""
+        """With `validate_only`: what would be written to the northbound database, up to 1000 rows."""
 
     def __init__(
         self,
         *,
         revision: _builtins.int = ...,
         row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
+        row_change_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "row_changes", b"row_changes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "row_change_count", b"row_change_count", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1516,21 +1540,25 @@ class CreateRouteResponse(_message.Message):
 
     ROUTE_FIELD_NUMBER: _builtins.int
     ROW_CHANGES_FIELD_NUMBER: _builtins.int
+    ROW_CHANGE_COUNT_FIELD_NUMBER: _builtins.int
+    row_change_count: _builtins.int
+    """With `validate_only`: how many there are in all."""
     @_builtins.property
     def route(self) -> Global___Route: ...
     @_builtins.property
     def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
-        """With `validate_only`: what would be written to the northbound database."""
+        """With `validate_only`: what would be written to the northbound database, up to 1000 rows."""
 
     def __init__(
         self,
         *,
         route: Global___Route | None = ...,
         row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
+        row_change_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["route", b"route"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["route", b"route", "row_changes", b"row_changes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["route", b"route", "row_change_count", b"row_change_count", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1581,21 +1609,25 @@ class UpdateRouteResponse(_message.Message):
 
     ROUTE_FIELD_NUMBER: _builtins.int
     ROW_CHANGES_FIELD_NUMBER: _builtins.int
+    ROW_CHANGE_COUNT_FIELD_NUMBER: _builtins.int
+    row_change_count: _builtins.int
+    """With `validate_only`: how many there are in all."""
     @_builtins.property
     def route(self) -> Global___Route: ...
     @_builtins.property
     def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
-        """With `validate_only`: what would be written to the northbound database."""
+        """With `validate_only`: what would be written to the northbound database, up to 1000 rows."""
 
     def __init__(
         self,
         *,
         route: Global___Route | None = ...,
         row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
+        row_change_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["route", b"route"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["route", b"route", "row_changes", b"row_changes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["route", b"route", "row_change_count", b"row_change_count", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1638,21 +1670,25 @@ class DeleteRouteResponse(_message.Message):
 
     REVISION_FIELD_NUMBER: _builtins.int
     ROW_CHANGES_FIELD_NUMBER: _builtins.int
+    ROW_CHANGE_COUNT_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The store's revision of the removal."""
+    row_change_count: _builtins.int
+    """With `validate_only`: how many there are in all."""
     @_builtins.property
     def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
-        """With `validate_only`: what would be written to the northbound database."""
+        """With `validate_only`: what would be written to the northbound database, up to 1000 rows."""
 
     def __init__(
         self,
         *,
         revision: _builtins.int = ...,
         row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
+        row_change_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "row_changes", b"row_changes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "row_change_count", b"row_change_count", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1795,21 +1831,25 @@ class CreateRoutingPolicyResponse(_message.Message):
 
     ROUTING_POLICY_FIELD_NUMBER: _builtins.int
     ROW_CHANGES_FIELD_NUMBER: _builtins.int
+    ROW_CHANGE_COUNT_FIELD_NUMBER: _builtins.int
+    row_change_count: _builtins.int
+    """With `validate_only`: how many there are in all."""
     @_builtins.property
     def routing_policy(self) -> Global___RoutingPolicy: ...
     @_builtins.property
     def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
-        """With `validate_only`: what would be written to the northbound database."""
+        """With `validate_only`: what would be written to the northbound database, up to 1000 rows."""
 
     def __init__(
         self,
         *,
         routing_policy: Global___RoutingPolicy | None = ...,
         row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
+        row_change_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["routing_policy", b"routing_policy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["routing_policy", b"routing_policy", "row_changes", b"row_changes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["routing_policy", b"routing_policy", "row_change_count", b"row_change_count", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1860,21 +1900,25 @@ class UpdateRoutingPolicyResponse(_message.Message):
 
     ROUTING_POLICY_FIELD_NUMBER: _builtins.int
     ROW_CHANGES_FIELD_NUMBER: _builtins.int
+    ROW_CHANGE_COUNT_FIELD_NUMBER: _builtins.int
+    row_change_count: _builtins.int
+    """With `validate_only`: how many there are in all."""
     @_builtins.property
     def routing_policy(self) -> Global___RoutingPolicy: ...
     @_builtins.property
     def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
-        """With `validate_only`: what would be written to the northbound database."""
+        """With `validate_only`: what would be written to the northbound database, up to 1000 rows."""
 
     def __init__(
         self,
         *,
         routing_policy: Global___RoutingPolicy | None = ...,
         row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
+        row_change_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["routing_policy", b"routing_policy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["routing_policy", b"routing_policy", "row_changes", b"row_changes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["routing_policy", b"routing_policy", "row_change_count", b"row_change_count", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1917,21 +1961,25 @@ class DeleteRoutingPolicyResponse(_message.Message):
 
     REVISION_FIELD_NUMBER: _builtins.int
     ROW_CHANGES_FIELD_NUMBER: _builtins.int
+    ROW_CHANGE_COUNT_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The store's revision of the removal."""
+    row_change_count: _builtins.int
+    """With `validate_only`: how many there are in all."""
     @_builtins.property
     def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
-        """With `validate_only`: what would be written to the northbound database."""
+        """With `validate_only`: what would be written to the northbound database, up to 1000 rows."""
 
     def __init__(
         self,
         *,
         revision: _builtins.int = ...,
         row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
+        row_change_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "row_changes", b"row_changes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "row_change_count", b"row_change_count", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2074,21 +2122,25 @@ class CreateAddressReservationResponse(_message.Message):
 
     ADDRESS_RESERVATION_FIELD_NUMBER: _builtins.int
     ROW_CHANGES_FIELD_NUMBER: _builtins.int
+    ROW_CHANGE_COUNT_FIELD_NUMBER: _builtins.int
+    row_change_count: _builtins.int
+    """With `validate_only`: how many there are in all."""
     @_builtins.property
     def address_reservation(self) -> Global___AddressReservation: ...
     @_builtins.property
     def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
-        """With `validate_only`: what would be written to the northbound database."""
+        """With `validate_only`: what would be written to the northbound database, up to 1000 rows."""
 
     def __init__(
         self,
         *,
         address_reservation: Global___AddressReservation | None = ...,
         row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
+        row_change_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["address_reservation", b"address_reservation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address_reservation", b"address_reservation", "row_changes", b"row_changes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address_reservation", b"address_reservation", "row_change_count", b"row_change_count", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2139,21 +2191,25 @@ class UpdateAddressReservationResponse(_message.Message):
 
     ADDRESS_RESERVATION_FIELD_NUMBER: _builtins.int
     ROW_CHANGES_FIELD_NUMBER: _builtins.int
+    ROW_CHANGE_COUNT_FIELD_NUMBER: _builtins.int
+    row_change_count: _builtins.int
+    """With `validate_only`: how many there are in all."""
     @_builtins.property
     def address_reservation(self) -> Global___AddressReservation: ...
     @_builtins.property
     def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
-        """With `validate_only`: what would be written to the northbound database."""
+        """With `validate_only`: what would be written to the northbound database, up to 1000 rows."""
 
     def __init__(
         self,
         *,
         address_reservation: Global___AddressReservation | None = ...,
         row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
+        row_change_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["address_reservation", b"address_reservation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address_reservation", b"address_reservation", "row_changes", b"row_changes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address_reservation", b"address_reservation", "row_change_count", b"row_change_count", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2196,21 +2252,25 @@ class DeleteAddressReservationResponse(_message.Message):
 
     REVISION_FIELD_NUMBER: _builtins.int
     ROW_CHANGES_FIELD_NUMBER: _builtins.int
+    ROW_CHANGE_COUNT_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The store's revision of the removal."""
+    row_change_count: _builtins.int
+    """With `validate_only`: how many there are in all."""
     @_builtins.property
     def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
-        """With `validate_only`: what would be written to the northbound database."""
+        """With `validate_only`: what would be written to the northbound database, up to 1000 rows."""
 
     def __init__(
         self,
         *,
         revision: _builtins.int = ...,
         row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
+        row_change_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "row_changes", b"row_changes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "row_change_count", b"row_change_count", "row_changes", b"row_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +43,10 @@ class Verbs:
         request = self.request(verb, **fields)
         method = type(request).__name__.removesuffix("Request")
         return await getattr(getattr(world, self.stub), method)(request)
+
+    def caller(self, world: World, verb: str, **fields: Any) -> Callable[..., Any]:
+        """Return what makes a call that is to be made several times, with more fields."""
+        return lambda **more: self.call(world, verb, **fields, **more)
 
 
 def _entity_group() -> security.EntityGroup:
