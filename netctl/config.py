@@ -17,6 +17,21 @@ _BFD = {
     "--bfd-min-tx-ms": "milliseconds between packets that are sent at most",
     "--bfd-multiplier": "packets that may be missing",
 }
+# Flag, default, help.
+_PLAIN = (
+    ("--state-dir", "/var/lib/netctl", "directory of the intent store (netctl.db)"),
+    ("--northbound", "unix:/run/ovn/ovnnb_db.sock", "OVN northbound database"),
+    ("--ovn-remote", "unix:/run/ovn/ovnsb_db.sock", "OVN southbound database as the hosts reach it"),
+    ("--southbound", "", "the same as the controller reaches it, to explain; --ovn-remote when empty"),
+    ("--metrics-listen", "", "HOST:PORT for Prometheus; none when empty"),
+    (
+        "--syslog",
+        "",
+        "udp:HOST:PORT, tcp:HOST:PORT or unix:PATH of a syslog server (RFC 5424) for the log of security policies",
+    ),
+    ("--resync-s", "30", "seconds between full comparisons of the northbound database"),
+    ("--log-format", "text", "text or json"),
+)
 _TRUST = "--trust-dhcpv6"
 _TRUST_VARIABLE = "NETCTL_TRUST_DHCPV6"
 DEFAULT_LISTEN = "unix:/run/netctl/netctl.sock"
@@ -102,26 +117,8 @@ def _make_parser() -> argparse.ArgumentParser:
         description="netctl's controller: takes intents over gRPC and keeps the OVN northbound database equal to them.",
         epilog="Each flag can also be given as NETCTL_<FLAG>, e.g. NETCTL_STATE_DIR.",
     )
-    _add(parser, "--state-dir", "/var/lib/netctl", "directory of the intent store (netctl.db)")
-    _add(parser, "--northbound", "unix:/run/ovn/ovnnb_db.sock", "OVN northbound database")
-    _add(
-        parser, "--ovn-remote", "unix:/run/ovn/ovnsb_db.sock", "OVN southbound database as the hosts reach it"
-    )
-    _add(
-        parser,
-        "--southbound",
-        "",
-        "the same as the controller reaches it, to explain; --ovn-remote when empty",
-    )
-    _add(parser, "--metrics-listen", "", "HOST:PORT for Prometheus; none when empty")
-    _add(
-        parser,
-        "--syslog",
-        "",
-        "udp:HOST:PORT, tcp:HOST:PORT or unix:PATH of a syslog server (RFC 5424) for the log of security policies",
-    )
-    _add(parser, "--resync-s", "30", "seconds between full comparisons of the northbound database")
-    _add(parser, "--log-format", "text", "text or json")
+    for flag, default, text in _PLAIN:
+        _add(parser, flag, default, text)
     for flag, text in _BFD.items():
         _add(parser, flag, "", f"BFD between gateway hosts: {text}; as OVN has it when empty")
     parser.add_argument(

@@ -59,7 +59,7 @@ def _use(snapshot: Snapshot, acl: Acl) -> AclUse:
 
 
 def _counted(snapshot: Snapshot, acl: Acl) -> Iterator[Counted]:
-    for clause in (acl.clause, acl.would_drop_of):
+    for clause in (acl.clause, acl.front):
         policy = snapshot.security_policy(clause.policy) if clause is not None else None
         if clause is not None and policy is not None:
             yield count_as(policy.meta.uid, clause)

@@ -30,6 +30,7 @@ class Acl:
 
     `would_drop_of`: the clause in MONITOR that would have denied what it allows. Of an enforced policy's ACL `clause`
     is what decides; at the bottom, of a policy in MONITOR, nothing decides and `clause` is the one in MONITOR.
+    `front`: the clause in MONITOR, of whatever verdict, that is looked at in front of an enforced one.
     """
 
     uuid: str
@@ -37,6 +38,7 @@ class Acl:
     group: str
     clause: Clause
     would_drop_of: Clause | None
+    front: Clause | None
     priority: int
     match: str
 
@@ -124,6 +126,7 @@ def _acls_of(snapshot: Lookups, observed: Observed, policy: SecurityPolicy) -> I
                 group=identity.port_group_uuid(subject, uid),
                 clause=clause,
                 would_drop_of=dropper if dropper and dropper.action is not RuleAction.ALLOW else None,
+                front=front,
                 priority=slot.priority,
                 match=match,
             )

@@ -1,6 +1,6 @@
 """The ACLs of ours as they are named in hits and logs, kept while what they are made from is the same.
 
-In: the current snapshot and what was observed. Out: `Acls`. A rule that was changed or removed a moment ago is still
+In: the current snapshot and what was observed. Out: `AclUses`. A rule that was changed or removed a moment ago is still
 named: its last packets' log lines come after it is gone.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from netctl.analysis.acls import Acl, Acls, index_acls
+from netctl.analysis.acls import AclUse, AclUses, index_acls
 from netctl.compiler.observed import Observed
 from netctl.model.keys import Kind
 from netctl.model.snapshot import Snapshot
@@ -32,11 +32,11 @@ class AclBook:
     def __init__(self, snapshot: Callable[[], Snapshot], observed: Callable[[], Observed]) -> None:
         self._snapshot, self._observed = snapshot, observed
         self._made_from: list[object] = []
-        self._now: Acls = {}
-        self._before: Acls = {}
+        self._now: AclUses = {}
+        self._before: AclUses = {}
         self._lock = asyncio.Lock()
 
-    async def current(self) -> Acls:
+    async def current(self) -> AclUses:
         """Return the ACLs of now."""
         snapshot, observed = self._snapshot(), self._observed()
         async with self._lock:
@@ -47,7 +47,7 @@ class AclBook:
                 self._before, self._now, self._made_from = self._now, acls, made_from
             return self._now
 
-    def find(self, uuid: str) -> Acl | None:
+    def find(self, uuid: str) -> AclUse | None:
         """Return an ACL of now or of before, None when it is unknown; `current` first."""
         return self._now.get(uuid) or self._before.get(uuid)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from netctl.analysis.acls import Acls
+from netctl.analysis.acls import AclUses
 from netctl.analysis.hits import Asked
 from netctl.compiler.identity import router_uuid
 from netctl.compiler.priority import policy_back, policy_forth
@@ -44,7 +44,7 @@ def find_routing_flows(snapshot: Snapshot, southbound: Southbound, vpcs: Collect
     }
 
 
-def find_acl_flows(acls: Acls, southbound: Southbound, policies: Collection[Uid] | None = None) -> Asked:
+def find_acl_flows(acls: AclUses, southbound: Southbound, policies: Collection[Uid] | None = None) -> Asked:
     """Return the flows of ACLs, of those that count for one of these policies or of all.
 
     Over all datapaths: a port group's name is in each match, so that no ACL of anybody else shares its flow.
