@@ -14,9 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from netctl.compiler.compile import compile_intent
-from netctl.compiler.dependents import dependents
+from netctl.compiler.dependents import readers_between
 from netctl.compiler.observed import Observed
-from netctl.compiler.security_readers import readers_of_security
 from netctl.model.keys import Key, resource_name
 from netctl.model.snapshot import Snapshot
 from netctl.nb.diff import diff
@@ -49,16 +48,6 @@ class RowChange:
     before: Mapping[str, str] = field(default_factory=dict)
     column: str = ""
     member: str = ""
-
-
-def readers_between(before: Snapshot, after: Snapshot, changed: frozenset[Key]) -> set[Key]:
-    """Return the intents whose facts may differ between two snapshots."""
-    readers: set[Key] = set()
-    for snapshot in (before, after):
-        for key in changed:
-            readers.update(dependents(snapshot, key))
-    readers.update(readers_of_security(before, after, changed))
-    return readers
 
 
 def row_changes(

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from netctl.compiler.observed import Observed
-from netctl.compiler.security_readers import policies_behind
+from netctl.compiler.security_readers import policies_behind, readers_of_security
 from netctl.model.category import Category
 from netctl.model.groups import AddressGroup, EntityGroup
 from netctl.model.indexes import Relation
@@ -44,6 +44,16 @@ def dependents(snapshot: Snapshot, key: Key) -> Iterator[Key]:
         case Host() as host:  # its uplinks decide which floating IPs it can serve
             for nic in snapshot.nics_of_host(host.id):
                 yield from _floating_ips_of(snapshot, nic)
+
+
+def readers_between(before: Snapshot, after: Snapshot, changed: frozenset[Key]) -> set[Key]:
+    """Return the intents whose facts read what changed between two snapshots, those that changed too."""
+    readers: set[Key] = set()
+    for snapshot in (before, after):
+        for key in changed:
+            readers.update(dependents(snapshot, key))
+    readers.update(readers_of_security(before, after, changed))
+    return readers
 
 
 def readers_of_observed(snapshot: Snapshot, before: Observed, after: Observed) -> Iterator[Key] | None:

@@ -11,10 +11,9 @@ from collections.abc import Iterator, Mapping
 
 from netctl.bulk import BULK_ROWS, settle, without_collector
 from netctl.compiler.compile import COMPILED, compile_intent
-from netctl.compiler.dependents import dependents, readers_of_observed
+from netctl.compiler.dependents import readers_between, readers_of_observed
 from netctl.compiler.identity import port_uuid_of
 from netctl.compiler.observed import NOTHING_OBSERVED, Observed
-from netctl.compiler.security_readers import readers_of_security
 from netctl.model.keys import Key
 from netctl.model.snapshot import Snapshot
 from netctl.nb.rows import Fact, FactKey
@@ -72,11 +71,7 @@ class DesiredFacts:
         """Return the intents to compile again, None for all."""
         if changed is None:
             return None
-        readers: set[Key] = set()
-        for before_and_after in (self._snapshot, snapshot):
-            for key in changed:
-                readers.update(dependents(before_and_after, key))
-        readers.update(readers_of_security(self._snapshot, snapshot, changed))
+        readers = readers_between(self._snapshot, snapshot, changed)
         if observed != self.observed:
             blind = readers_of_observed(snapshot, self.observed, observed)
             if blind is None:
