@@ -127,6 +127,21 @@ class DisableChecksumOffload:
     link: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttachGuard:
+    """Put our guard on a tap; `replace` another version of it, in one step."""
+
+    link: str
+    replace: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetachGuard:
+    """Take our guard off a link."""
+
+    link: str
+
+
 SwitchAction = (
     AddBridge
     | SetBridge
@@ -139,5 +154,5 @@ SwitchAction = (
     | PlugTap
     | UnplugTap
 )
-LinkAction = SetMtu | SetLinkUp | AddAddress | DisableChecksumOffload
+LinkAction = SetMtu | SetLinkUp | AddAddress | DisableChecksumOffload | AttachGuard | DetachGuard
 Action = SwitchAction | LinkAction

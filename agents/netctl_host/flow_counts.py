@@ -1,8 +1,8 @@
 """How often did flows of the integration bridge match? Asked of ovs-vswitchd, in OpenFlow.
 
-In: keys, each a cookie and the logical datapath. Out: packets and bytes of each key that has flows, or why they cannot
-be had. One aggregate question for each key: ovs-vswitchd finds the flows of a cookie by hash, and the answer is a few
-bytes however many flows there are. ovs-vswitchd is the source of truth; its counters lag by at most half a second
+In: keys, each a cookie and the logical datapath, or all. Out: packets and bytes of each key that has flows, or why they
+cannot be had. One aggregate question for each key: ovs-vswitchd finds the flows of a cookie by hash, and the answer is
+a few bytes however many flows there are. ovs-vswitchd is the source of truth; its counters lag by at most half a second
 (`max-revalidator`, ovs-vswitchd.conf.db(5)) and start anew with a new flow.
 """
 
@@ -28,7 +28,7 @@ _LONGEST_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class FlowKey:
-    """The flows of one logical flow for one logical datapath, by its tunnel key."""
+    """The flows of one logical flow for one logical datapath, by its tunnel key; 0 is all, of none too."""
 
     cookie: int
     datapath: int
@@ -81,7 +81,7 @@ class FlowCounter:
 
 def render_question(xid: int, key: FlowKey) -> bytes:
     """Return the request for the sums over the flows of a key, in all tables."""
-    match = _OXM_METADATA.pack(_METADATA, key.datapath)
+    match = _OXM_METADATA.pack(_METADATA, key.datapath) if key.datapath else b""
     return openflow.render_request(_AGGREGATE, xid, openflow.ALL_TABLES, match, key.cookie)
 
 

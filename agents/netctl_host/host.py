@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from netctl.errors import HostUnavailable
-from netctl_host.actions import Action, LinkAction
+from netctl_host.actions import Action, AttachGuard, LinkAction
 from netctl_host.announce import Announcement, Announcer, send_announcement
 from netctl_host.links import Links, has_kernel_datapath
 from netctl_host.openvswitch import OpenVSwitch
 from netctl_host.ovn_controller import read_connected
 from netctl_host.patch_flows import PatchFlows
 from netctl_host.state import HostState
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,24 +60,23 @@ class RealHost:
             ovn_controller_connected=read_connected(self._ovn_rundir),
             flowing_patches=flowing_patches,
             flows_problem=flows_problem,
+            guard_problem=self._links.find_guard_problem(),
         )
 
     def apply(self, actions: Sequence[Action]) -> tuple[str, ...]:
-        """Do what concerns OVS in one transaction, then each link action; return what could not be done."""
-        problems: list[str] = []
+        """Do what concerns OVS in one transaction, then each link action; return what could not be done.
+
+        The guard comes first of all: a tap that is plugged without it would let through what the guard stops.
+        """
+        on_links = [action for action in actions if isinstance(action, LinkAction)]
+        guards = [action for action in on_links if isinstance(action, AttachGuard)]
+        others = [action for action in on_links if not isinstance(action, AttachGuard)]
         on_switch = [action for action in actions if not isinstance(action, LinkAction)]
-        if on_switch:
-            try:
-                self._switch.apply(on_switch)
-            except HostUnavailable as error:
-                problems.append(error.message)
-        for action in actions:
-            if isinstance(action, LinkAction):
-                try:
-                    self._links.apply(action)
-                except HostUnavailable as error:
-                    problems.append(error.message)
-        return tuple(problems)
+        return (
+            *_collect_problems(self._links.apply, guards),
+            *_collect_problems(self._switch.apply, [on_switch] if on_switch else []),
+            *_collect_problems(self._links.apply, others),
+        )
 
     def announce(self, due: frozenset[Announcement]) -> None:
         """Tell the network what of it is new; raise HostUnavailable when a link does not take it."""
@@ -84,3 +86,12 @@ class RealHost:
         """Close every connection; the host stays as it is."""
         self._switch.close()
         self._links.close()
+
+
+def _collect_problems(apply: Callable[[T], None], tasks: Sequence[T]) -> Iterator[str]:
+    """Do each of `tasks`, whatever becomes of the others."""
+    for task in tasks:
+        try:
+            apply(task)
+        except HostUnavailable as error:
+            yield error.message

@@ -18,7 +18,9 @@ from dataclasses import dataclass
 RTM_GETLINK, RTM_GETADDR = 18, 22
 NLM_F_REQUEST, NLM_F_DUMP, NLM_F_DUMP_INTR = 0x1, 0x300, 0x10
 NLMSG_ERROR, NLMSG_DONE = 2, 3
-IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_EXT_MASK, IFLA_CARRIER = 1, 3, 4, 29, 33
+IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_EXT_MASK, IFLA_CARRIER, IFLA_XDP = 1, 3, 4, 29, 33, 43
+# Of the program that is attached; or, where a link has several, of each mode's
+IFLA_XDP_PROGRAM_IDS = (4, 5, 6, 7)
 RTEXT_FILTER_SKIP_STATS = 0x8
 IFA_ADDRESS, IFA_LOCAL = 1, 2
 _HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port
@@ -33,7 +35,7 @@ _ATTEMPTS = 10  # a dump during which something changed is begun again
 
 @dataclass(frozen=True, slots=True)
 class LinkDump:
-    """One link; `flags` as in netdevice(7)."""
+    """One link; `flags` as in netdevice(7), `xdp_programs` by the kernel's number."""
 
     index: int
     name: str
@@ -41,6 +43,7 @@ class LinkDump:
     flags: int
     carrier: bool
     mtu_bytes: int
+    xdp_programs: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +135,13 @@ def _parse_link(body: bytes) -> LinkDump:
         flags=flags,
         carrier=found.get(IFLA_CARRIER) == b"\1",
         mtu_bytes=_NUMBER.unpack(mtu)[0] if mtu else 0,
+        xdp_programs=_xdp_programs(found.get(IFLA_XDP, b"")),
     )
+
+
+def _xdp_programs(nested: bytes) -> frozenset[int]:
+    found = _attributes(nested, 0)
+    return frozenset(_NUMBER.unpack(found[kind])[0] for kind in IFLA_XDP_PROGRAM_IDS if kind in found)
 
 
 def _parse_address(body: bytes) -> AddressDump:

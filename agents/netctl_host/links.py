@@ -23,7 +23,16 @@ from pyroute2.netlink.generic import GenericNetlinkSocket
 from pyroute2.netlink.rtnl.ifinfmsg import IFF_UP
 
 from netctl.errors import HostUnavailable
-from netctl_host.actions import AddAddress, DisableChecksumOffload, LinkAction, SetLinkUp, SetMtu
+from netctl_host.actions import (
+    AddAddress,
+    AttachGuard,
+    DetachGuard,
+    DisableChecksumOffload,
+    LinkAction,
+    SetLinkUp,
+    SetMtu,
+)
+from netctl_host.guard import Guard
 from netctl_host.link_dump import Dumps, LinkDump
 from netctl_host.state import Link
 
@@ -54,6 +63,7 @@ class Links:
         self._netlink: Any = IPRoute()
         self._dumps = Dumps()
         self._ioctl = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._guard = Guard()
 
     def read_links(self) -> Mapping[str, Link]:
         """Return every link by name."""
@@ -63,10 +73,16 @@ class Links:
                 # The kernel makes and removes link-local IPv6 addresses by itself.
                 if not address.address.startswith("fe80:"):
                     addresses[address.index].append(f"{address.address}/{address.prefix_length}")
-            links = [self._link(link, addresses.get(link.index, ())) for link in self._dumps.links()]
+            dumps = self._dumps.links()
+            self._guard.forget_all_but({program for link in dumps for program in link.xdp_programs})
+            links = [self._link(link, addresses.get(link.index, ())) for link in dumps]
         except OSError as error:
             raise HostUnavailable(f"netlink: {error}") from error
         return {link.name: link for link in links}
+
+    def find_guard_problem(self) -> str:
+        """Return why the kernel does not take the guard, "" when it does."""
+        return self._guard.find_problem()
 
     def apply(self, action: LinkAction) -> None:
         """Do one action."""
@@ -86,6 +102,10 @@ class Links:
                     )
                 case DisableChecksumOffload(link=name):
                     _ethtool(self._ioctl, name, ETHTOOL_STXCSUM, 0)
+                case AttachGuard(link=name, replace=replace):
+                    self._guard.attach(self._netlink, self._index(name), replace=replace)
+                case DetachGuard(link=name):
+                    self._guard.detach(self._netlink, self._index(name))
                 case _:
                     assert_never(action)
         except (NetlinkError, OSError) as error:
@@ -96,6 +116,7 @@ class Links:
         self._netlink.close()
         self._dumps.close()
         self._ioctl.close()
+        self._guard.close()
 
     def _index(self, name: str) -> int:
         return socket.if_nametoindex(name)
@@ -103,12 +124,14 @@ class Links:
     def _link(self, link: LinkDump, addresses: Sequence[str]) -> Link:
         return Link(
             name=link.name,
+            index=link.index,
             mac_address=link.mac_address,
             up=bool(link.flags & IFF_UP),
             carrier=link.carrier,
             mtu_bytes=link.mtu_bytes,
             addresses=tuple(sorted(addresses)),
             tx_checksum_offload=self._has_tx_checksum_offload(link.name),
+            xdp=self._guard.tell(link.xdp_programs),
         )
 
     def _has_tx_checksum_offload(self, name: str) -> bool:

@@ -16,6 +16,8 @@ from netctl_host.actions import (
     AddAddress,
     AddBond,
     AddBridge,
+    AttachGuard,
+    DetachGuard,
     DisableChecksumOffload,
     LinkAction,
     PlugTap,
@@ -32,7 +34,7 @@ from netctl_host.actions import (
 from netctl_host.assignment import Assignment, NicAssignment, UplinkBridge
 from netctl_host.chassis import plan_chassis
 from netctl_host.settings import Settings
-from netctl_host.state import Bridge, HostState, Port, port_holders
+from netctl_host.state import Bridge, HostState, Port, Xdp, port_holders
 
 USERSPACE = "netdev"
 KERNEL = "system"
@@ -47,6 +49,7 @@ def plan(assignment: Assignment, state: HostState, settings: Settings) -> tuple[
         *plan_chassis(assignment, state, settings, datapath_type),
         *_plan_taps(assignment, state, settings),
         *_plan_links(assignment, state, settings, datapath_type),
+        *_plan_guards(assignment, state, settings),
     )
 
 
@@ -244,3 +247,13 @@ def _plan_checksum_offload(state: HostState, name: str) -> Iterator[LinkAction]:
     link = state.links.get(name)
     if link is not None and link.tx_checksum_offload:
         yield DisableChecksumOffload(link=name)
+
+
+def _plan_guards(assignment: Assignment, state: HostState, settings: Settings) -> Iterator[LinkAction]:
+    guarded = {nic.tap_name for nic in pluggable_nics(assignment, state, settings) if nic.guard_ipv6}
+    for name, link in sorted(state.links.items()):
+        if name not in guarded:
+            if link.xdp in (Xdp.GUARD, Xdp.OLD_GUARD):
+                yield DetachGuard(link=name)
+        elif link.xdp in (Xdp.NONE, Xdp.OLD_GUARD) and not state.guard_problem:
+            yield AttachGuard(link=name, replace=link.xdp is Xdp.OLD_GUARD)

@@ -5,13 +5,13 @@ A report says what is, not what was done: it is made from the state that was rea
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from netctl_host.assignment import Assignment, NicAssignment, UplinkBridge
 from netctl_host.plan import find_uplink_port, pluggable_nics, taken_interfaces
 from netctl_host.settings import Settings
-from netctl_host.state import HostState, Interface, LearnedAddress, port_holders
+from netctl_host.state import HostState, Interface, LearnedAddress, Xdp, port_holders
 
 TUNNEL_TYPES = frozenset({"geneve", "vxlan", "stt"})
 
@@ -124,6 +124,8 @@ def _report_nic(nic: NicAssignment, state: HostState, settings: Settings) -> Nic
         and interface is not None
         and interface.external_ids.get("ovn-installed") == "true"
         and _reaches_its_vlan(nic, state, settings),
+        learned_addresses=state.learned.get(nic.tap_name, ()) if nic.learn_addresses else (),
+        guarded=nic.guard_ipv6 and nic.tap_name in state.links and state.links[nic.tap_name].xdp is Xdp.GUARD,
     )
 
 
@@ -209,12 +211,24 @@ def _list_problems(assignment: Assignment, state: HostState, settings: Settings)
                 yield from _switch_error(name, state.switch.interfaces)
     if state.flows_problem:
         yield state.flows_problem
-    pluggable = {nic.tap_name for nic in pluggable_nics(assignment, state, settings)}
+    taps = pluggable_nics(assignment, state, settings)
+    yield from _guard_problems(taps, state)
+    pluggable = {nic.tap_name for nic in taps}
     for nic in assignment.nics:
         if nic.tap_name in pluggable:
             yield from _switch_error(nic.tap_name, state.switch.interfaces)
         elif nic.tap_name in state.links:
             yield f"tap {nic.tap_name} of nics/{nic.nic_id} is in bridge {holders[nic.tap_name][0].name}"
+
+
+def _guard_problems(taps: Sequence[NicAssignment], state: HostState) -> Iterator[str]:
+    """Say why NICs that should have the guard are without it; they are served all the same."""
+    bare = {nic: state.links[nic.tap_name].xdp for nic in taps if nic.guard_ipv6}
+    if state.guard_problem and any(xdp in (Xdp.NONE, Xdp.OLD_GUARD) for xdp in bare.values()):
+        yield state.guard_problem
+    for nic, xdp in bare.items():
+        if xdp is Xdp.FOREIGN:
+            yield f"tap {nic.tap_name} of nics/{nic.nic_id} has an XDP program that is not ours, and so no IPv6 guard"
 
 
 def _switch_error(name: str, interfaces: Mapping[str, Interface]) -> Iterator[str]:

@@ -6,6 +6,7 @@ of truth; nothing here is remembered from one pass to the next.
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -69,17 +70,31 @@ class OpenVSwitchState:
     interfaces: Mapping[str, Interface] = field(default_factory=dict)
 
 
+class Xdp(enum.Enum):
+    """What looks at a link's frames ahead of everything else: our guard of this version or of another, or others'."""
+
+    NONE = enum.auto()
+    GUARD = enum.auto()
+    OLD_GUARD = enum.auto()
+    FOREIGN = enum.auto()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """One Linux interface; `addresses` sorted, with prefix length, without the kernel's own fe80:: ones."""
+    """One Linux interface; `addresses` sorted, with prefix length, without the kernel's own fe80:: ones.
+
+    `index` tells it from an earlier one of the same name.
+    """
 
     name: str
+    index: int = 0
     mac_address: str = ""
     up: bool = False
     carrier: bool = False
     mtu_bytes: int = 1500
     addresses: tuple[str, ...] = ()
     tx_checksum_offload: bool = False
+    xdp: Xdp = Xdp.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -95,7 +110,8 @@ class HostState:
     """Everything that this host has; `kernel_datapath`: the kernel can do OVS bridges of datapath type `system`.
 
     `ovn_controller_connected`: to the southbound database. `flowing_patches`: brAtlas' patch ports whose packets
-    brAtlas has a flow for; `flows_problem`: why that cannot be known of some, or "".
+    brAtlas has a flow for; `flows_problem`: why that cannot be known of some, or "". `guard_problem`: why the kernel
+    does not take the guard, or "". `learned`: what the guests of taps use, sorted.
     """
 
     switch: OpenVSwitchState = OpenVSwitchState()
@@ -104,6 +120,8 @@ class HostState:
     ovn_controller_connected: bool = False
     flowing_patches: frozenset[str] = frozenset()
     flows_problem: str = ""
+    guard_problem: str = ""
+    learned: Mapping[str, tuple[LearnedAddress, ...]] = field(default_factory=dict)
 
 
 def port_holders(state: HostState) -> Mapping[str, tuple[Bridge, Port]]:

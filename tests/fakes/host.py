@@ -15,6 +15,8 @@ from netctl_host.actions import (
     AddAddress,
     AddBond,
     AddBridge,
+    AttachGuard,
+    DetachGuard,
     DisableChecksumOffload,
     LinkAction,
     PlugTap,
@@ -39,6 +41,7 @@ from netctl_host.state import (
     Link,
     OpenVSwitchState,
     Port,
+    Xdp,
     port_holders,
 )
 
@@ -53,6 +56,7 @@ class FakeHost:
         self._interfaces = dict(state.switch.interfaces)
         self._links = {name: Link(name=name) for name in state.switch.bridges} | dict(state.links)
         self._kernel_datapath = state.kernel_datapath
+        self._guard_problem = state.guard_problem
         self.announced: list[Announcement] = []
         self._due: frozenset[Announcement] = frozenset()
 
@@ -69,6 +73,10 @@ class FakeHost:
         link = self._links[name]
         self._links[name] = replace(link, mac_address=mac_address or link.mac_address, carrier=carrier)
 
+    def set_xdp(self, name: str, xdp: Xdp) -> None:
+        """Somebody changes what looks at a link's frames."""
+        self._links[name] = replace(self._links[name], xdp=xdp)
+
     def announce(self, due: frozenset[Announcement]) -> None:
         """Note what is new."""
         self.announced.extend(due - self._due)
@@ -82,7 +90,12 @@ class FakeHost:
             bridges=dict(self._bridges),
             interfaces={name: self._switched(interface) for name, interface in self._interfaces.items()},
         )
-        return HostState(switch=switch, links=dict(self._links), kernel_datapath=self._kernel_datapath)
+        return HostState(
+            switch=switch,
+            links=dict(self._links),
+            kernel_datapath=self._kernel_datapath,
+            guard_problem=self._guard_problem,
+        )
 
     def apply(self, actions: Sequence[Action]) -> tuple[str, ...]:
         """Do `actions`; those on links that are not there are returned as problems."""
@@ -187,6 +200,11 @@ def _changed_link(link: Link, action: LinkAction) -> Link:
             return replace(link, addresses=tuple(sorted({*link.addresses, address})))
         case DisableChecksumOffload():
             return replace(link, tx_checksum_offload=False)
+        case AttachGuard(replace=is_old):
+            assert link.xdp is (Xdp.OLD_GUARD if is_old else Xdp.NONE), f"{link.name} has {link.xdp}"
+            return replace(link, xdp=Xdp.GUARD)
+        case DetachGuard():
+            return replace(link, xdp=Xdp.NONE)
         case _:
             assert_never(action)
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from netctl_host.actions import Action
+from netctl_host.announce import Announcement
 from netctl_host.host import Places, RealHost
 from netctl_host.state import HostState
 from pyroute2 import IPRoute, netns
@@ -46,6 +47,12 @@ class NamespaceHost:
             ip.link("set", index=ip.link_lookup(ifname="lo")[0], state="up")
         self.database.start()
         self.start_vswitchd()
+        self.restart_agent()
+
+    def restart_agent(self) -> None:
+        """Begin anew with what the agent's code knows of this host: nothing."""
+        if self._real is not None:
+            self._real.close()
         with self.inside():
             places = Places(ovsdb=self.database.remote, ovn_rundir=self.directory, ovs_rundir=self.directory)
             self._real = RealHost(places, self._count_wake, self.looks_again.append, timeout_s=2.0)
@@ -110,6 +117,12 @@ class NamespaceHost:
         assert self._real is not None
         with self.inside():
             return self._real.apply(actions)
+
+    def announce(self, due: frozenset[Announcement]) -> None:
+        """Tell the network what is new."""
+        assert self._real is not None
+        with self.inside():
+            self._real.announce(due)
 
     def add_link(self, name: str, *, mtu_bytes: int = 1500) -> None:
         """A veth appears, down; its other end `x-{name}` is up, so it gets carrier when it is set up."""

@@ -24,6 +24,7 @@ Story = tuple[Callable[[World], Any] | Assignment, ...]
 
 ONE = assign(uplink(0, "eth1", address="192.0.2.11/24"), nics=(nic(1), nic(2)))
 TWO = assign(uplink(0, "eth2", "eth1", address="192.0.2.12/24"), uplink(1, "eth3"), nics=(nic(1),))
+GUARDED = assign(uplink(0, "eth1"), nics=(replace(nic(1), guard_ipv6=True), nic(2)))
 MOVED = assign(uplink(0, "eth1"), uplink(1, "eth2", "eth3"), nics=(replace(nic(3), tap_name="tap1"),))
 
 STORIES: dict[str, Story] = {
@@ -38,6 +39,14 @@ STORIES: dict[str, Story] = {
     "an interface moves, a tap changes its NIC": (TWO, MOVED),
     "a bridge goes": (TWO, ONE),
     "everything goes": (TWO, assign()),
+    "a tap is guarded": (GUARDED,),
+    "a guarded tap comes again, and is guarded no more": (
+        GUARDED,
+        lambda host: host.remove_link("tap1"),
+        lambda host: host.add_link("tap1"),
+        GUARDED,
+        ONE,
+    ),
     "there and back": (ONE, TWO, ONE, MOVED, ONE),
 }
 
@@ -49,7 +58,7 @@ def essence(state: HostState) -> object:
         for name, interface in state.switch.interfaces.items()
     }
     links = {
-        name: (link.up, link.mtu_bytes, link.addresses, link.tx_checksum_offload)
+        name: (link.up, link.mtu_bytes, link.addresses, link.tx_checksum_offload, link.xdp)
         for name, link in state.links.items()
         if name.startswith(("eth", "tap"))
     }

@@ -14,6 +14,7 @@ from tests.functional.host.namespace import NamespaceHost
 # An Ethernet and IPv4 frame of 34 bytes with UDP as its protocol; nothing follows that anybody looks at.
 FRAME = "ffffffffffff" + "020000000001" + "0800" + "450000140000000040110000" + "0a000001" + "0a000002"
 HERE, THERE = FlowKey(0xF00DCAFE, 700), FlowKey(0xF00DCAFE, 701)
+EVERYWHERE = FlowKey(0xF00DCAFE, 0)
 
 
 @pytest.fixture
@@ -58,6 +59,22 @@ def test_packets_are_counted_by_cookie_and_datapath(counted: NamespaceHost) -> N
     wait_until(
         lambda: counter(counted).count([HERE, THERE]) == expected, timeout_s=5, what="the counters follow"
     )
+
+
+def test_datapath_0_counts_all(counted: NamespaceHost) -> None:
+    ofctl(counted, "add-flow", f"cookie={HERE.cookie:#x},table=30,actions=drop")  # of no datapath
+    send(counted, 1, 3)
+    send(counted, 2, 1)
+    ofctl(counted, "packet-out", f"in_port=1,packet={FRAME},actions=resubmit(,30)")
+    expected = FlowCounts(
+        counts=(FlowCount(key=EVERYWHERE, packets=5, bytes=170), FlowCount(key=HERE, packets=3, bytes=102))
+    )
+    wait_until(
+        lambda: counter(counted).count([EVERYWHERE, HERE]) == expected,
+        timeout_s=5,
+        what="the counters follow",
+    )
+    assert counter(counted).count([FlowKey(9, 0)]) == FlowCounts()
 
 
 def test_what_has_no_flows_here_is_missing(counted: NamespaceHost) -> None:

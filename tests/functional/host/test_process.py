@@ -36,9 +36,10 @@ class AgentProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self.log = host.directory / "agent.log"
 
-    def start(self, *options: str) -> None:
-        """Start it."""
+    def start(self, *options: str, by: tuple[str, ...] = ()) -> None:
+        """Start it; `by` is a program that starts it in its way."""
         command = (
+            *by,
             sys.executable,
             "-m",
             "netctl_host.main",
@@ -172,6 +173,26 @@ def test_it_waits_for_a_database_that_starts_later(
     host.start_vswitchd()
     wait_until(lambda: controller.last().assignment_revision == 7, timeout_s=20, what="reached")
     wait_until(lambda: not controller.last().problems, timeout_s=20, what="no problem is left")
+
+
+def test_without_the_right_to_load_programs_nics_are_served_and_not_guarded(
+    host: NamespaceHost, controller: AgentController, agent: AgentProcess
+) -> None:
+    for link in ("eth1", "eth2", "tap1"):
+        host.add_link(link)
+    assignment = replace(ASSIGNMENT, nics=(replace(nic(1), guard_ipv6=True),))
+    controller.start()
+    controller.assign(assignment)
+    agent.start(by=("setpriv", "--bounding-set", "-sys_admin,-bpf"))
+    wait_until(lambda: nic_report(controller, 1).plugged, timeout_s=20, what="tap1 is plugged")
+    wait_until(lambda: controller.last().assignment_revision == 7, timeout_s=10, what="assignment reached")
+    assert not nic_report(controller, 1).guarded
+    (problem,) = controller.last().problems
+    assert "does not take the IPv6 guard of taps: Operation not permitted" in problem
+    agent.stop()
+    agent.start()
+    wait_until(lambda: nic_report(controller, 1).guarded, timeout_s=20, what="tap1 is guarded")
+    assert not controller.last().problems
 
 
 def test_sigterm_ends_it_at_once(host: NamespaceHost, agent: AgentProcess) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from netctl_host.assignment import Assignment
@@ -39,7 +41,9 @@ def assignments(draw: st.DrawFn) -> Assignment:
     }
     uplinks = [uplink(number, *draw(st.permutations(names))) for number, names in members.items() if names]
     taps = draw(st.sets(st.sampled_from(TAPS)))
-    nics = tuple(nic(draw(st.integers(1, 5)), tap=tap) for tap in sorted(taps))
+    nics = tuple(
+        replace(nic(draw(st.integers(1, 5)), tap=tap), guard_ipv6=draw(st.booleans())) for tap in sorted(taps)
+    )
     return assign(*uplinks, nics=nics)
 
 
