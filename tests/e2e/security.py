@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import itertools
 import socket
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
 from netctl.loop import wait_until
-from netctl.v1 import security_pb2, vpc_pb2
+from netctl.v1 import network_pb2, security_pb2, vpc_pb2
 from tests.e2e import talk, vpcs
 from tests.e2e.raw import frame_socket
 from tests.e2e.site import Site
@@ -124,18 +125,31 @@ class Guests:
     wires: dict[str, socket.socket] = field(default_factory=dict)
     got: dict[str, list[bytes]] = field(default_factory=dict)
     asked: int = 0
+    _subnets: dict[str, network_pb2.Subnet] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.cycle(range(1, 40_000)))
 
     def passing(self, questions: Sequence[Ask]) -> set[Ask]:
         """Send all questions; return those whose packet arrived."""
         self.forget()
-        numbers = {next(self._numbers): ask for ask in questions}
-        for number, ask in numbers.items():
-            frame = self.frame(number, ask)
-            assert self.wires[ask.source].send(frame) == len(frame)
-        self.asked += len(numbers)
+        numbers = {self.send(ask): ask for ask in questions}
         self.swept({ask.source for ask in questions})
-        return {ask for number, ask in numbers.items() if self._has(ask.destination, number)}
+        arrived = self.arrived()
+        return {ask for number, ask in numbers.items() if number in arrived[ask.destination]}
+
+    def send(self, ask: Ask) -> int:
+        """Send one question; return its number."""
+        number = next(self._numbers)
+        frame = self.frame(number, ask)
+        assert self.wires[ask.source].send(frame) == len(frame)
+        self.asked += 1
+        return number
+
+    def arrived(self) -> dict[str, set[int]]:
+        """Return the numbers of the questions that have come to each guest."""
+        self._collect()
+        return {
+            name: {number for frame in got if (number := _question(frame))} for name, got in self.got.items()
+        }
 
     def check(self, allowed: Sequence[Ask], denied: Sequence[Ask]) -> None:
         """Hold questions to what must become of them."""
@@ -156,8 +170,7 @@ class Guests:
             self.wires[name].send(arp_request(nic.mac_address, nic.ipv4_address, wanted))
             self._wait(name, partial(is_arp_answer, wanted=wanted))
         for source, target in itertools.permutations(self.bystanders):
-            number = next(self._numbers)
-            self.wires[source].send(self.frame(number, Ask(source, target, "udp/9")))
+            number = self.send(Ask(source, target, "udp/9"))
             self._wait(target, partial(_is_question, number=number))
         self._collect()
 
@@ -190,21 +203,35 @@ class Guests:
             int(port or 0),
         )
         near = source.subnet == target.subnet
-        mac = target.mac_address if near else self.here.get_subnet(source.subnet).gateway_mac_address
+        mac = target.mac_address if near else self._subnet(source.subnet).gateway_mac_address
         return render(packet, number, (source.mac_address, mac))
+
+    @contextmanager
+    def wire(self, name: str, interface: str = "eth0") -> Iterator[None]:
+        """Watch the wire of a guest of ours during a block."""
+        with frame_socket(self.here.namespace(self.nics[name]), interface) as wire:
+            wire.setsockopt(socket.SOL_SOCKET, 33, _BUFFER_BYTES)  # SO_RCVBUFFORCE
+            wire.setblocking(False)
+            self.wires[name] = wire
+            try:
+                yield
+            finally:
+                del self.wires[name]
 
     def _neighbour(self, name: str) -> str:
         """Return an address that OVN answers ARP for on the guest's own host."""
         nic = self.nics[name]
-        subnet = self.here.get_subnet(nic.subnet)
+        subnet = self._subnet(nic.subnet)
         if subnet.gateway_mac_address:
             return subnet.ipv4.gateway
         return next(
             o.ipv4_address for o in self.nics.values() if o.subnet == nic.subnet and o.name != nic.name
         )
 
-    def _has(self, name: str, number: int) -> bool:
-        return any(_is_question(frame, number) for frame in self.got[name])
+    def _subnet(self, name: str) -> network_pb2.Subnet:
+        if name not in self._subnets:
+            self._subnets[name] = self.here.get_subnet(name)
+        return self._subnets[name]
 
     def _wait(self, name: str, is_it: Callable[[bytes], bool]) -> None:
         def came() -> bool:
@@ -218,16 +245,54 @@ class Guests:
             self.got.setdefault(name, []).extend(_waiting(self.wires[name]))
 
 
+@dataclass
+class Stream:
+    """Questions that are asked again and again, each time as a new connection."""
+
+    guests: Guests
+    sent: dict[int, Ask] = field(default_factory=dict)
+
+    def wait_for_more(self, count: int) -> None:
+        """Return when so many more were sent: time measured in packets."""
+        goal = len(self.sent) + count
+        wait_until(lambda: len(self.sent) >= goal, timeout_s=60, what=f"{count} more questions sent")
+
+    def passed(self, ask: Ask) -> tuple[int, int]:
+        """Return how often it was asked, and how often that arrived."""
+        arrived = self.guests.arrived().get(ask.destination, set())
+        numbers = [number for number, asked in list(self.sent.items()) if asked == ask]
+        return len(numbers), len(arrived.intersection(numbers))
+
+
+@contextmanager
+def streaming(guests: Guests, questions: Sequence[Ask], *, pps: int = 400) -> Iterator[Stream]:
+    """Ask all these questions in turn during a block; after it all that was sent is where it goes, or dropped."""
+    guests.forget()
+    stream, ending = Stream(guests), threading.Event()
+
+    def send() -> None:
+        for ask in itertools.cycle(questions):
+            stream.sent[guests.send(ask)] = ask
+            if ending.wait(1 / pps):
+                return
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    try:
+        yield stream
+    finally:
+        ending.set()
+        sender.join()
+    guests.swept({ask.source for ask in questions})
+
+
 @contextmanager
 def wired(here: Site, nics: dict[str, Nic], bystanders: tuple[str, str]) -> Iterator[Guests]:
     """Watch the wires of guests during a block."""
     with ExitStack() as stack:
         guests = Guests(here, nics, bystanders)
-        for name, nic in nics.items():
-            wire = stack.enter_context(frame_socket(here.namespace(nic)))
-            wire.setsockopt(socket.SOL_SOCKET, 33, _BUFFER_BYTES)  # SO_RCVBUFFORCE
-            wire.setblocking(False)
-            guests.wires[name] = wire
+        for name in nics:
+            stack.enter_context(guests.wire(name))
         yield guests
 
 
@@ -261,9 +326,14 @@ def _waiting(wire: socket.socket) -> Iterator[bytes]:
             yield frame
 
 
-def _is_question(frame: bytes, number: int) -> bool:
+def _question(frame: bytes) -> int:
+    """Return the number of a question, 0 when the frame is none."""
     seen = parse(frame)
-    return seen is not None and seen.number == number and not seen.is_reply
+    return 0 if seen is None or seen.is_reply else seen.number
+
+
+def _is_question(frame: bytes, number: int) -> bool:
+    return _question(frame) == number
 
 
 def _ranges(ports: Sequence[int | tuple[int, int]]) -> list[vpc_pb2.PortRange]:

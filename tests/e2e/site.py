@@ -196,6 +196,12 @@ class Site:
         self.wait_written()
         self.nbctl("--wait=hv", "sync")
 
+    def settle_datapaths(self) -> None:
+        """Return when hosts forward by what was asked for so far: what they had cached of the flows before is gone."""
+        self.settle()
+        for host in self.lab.topology.hosts:
+            self.appctl(host.id, "revalidator/wait")
+
     # -- guests ----------------------------------------------------------------------------------------------------
 
     def plug(self, nic: network_pb2.Nic, *, address: bool = True) -> None:
@@ -293,6 +299,13 @@ class Site:
         """Run ovs-vsctl on a host."""
         database = f"--db=unix:{self.lab.place(host).directory}/db.sock"
         return self.lab.exec(host, ["ovs-vsctl", database, "--timeout=20", *arguments]).stdout
+
+    def appctl(self, host: str, *arguments: str) -> str:
+        """Run ovs-appctl on a host's ovs-vswitchd."""
+        directory = self.lab.place(host).directory
+        pid = (directory / "ovs-vswitchd.pid").read_text().strip()
+        command = ["ovs-appctl", "-t", f"{directory}/ovs-vswitchd.{pid}.ctl", *arguments]
+        return self.lab.exec(host, command).stdout
 
     def close(self) -> None:
         """Remove every trace."""

@@ -196,12 +196,9 @@ def test_a_host_without_its_agent_is_down_and_its_guests_go_on(here: Site, nic: 
 def test_peers_learn_the_new_mac_of_a_tunnel_address(here: Site, nic: Nic, peer: Nic) -> None:
     """As after a card was replaced: the peer's tunnel would send to the old MAC for a quarter of an hour."""
     here.wait_ping(peer, nic.ipv4_address)
-    directory = here.lab.place("h2").directory
-    pid = (directory / "ovs-vswitchd.pid").read_text().strip()
-    command = ["ovs-appctl", "-t", f"{directory}/ovs-vswitchd.{pid}.ctl", "tnl/neigh/show"]
 
     def peer_knows(mac: str) -> bool:
-        return mac in here.lab.exec("h2", command).stdout
+        return mac in here.appctl("h2", "tnl/neigh/show")
 
     burnt_in = here.vsctl("h1", "get", "Interface", "br0", "mac_in_use").strip().strip('"')
     assert peer_knows(burnt_in)

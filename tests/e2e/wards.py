@@ -46,14 +46,14 @@ class Ward:
         """Create or change; return when every host has it."""
         self.here.apply(*resources)
         self.made.extend(one.name for one in resources if one.name not in self.made)
-        self.here.settle()
+        self.here.settle_datapaths()
 
     def drop(self, *names: str) -> None:
         """Remove, last first; return when no host has it."""
         self.here.remove(*names)
         for name in names:
             self.made.remove(name)
-        self.here.settle()
+        self.here.settle_datapaths()
 
     def join(self, guest: str, *categories: str) -> None:
         """Give a guest these categories and no others."""
@@ -79,6 +79,39 @@ class Ward:
 
 
 @contextmanager
+def newcomer(
+    ward: Ward, name: str, subnet: str, *categories: str, port_security: bool = True
+) -> Iterator[Nic]:
+    """Have a NIC more during a block, attached nowhere yet."""
+    wanted = vpcs.nic(name, subnet.rpartition("/")[2], "")
+    wanted.host = ""
+    wanted.categories.extend(categories)
+    wanted.port_security = port_security
+    nic = ward.here.create_nic(wanted)
+    ward.guests.nics[name] = nic
+    try:
+        yield nic
+    finally:
+        del ward.guests.nics[name]
+        ward.guests.got.pop(name, None)
+        ward.here.remove(nic.name)
+
+
+@contextmanager
+def arriving(ward: Ward, name: str, host: str) -> Iterator[None]:
+    """Attach a newcomer to a host during a block. Its guest is there and watched before: not a packet is missed."""
+    nic = ward.guests.nics[name]
+    nic.host = f"hosts/{host}"
+    security.plug(ward.here, [nic])
+    try:
+        with ward.guests.wire(name):
+            ward.here.update_nic(Nic(name=nic.name, host=nic.host), "host")
+            yield
+    finally:
+        ward.here.lab.remove_guest(name)
+
+
+@contextmanager
 def emptied_after(ward: Ward) -> Iterator[Ward]:
     """Let a block put policies on the guests; take them off after it, and give everybody their categories again."""
     used = replace(ward, made=[])
@@ -91,7 +124,7 @@ def emptied_after(ward: Ward) -> Iterator[Ward]:
         for nic in ward.here.list_nics():
             if nic.name in wanted and list(nic.categories) != wanted[nic.name]:
                 ward.here.update_nic(Nic(name=nic.name, categories=wanted[nic.name]), "categories")
-        ward.here.settle()
+        ward.here.settle_datapaths()
 
 
 @contextmanager
@@ -109,7 +142,7 @@ def wards(here: Site) -> Iterator[dict[str, Ward]]:
         everybody = [nic for some in nics.values() for nic in some.values()]
         security.plug(here, everybody)
         here.wait_programmed(*(nic.name for nic in everybody))
-        here.settle()
+        here.settle_datapaths()
         with (
             security.wired(here, nics["vlan"], ("by1", "by2")) as vlan,
             security.wired(here, nics["vpc"], ("by1", "by2")) as vpc,
