@@ -11,8 +11,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from netctl.analysis.probe import Probe, first_probe, mac_of, probe_beyond, translate_source
+from netctl.analysis.trace_ports import vlan_of
 from netctl.analysis.trace_text import parse_trace
-from netctl.analysis.trace_walk import PENDING, SENT_OUT, Walk, World, vlan_of
+from netctl.analysis.trace_walk import PENDING, SENT_OUT, Walk, World
 from netctl.compiler.exits import exits_of
 from netctl.compiler.identity import gateway_port_name
 from netctl.model.keys import Key, Kind, resource_name

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 
 from netctl.analysis.gateways import gateway_binding
 from netctl.analysis.routes import list_routes
+from netctl.analysis.trace_ports import find_deaf, find_nic, vlan_of
+from netctl.analysis.trace_security import ACL_STAGES, take_acl
 from netctl.analysis.trace_text import Pipeline, Stage
 from netctl.compiler import identity, priority
 from netctl.compiler.exits import Exit, exits_of
@@ -27,7 +29,6 @@ from netctl.model.vpc import Vpc
 
 DELIVERED, SENT_OUT, DROPPED, PENDING = "delivered", "sent out", "dropped", "pending"
 _DESTINATION = re.compile(r"ip[46]\.dst == ([0-9a-f.:]+(?:/\d+)?)")
-_TARGET = re.compile(r"eth\.dst == ([0-9a-f:]{17})")
 _NEXT_HOP = re.compile(r"\b(?:xx)?reg0 = ([0-9a-f.:]+|ip[46]\.dst);")
 _TRANSLATION = re.compile(r"\bct_([sd])nat\w*\(([0-9a-f.:]+)\)")
 _PORT = re.compile(r'outport = "(lrp-[^"]+)"')
@@ -68,6 +69,8 @@ class Walk:
     steps: list[Step] = field(default_factory=list)
     verdict: str = ""
     reason: str = ""
+    # the NIC at which it is
+    arrived: str = ""
     # while PENDING: the router, the port towards the neighbour, and the neighbour's address
     vpc: Vpc | None = None
     port: str = ""
@@ -93,8 +96,12 @@ class Walk:
 
     def drop(self, reason: str, key: Key | None = None) -> None:
         """End: nobody gets the packet."""
-        self.verdict, self.reason = DROPPED, reason
+        self.end(reason)
         self.step("drop", reason, key)
+
+    def end(self, reason: str) -> None:
+        """End as `drop` does, where a step has said so."""
+        self.verdict, self.reason = DROPPED, reason
 
     def move(self, host: str, subnet: Subnet | None) -> None:
         """Go to another host: by the VLAN of `subnet` where it has one, else through a tunnel."""
@@ -110,8 +117,9 @@ class Walk:
     def _take_stage(self, pipeline: Pipeline, stage: Stage) -> None:
         subnet, vpc = self._find(pipeline.datapath)
         if subnet is not None:
-            if stage.drops:
-                self._drop_on_switch(subnet, pipeline, stage)
+            if stage.drops or stage.name in ACL_STAGES:
+                port = pipeline.inport if pipeline.is_ingress else pipeline.outport
+                self._take_decision(subnet, find_nic(self.world.snapshot, subnet, port), stage)
             elif any("omitting output because inport == outport" in line for line in stage.lines):
                 name = resource_name((Kind.SUBNET, subnet.id))
                 self.drop(f"{name} sends nothing back to where it came from", (Kind.SUBNET, subnet.id))
@@ -120,17 +128,20 @@ class Walk:
         elif stage.drops:
             self.drop(f"{stage.name} of a switch or router that is not ours")
 
-    def _drop_on_switch(self, subnet: Subnet, pipeline: Pipeline, stage: Stage) -> None:
+    def _take_decision(self, subnet: Subnet, nic: Nic | None, stage: Stage) -> None:
+        take_acl(self, subnet, stage, nic)
+        if stage.drops and not self.verdict:
+            self._drop_on_switch(subnet, nic, stage)
+
+    def _drop_on_switch(self, subnet: Subnet, nic: Nic | None, stage: Stage) -> None:
         name = resource_name((Kind.SUBNET, subnet.id))
-        port = pipeline.inport if pipeline.is_ingress else pipeline.outport
-        nic = find_nic(self.world.snapshot, subnet, port)
         if "port_sec" in stage.name and nic is not None:
             key: Key = (Kind.NIC, nic.id)
             if not nic.connected:
                 self.drop(f"{resource_name(key)} is disconnected", key)
             else:
                 self.drop(f"port security of {resource_name(key)}: not its own addresses", key)
-        elif (deaf := _find_deaf(self.world.snapshot, subnet, stage)) is not None:
+        elif (deaf := find_deaf(self.world.snapshot, subnet, stage)) is not None:
             self.drop(f"{resource_name((Kind.NIC, deaf.id))} is disconnected", (Kind.NIC, deaf.id))
         elif stage.name == "ls_in_l2_unknown":
             self.drop(f"nobody on {name} has the address {self.destination}", (Kind.SUBNET, subnet.id))
@@ -156,13 +167,20 @@ class Walk:
             if self.verdict:
                 return
 
+    def arrive(self, subnet: Subnet, nic: Nic) -> None:
+        """Go where a NIC is, once."""
+        if self.arrived != nic.id:
+            key: Key = (Kind.SUBNET, subnet.id)
+            self.step("subnet", f"{resource_name(key)}, to {resource_name((Kind.NIC, nic.id))}", key)
+            self.move(nic.host, subnet)
+            self.arrived = nic.id
+
     def _deliver(self, subnet: Subnet, nic: Nic) -> None:
         name = resource_name((Kind.NIC, nic.id))
-        self.step("subnet", f"{resource_name((Kind.SUBNET, subnet.id))}, to {name}", (Kind.SUBNET, subnet.id))
+        self.arrive(subnet, nic)
         if not nic.host:
             self.drop(f"{name} is attached to no host", (Kind.NIC, nic.id))
             return
-        self.move(nic.host, subnet)
         if self.world.absent(nic):  # ovn-trace does not look whether anybody has the port
             self.drop(f"{name} is not plugged: hosts/{nic.host} has no {nic.tap_name}", (Kind.NIC, nic.id))
             return
@@ -189,32 +207,6 @@ class Walk:
         return None, next(
             (v for v in tables[1].values() if identity.router_uuid(v.meta.uid) == datapath), None
         )
-
-
-def find_nic(snapshot: Snapshot, subnet: Subnet, port: str) -> Nic | None:
-    """Return the NIC whose port on a subnet, its own or that of a trunk's VLAN, has this name."""
-    for nic in snapshot.nics_of_subnet(subnet.id):
-        if nic.meta.uid == port:
-            return nic
-    for nic in snapshot.trunks_of_subnet(subnet.id):
-        if port in (identity.child_name(nic.meta.uid, vlan.vlan_id) for vlan in nic.trunk_vlans):
-            return nic
-    return None
-
-
-def _find_deaf(snapshot: Snapshot, subnet: Subnet, stage: Stage) -> Nic | None:
-    """Return the disconnected NIC to whose MAC address a switch forwards nothing."""
-    found = _TARGET.search(stage.match) if stage.name == "ls_in_l2_lkup" else None
-    nics = snapshot.nics_of_subnet(subnet.id) if found is not None else ()
-    return next((nic for nic in nics if found and nic.mac_address == found[1] and not nic.connected), None)
-
-
-def vlan_of(subnet: Subnet) -> str:
-    """Return how a subnet leaves a host, in words."""
-    switches = " and ".join(
-        resource_name((Kind.VIRTUAL_SWITCH, switch)) for switch in subnet.virtual_switches
-    )
-    return f"{f'VLAN {subnet.vlan_id}' if subnet.vlan_id else 'untagged frames'} of {switches}"
 
 
 def take_router_stage(walk: Walk, vpc: Vpc, pipeline: Pipeline, stage: Stage) -> None:

@@ -24,6 +24,7 @@ from netctl.v1 import explain_pb2 as pb
 # It reads the whole database first: seconds for one of 100,000 ports.
 _LONGEST_S = 30.0
 _SOURCE_PORT = 40_000
+_LOOKS_MAX = 16
 _PROTOCOLS = ("icmp", "tcp", "udp")
 _NIC_PREFIX = f"{Kind.NIC.value}/"
 
@@ -75,8 +76,8 @@ def _mistaken(walk: Walk, target: str) -> str:
 
 def run_ovn_trace(remote: str, packet: str) -> str:
     """Return what ovn-trace says of a packet that begins a connection."""
-    # Each look into conntrack takes one --ct; a packet that crosses several routers needs several.
-    command = ["ovn-trace", f"--db={remote}", "--no-friendly-names", *["--ct=new"] * 8, packet]
+    # Each look into conntrack takes one --ct: one at each switch port with ACLs, and in each router.
+    command = ["ovn-trace", f"--db={remote}", "--no-friendly-names", *["--ct=new"] * _LOOKS_MAX, packet]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_LONGEST_S, check=False)
     except FileNotFoundError as error:
