@@ -16,49 +16,13 @@ from netctl.compiler.identity import router_uuid
 from netctl.model.hits import FlowKey, PolicyFlow, RouterFlows
 from netctl.model.keys import Uid
 from netctl.server.serve import serve
-from netctl.v1 import agent_pb2, agent_pb2_grpc, explain_pb2, explain_pb2_grpc, vpc_pb2, vpc_pb2_grpc
+from netctl.v1 import explain_pb2, explain_pb2_grpc, vpc_pb2, vpc_pb2_grpc
 from tests.fakes.southbound import FakeSouthbound
+from tests.functional.server.counting import CountingAgent
 from tests.functional.server.world import World, refused, until
 
 POLICY = "routingPolicies/deny"
 FORTH, BACK = FlowKey(0xFFFF0001, 700), FlowKey(0xFFFF0002, 700)
-
-
-class CountingAgent:
-    """A host's agent: answers with `counters`, or with `problem`, or not at all."""
-
-    def __init__(self, channel: grpc.aio.Channel, host: str) -> None:
-        self.counters: dict[FlowKey, tuple[int, int]] = {}
-        self.problem = ""
-        self.silent = False
-        self.asked: list[set[FlowKey]] = []
-        self._host = host
-        self._call: Any = agent_pb2_grpc.AgentServiceStub(channel).Connect()
-
-    async def __aenter__(self) -> CountingAgent:
-        report = agent_pb2.HostReport(host_id=self._host, ovn_controller_connected=True)
-        await self._call.write(agent_pb2.ConnectRequest(report=report))
-        await self._call.read()  # the assignment
-        self._task = asyncio.create_task(self._answer())
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._task.cancel()
-        self._call.cancel()
-
-    async def _answer(self) -> None:
-        while (message := await self._call.read()) is not grpc.aio.EOF:
-            if not message.HasField("count_flows") or self.silent:
-                continue
-            question = message.count_flows
-            keys = {FlowKey(key.cookie, key.datapath) for key in question.flows}
-            self.asked.append(keys)
-            answer = agent_pb2.FlowCounts(id=question.id, problem=self.problem)
-            for key in keys & self.counters.keys():
-                packets, size = self.counters[key]
-                flow = agent_pb2.FlowKey(cookie=key.cookie, datapath=key.datapath)
-                answer.counts.add(key=flow, packets=packets, bytes=size)
-            await self._call.write(agent_pb2.ConnectRequest(flow_counts=answer))
 
 
 class Explained:
