@@ -13,6 +13,8 @@ from netctl.model.routing_policy import PortRange
 
 SERVICES_MAX = 64
 PORT_RANGES_MAX = 32
+# Of all services of a group or rule together: they are one match of OVN's.
+ALL_RANGES_MAX = 256
 
 
 class ServiceProtocol(enum.StrEnum):
@@ -63,6 +65,9 @@ def check_services(field: str, services: tuple[Service, ...]) -> None:
         raise InvalidIntent(field, f"has {len(services)} services; at most {SERVICES_MAX} are allowed")
     for i, service in enumerate(services):
         check_service(f"{field}[{i}]", service)
+    ranges = sum(len(service.ports) + len(service.source_ports) for service in services)
+    if ranges > ALL_RANGES_MAX:
+        raise InvalidIntent(field, f"has {ranges} port ranges; at most {ALL_RANGES_MAX} are allowed together")
 
 
 def check_service(field: str, service: Service) -> None:

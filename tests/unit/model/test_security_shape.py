@@ -26,7 +26,7 @@ from netctl.model.security_policy import (
     RuleAction,
     SecurityPolicy,
 )
-from netctl.model.service import PORT_RANGES_MAX, SERVICES_MAX, ServiceProtocol
+from netctl.model.service import ALL_RANGES_MAX, PORT_RANGES_MAX, SERVICES_MAX, ServiceProtocol
 from tests.security import (
     category,
     entity_group,
@@ -137,6 +137,11 @@ def test_there_are_not_too_many_services() -> None:
     refused(lambda: replace(service_group(), services=()), "services", "is empty")
     refused(lambda: replace(service_group(), services=many), "services", f"at most {SERVICES_MAX}")
     refused(lambda: policy(rules=(replace(rule(), services=many),)), "rules[0].services")
+    wide = tuple(replace(service("udp"), ports=(PortRange(first=i, last=i),) * 8) for i in range(32))
+    assert replace(service_group(), services=wide).services == wide
+    too_wide = (*wide, service("tcp/80"))
+    refused(lambda: replace(service_group(), services=too_wide), "services", f"at most {ALL_RANGES_MAX}")
+    refused(lambda: policy(rules=(replace(rule(), services=too_wide),)), "rules[0].services", "has 257 port")
     groups = tuple(f"serviceGroups/g{i}" for i in range(SERVICE_GROUPS_MAX + 1))
     assert policy(rules=(rule(services=groups[1:]),))
     refused(lambda: policy(rules=(rule(services=groups),)), "rules[0].service_groups", "at most 16")
