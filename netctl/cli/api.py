@@ -66,37 +66,28 @@ def subnet_usage(client: Client, name: str) -> network.GetSubnetUsageResponse:
 
 
 def create(client: Client, kind: Kind, resource: Any, ask: Ask) -> Any:
-    """Create a resource; return it as stored."""
+    """Create a resource; return the answer, with the resource as stored."""
     request = message_type(kind, f"Create{kind.message}Request")(**{kind.field: resource}, **ask.fields)
-    answer = client.call(
-        _method(kind, "Create"), request, message_type(kind, f"Create{kind.message}Response")
-    )
-    return getattr(answer, kind.field)
+    return client.call(_method(kind, "Create"), request, message_type(kind, f"Create{kind.message}Response"))
 
 
 def update(client: Client, resource: Any, paths: list[str], ask: Ask, *, if_revision: int = 0) -> Any:
-    """Change the fields at `paths`; return the resource as stored."""
+    """Change the fields at `paths`; return the answer, with the resource as stored."""
     kind = kind_of_name(resource.name)
     request: Any = message_type(kind, f"Update{kind.message}Request")(
         **{kind.field: resource}, if_revision=if_revision, **ask.fields
     )
     request.update_mask.paths.extend(paths)
-    answer = client.call(
-        _method(kind, "Update"), request, message_type(kind, f"Update{kind.message}Response")
-    )
-    return getattr(answer, kind.field)
+    return client.call(_method(kind, "Update"), request, message_type(kind, f"Update{kind.message}Response"))
 
 
-def delete(client: Client, name: str, ask: Ask, *, if_revision: int = 0) -> int:
-    """Delete a resource; return the store's revision of the removal."""
+def delete(client: Client, name: str, ask: Ask, *, if_revision: int = 0) -> Any:
+    """Delete a resource; return the answer, with the store's revision of the removal."""
     kind = kind_of_name(name)
     request = message_type(kind, f"Delete{kind.message}Request")(
         name=name, if_revision=if_revision, **ask.fields
     )
-    answer: Any = client.call(
-        _method(kind, "Delete"), request, message_type(kind, f"Delete{kind.message}Response")
-    )
-    return int(answer.revision)
+    return client.call(_method(kind, "Delete"), request, message_type(kind, f"Delete{kind.message}Response"))
 
 
 def batch(client: Client, edits: list[operations.Edit], ask: Ask) -> operations.BatchResponse:

@@ -19,10 +19,11 @@ from netctl.cli.api import Ask
 from netctl.cli.client import Client
 from netctl.cli.documents import Document, Documents, read_documents
 from netctl.cli.failures import NOT_FOUND, Failure
+from netctl.cli.foretold import Foretold
 from netctl.cli.kinds import KINDS, Kind, kind_of_name
 from netctl.cli.messages import references_of, wrap
 from netctl.cli.order import Step, in_order
-from netctl.cli.outcome import Outcome, compare
+from netctl.cli.outcome import Made, Outcome, compare
 from netctl.v1 import operations_pb2 as operations
 
 SET_LABEL = "netctl.set"
@@ -81,8 +82,8 @@ def make_plan(client: Client, documents: Documents, *, prune: bool) -> Plan:
     return plan
 
 
-def run_plan(client: Client, plan: Plan, ask: Ask) -> tuple[int, list[Outcome]]:
-    """Send the batch; return the store's revision and what became of each resource."""
+def run_plan(client: Client, plan: Plan, ask: Ask) -> Made:
+    """Send the batch; return what became of each resource."""
     while True:
         try:
             answer = api.batch(client, plan.edits, ask)
@@ -98,7 +99,7 @@ def run_plan(client: Client, plan: Plan, ask: Ask) -> tuple[int, list[Outcome]]:
             outcomes.append(Outcome(action="deleted", name=edit.delete.name))
         else:
             outcomes.append(compare(before, getattr(after, kind_of_name(before_name(edit)).field)))
-    return answer.revision, outcomes
+    return Made(outcomes=outcomes, revision=answer.revision, foretold=Foretold.of(answer))
 
 
 def before_name(edit: operations.Edit) -> str:

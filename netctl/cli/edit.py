@@ -11,9 +11,10 @@ from netctl.cli.api import Ask
 from netctl.cli.client import Client
 from netctl.cli.failures import Failure
 from netctl.cli.flags import FLAGS
+from netctl.cli.foretold import Foretold
 from netctl.cli.kinds import Kind, resource_name
 from netctl.cli.messages import new_message
-from netctl.cli.outcome import Outcome, compare
+from netctl.cli.outcome import Made, compare
 from netctl.cli.values import set_path
 
 
@@ -36,13 +37,13 @@ def read_flags(kind: Kind, name: str, options: Mapping[str, Any]) -> Given:
     return Given(kind=kind, name=resource_name(kind, name), values=values)
 
 
-def create(client: Client, given: Given, ask: Ask) -> Outcome:
+def create(client: Client, given: Given, ask: Ask) -> Made:
     """Create a resource from flags."""
     resource = _fill(given, new_message(given.kind, given.name))
-    return compare(None, api.create(client, given.kind, resource, ask))
+    return _made(None, given.kind, api.create(client, given.kind, resource, ask))
 
 
-def update(client: Client, given: Given, ask: Ask, *, if_revision: int = 0) -> Outcome:
+def update(client: Client, given: Given, ask: Ask, *, if_revision: int = 0) -> Made:
     """Change the fields that flags name, and only those; of labels, only the keys that are named."""
     if not given.values:
         raise Failure.usage(
@@ -55,7 +56,12 @@ def update(client: Client, given: Given, ask: Ask, *, if_revision: int = 0) -> O
     resource = _fill(given, new_message(given.kind, given.name))
     paths = [path for path in given.values if path != "labels"]
     paths += [f"labels.{key}" for key in [*resource.labels, *(text.removesuffix("-") for text in removed)]]
-    return compare(before, api.update(client, resource, paths, ask, if_revision=if_revision))
+    return _made(before, given.kind, api.update(client, resource, paths, ask, if_revision=if_revision))
+
+
+def _made(before: Any, kind: Kind, answer: Any) -> Made:
+    outcome = compare(before, getattr(answer, kind.field))
+    return Made(outcomes=(outcome,), foretold=Foretold.of(answer))
 
 
 def _fill(given: Given, resource: Any) -> Any:

@@ -12,7 +12,8 @@ from netctl.cli.apply import Plan, make_plan, run_plan
 from netctl.cli.client import Client
 from netctl.cli.documents import Documents
 from netctl.cli.failures import Failure
-from netctl.cli.outcome import Outcome, print_outcomes, summarise
+from netctl.cli.foretold import Foretold
+from netctl.cli.outcome import Made, Outcome, print_outcomes, summarise
 from netctl.cli.output import note, print_data
 from netctl.cli.waiting import wait_until_removed, wait_until_settled
 from netctl.v1 import operations_pb2 as operations
@@ -29,26 +30,52 @@ class End:
     output: str
 
 
-def finish(client: Client, outcome: Outcome, ask: Ask, end: End) -> None:
-    """Wait for one resource if asked, and print its outcome."""
-    _conclude(client, [outcome], ask, end)
+def finish(client: Client, made: Made, ask: Ask, end: End) -> None:
+    """Wait for what was made if asked, and print what became of it."""
+    outcomes, data = made.outcomes, end.output in ("json", "yaml")
+    if not data:
+        print_outcomes(outcomes, end.output)
+    if end.output == "text" and len(outcomes) != 1:
+        print(summarise(outcomes))
+    if ask.dry_run:
+        _print_foretold(made, end)
+        note("dry run: nothing was changed")
+        return
+    if end.timeout_s is not None:
+        outcomes = _wait(client, outcomes, end.timeout_s, made.revision)
+        if end.output == "text":
+            print(_render_phases(outcomes))
+    if data:
+        print_outcomes(outcomes, end.output)
+
+
+def _print_foretold(made: Made, end: End) -> None:
+    """Print the rows that would change; programs get them with the outcomes, as of `apply`."""
+    if end.output == "text":
+        for line in made.foretold.render_text():
+            print(line)
+    elif end.output != "name":
+        resources = [outcome.render_json() for outcome in made.outcomes]
+        print_data({"dry_run": True, "resources": resources, **made.foretold.render_json()}, end.output)
 
 
 def delete(client: Client, names: Sequence[str], ask: Ask, end: End, *, if_revision: int = 0) -> None:
     """Delete resources: one by its own call, several as one batch; one that is named twice is deleted once."""
     names = list(dict.fromkeys(names))
     if len(names) == 1:
-        revision = api.delete(client, names[0], ask, if_revision=if_revision)
+        answer = api.delete(client, names[0], ask, if_revision=if_revision)
     elif if_revision:
         raise Failure.usage("--if-revision speaks of one resource, but several are named")
     else:
         edits = [operations.Edit(delete=operations.DeleteEdit(name=name)) for name in names]
         try:
-            revision = api.batch(client, edits, ask).revision
+            answer = api.batch(client, edits, ask)
         except Failure as failure:
             failure.hint = failure.hint or "nothing was deleted: several names are one atomic change"
             raise
-    _conclude(client, [Outcome(action="deleted", name=name) for name in names], ask, end, revision=revision)
+    outcomes = [Outcome(action="deleted", name=name) for name in names]
+    made = Made(outcomes=outcomes, revision=answer.revision, foretold=Foretold.of(answer))
+    finish(client, made, ask, end)
 
 
 def apply(client: Client, documents: Documents, ask: Ask, end: End, *, prune: bool) -> None:
@@ -60,59 +87,41 @@ def apply(client: Client, documents: Documents, ask: Ask, end: End, *, prune: bo
         )
     if not documents.items and not prune:
         raise Failure("the files hold no resource", code="INVALID_FILE")
-    plan, revision, outcomes = _plan_and_run(client, documents, ask, prune=prune)
+    plan, made = _plan_and_run(client, documents, ask, prune=prune)
     for taken in plan.taken:
         note(f"note: {taken}")
     if end.output in ("json", "yaml"):
-        _print_plan(client, plan, (revision, outcomes), ask, end)
+        _print_plan(client, plan, made, ask, end)
         return
-    _conclude(client, outcomes, ask, end, revision=revision)
+    finish(client, made, ask, end)
 
 
-def _plan_and_run(
-    client: Client, documents: Documents, ask: Ask, *, prune: bool
-) -> tuple[Plan, int, list[Outcome]]:
+def _plan_and_run(client: Client, documents: Documents, ask: Ask, *, prune: bool) -> tuple[Plan, Made]:
     """Plan and send; plan afresh when somebody changed what was to be pruned in between."""
     for attempt in range(1, _ATTEMPTS + 1):
         plan = make_plan(client, documents, prune=prune)
         if not plan.edits:
-            return plan, 0, []
+            return plan, Made(outcomes=())
         try:
-            revision, outcomes = run_plan(client, plan, ask)
+            made = run_plan(client, plan, ask)
         except Failure as failure:
             if failure.code != "ABORTED" or attempt == _ATTEMPTS or ask.request_id:
                 raise
         else:
-            return plan, revision, outcomes
+            return plan, made
     raise AssertionError("the last attempt returns or raises")
 
 
-def _conclude(client: Client, outcomes: Sequence[Outcome], ask: Ask, end: End, *, revision: int = 0) -> None:
-    data = end.output in ("json", "yaml")
-    if not data:
-        print_outcomes(outcomes, end.output)
-    if end.output == "text" and len(outcomes) != 1:
-        print(summarise(outcomes))
+def _print_plan(client: Client, plan: Plan, made: Made, ask: Ask, end: End) -> None:
+    outcomes = made.outcomes
     if ask.dry_run:
         note("dry run: nothing was changed")
     elif end.timeout_s is not None:
-        outcomes = _wait(client, outcomes, end.timeout_s, revision)
-        if end.output == "text":
-            print(_render_phases(outcomes))
-    if data:
-        print_outcomes(outcomes, end.output)
-
-
-def _print_plan(
-    client: Client, plan: Plan, result: tuple[int, Sequence[Outcome]], ask: Ask, end: End
-) -> None:
-    revision, outcomes = result
-    if ask.dry_run:
-        note("dry run: nothing was changed")
-    elif end.timeout_s is not None:
-        outcomes = _wait(client, outcomes, end.timeout_s, revision)
-    data: dict[str, Any] = {"revision": str(revision), "set": plan.set_name, "dry_run": ask.dry_run}
+        outcomes = _wait(client, outcomes, end.timeout_s, made.revision)
+    data: dict[str, Any] = {"revision": str(made.revision), "set": plan.set_name, "dry_run": ask.dry_run}
     data["resources"] = [outcome.render_json() for outcome in outcomes]
+    if ask.dry_run:
+        data |= made.foretold.render_json()
     print_data(data, end.output)
 
 

@@ -170,7 +170,11 @@ RequestIdOption = Annotated[
     ),
 ]
 DryRunOption = Annotated[
-    bool, typer.Option("--dry-run", help="Let the controller check everything, change nothing.")
+    bool,
+    typer.Option(
+        "--dry-run",
+        help="Let the controller check everything and say which rows of OVN would change; change nothing.",
+    ),
 ]
 ReasonOption = Annotated[
     str, typer.Option("--reason", metavar="TEXT", help="Why, for `netctl history`.", show_default=False)

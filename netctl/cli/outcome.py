@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from netctl.cli.foretold import Foretold
 from netctl.cli.messages import changed_fields, flatten, render_json
 from netctl.cli.output import print_data
 
@@ -49,6 +50,15 @@ class Outcome:
             chosen += [path for path in values if _CHOSEN_OF_CONNECTIONS.fullmatch(path)]
             return "  ".join(f"{path}={values[path]}" for path in chosen)
         return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """What one change made of its resources, the store's revision (0: not said), and the rows that it would touch."""
+
+    outcomes: Sequence[Outcome]
+    revision: int = 0
+    foretold: Foretold = field(default_factory=Foretold)
 
 
 def compare(before: Any, after: Any) -> Outcome:

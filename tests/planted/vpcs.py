@@ -152,9 +152,9 @@ _READERS = (
     ),
     Bug(
         "only the snapshot of now is asked who reads",
-        "netctl/reconciler/desired.py",
-        "for before_and_after in (self._snapshot, snapshot):",
-        "for before_and_after in (snapshot,):",
+        "netctl/compiler/dependents.py",
+        "for snapshot in (before, after):",
+        "for snapshot in (after,):",
         f"{RECONCILER}/test_desired.py",
     ),
     Bug(

@@ -46,7 +46,11 @@ def test_a_dry_run_prints_the_same_plan_and_changes_nothing(netctl: Run, file: P
     assert planned.err == "dry run: nothing was changed\n"
     assert netctl("get", "all", "-o", "json").data == []
     done = netctl("apply", "-f", str(file))
-    assert [line.split()[:2] for line in planned.lines] == [line.split()[:2] for line in done.lines]
+    resources, rows = planned.lines[: len(done.lines)], planned.lines[len(done.lines) :]
+    assert [line.split()[:2] for line in resources] == [line.split()[:2] for line in done.lines]
+    assert rows[0] == f"{len(rows) - 1} changes in the northbound database:"
+    assert any(line.startswith("  + Logical_Switch  subnets/web  name=") for line in rows)
+    assert "Logical_Switch" not in done.out
 
 
 def test_apply_names_file_and_line_of_what_the_server_refuses(netctl: Run, file: Path) -> None:

@@ -214,3 +214,32 @@ def test_a_name_of_a_policy_is_looked_up_in_both_kinds(tiers: Run, controller: C
                 find_policy(client, text)
     finally:
         client.close()
+
+
+def test_a_dry_run_says_which_rows_would_change(tiers: Run) -> None:
+    options = ("--kind", "application", "--scope", "all-vlan", "--secured", "cat/web")
+    rule = ("--rule", "in allow from cat/clients tcp/443")
+    ran = tiers("create", "sp", "shop", *options, *rule, "--mode", "enforce", "--dry-run")
+    assert ran.err == "dry run: nothing was changed\n"
+    (acl,) = [line for line in ran.lines if line.startswith("  + ACL") and "tcp.dst" in line]
+    assert acl.startswith("  + ACL  securityPolicies/shop  action=allow-related direction=to-lport ")
+    assert any(
+        line.startswith("  + Port_Group ") and line.endswith("…  ports <- nics/w1") for line in ran.lines
+    )
+    tiers("create", "sp", "shop", *options, *rule, "--mode", "enforce")
+    ran = tiers("update", "sp", "shop", "--rule", "in deny from cat/clients tcp/443", "--dry-run")
+    assert "  ~ ACL  securityPolicies/shop  action: allow-related -> drop" in ran.lines
+    ran = tiers("update", "nic", "w1", "--category", "db", "--dry-run")
+    (line,) = [line for line in ran.lines if "Port_Group" in line]
+    assert line.startswith("  - Port_Group ")
+    assert line.endswith("…  ports -> nics/w1")
+    assert tiers("update", "sp", "shop", "--label", "a=b", "--dry-run").lines[-1] == (
+        "no row of the northbound database would change"
+    )
+    foretold = tiers("delete", "sp", "shop", "--dry-run", "-o", "json").data
+    assert foretold["dry_run"] is True
+    assert foretold["resources"] == [{"action": "deleted", "name": "securityPolicies/shop"}]
+    kinds = {(change["kind"], change["table"]) for change in foretold["row_changes"]}
+    assert ("ROW_CHANGE_KIND_DELETE", "ACL") in kinds
+    assert int(foretold["row_change_count"]) == len(foretold["row_changes"])
+    assert tiers("get", "sp").lines[1].split()[0] == "shop", "it is still there"
