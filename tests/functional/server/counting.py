@@ -35,8 +35,11 @@ class CountingAgent:
 
     async def log(self, *logs: agent_pb2.AclLog, dropped: int = 0) -> None:
         """Tell what ACLs logged."""
-        message = agent_pb2.AclLogs(logs=logs, dropped=dropped)
-        await self._call.write(agent_pb2.ConnectRequest(acl_logs=message))
+        await self.send(agent_pb2.ConnectRequest(acl_logs=agent_pb2.AclLogs(logs=logs, dropped=dropped)))
+
+    async def send(self, request: agent_pb2.ConnectRequest) -> None:
+        """Send anything."""
+        await self._call.write(request)
 
     async def _answer(self) -> None:
         while (message := await self._call.read()) is not grpc.aio.EOF:

@@ -130,7 +130,7 @@ class Secured:
         return found
 
     async def start(self) -> None:
-        self._server = await serve(self.ports, [self._address])
+        self.server = await serve(self.ports, [self._address])
         # gRPC shares connections among channels to one address: this one must not meet the one that has just died.
         self.channel = grpc.aio.insecure_channel(
             self._address, options=[("grpc.use_local_subchannel_pool", 1)]
@@ -143,7 +143,7 @@ class Secured:
         for agent in (self.h1, self.h2):
             await agent.__aexit__()
         await self.channel.close()
-        await self._server.stop(0)
+        await self.server.stop(0)
 
     async def hits(self, name: str = SHOP) -> explain_pb2.GetSecurityPolicyHitsResponse:
         return await self.explain.GetSecurityPolicyHits(explain_pb2.GetSecurityPolicyHitsRequest(name=name))
