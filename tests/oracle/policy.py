@@ -44,7 +44,7 @@ KINDS = (
     PolicyKind.VDI,
 )
 STRICT, RULES, REST = range(3)
-_OTHER_WAY = {Direction.IN: Direction.OUT, Direction.OUT: Direction.IN}
+OTHER_WAY = {Direction.IN: Direction.OUT, Direction.OUT: Direction.IN}
 _PROTOCOLS = {
     ServiceProtocol.TCP: TCP,
     ServiceProtocol.UDP: UDP,
@@ -109,7 +109,7 @@ class PolicyOracle:
 
     def allows(self, port: Port, direction: Direction, packet: Packet, state: State = State.FIRST) -> bool:
         """Does one end let a packet pass?"""
-        if not packet.is_judged or self._is_own_dhcp(port, direction, packet):
+        if not packet.is_judged or self.is_own_dhcp(port, direction, packet):
             return True
         if state is not State.FIRST and self.is_tracked(port, direction, packet):
             return True
@@ -122,14 +122,14 @@ class PolicyOracle:
             first.is_judged
             and self.is_tracked(port, direction, first)
             and self.allows(port, direction, first)
-            and not self._is_own_dhcp(port, direction, first)
+            and not self.is_own_dhcp(port, direction, first)
         )
 
     def answered(self, source: Port | None, destination: Port | None, first: Packet) -> bool:
         """Does the answer to a first packet come back?"""
         for port, direction in ends(source, destination):
             state = State.ANSWER if self.knows(port, direction, first) else State.FIRST
-            if not self.allows(port, _OTHER_WAY[direction], first.answer(), state):
+            if not self.allows(port, OTHER_WAY[direction], first.answer(), state):
                 return False
         return True
 
@@ -150,7 +150,7 @@ class PolicyOracle:
         """Return the line in MONITOR that would have dropped what passes."""
         if not packet.is_judged or not self.allows(port, direction, packet):
             return None
-        if self._is_own_dhcp(port, direction, packet):
+        if self.is_own_dhcp(port, direction, packet):
             return None
         line = self._first(port, direction, packet, monitored=True)
         return line if line is not None and line.monitored and not line.allows else None
@@ -237,7 +237,7 @@ class PolicyOracle:
             if policy.kind is PolicyKind.SHARED_SERVICE:
                 for peer in rule.peers:
                     if not peer.startswith("addressGroups/"):
-                        yield line(_OTHER_WAY[way], peer, subjects)
+                        yield line(OTHER_WAY[way], peer, subjects)
 
     def _first(self, port: Port, direction: Direction, packet: Packet, *, monitored: bool) -> Line | None:
         for line in self._of_end[port.name, direction]:
@@ -279,7 +279,7 @@ class PolicyOracle:
     def _selected(self, port: Port, selectors: tuple[EntitySelector, ...]) -> bool:
         return any(all(self.is_member(port, term) for term in one.all_of) for one in selectors)
 
-    def _is_own_dhcp(self, port: Port, direction: Direction, packet: Packet) -> bool:
+    def is_own_dhcp(self, port: Port, direction: Direction, packet: Packet) -> bool:
         """Is this a guest's question to its subnet's own DHCP server, which policies do not keep from it?"""
         if direction is not Direction.OUT or packet.protocol != UDP:
             return False

@@ -12,6 +12,7 @@ from tests.oracle.policy_worlds import OUTSIDE
 
 CLIENT_PORT = 40_000
 GRE = 47
+GROUPS = {4: "224.0.0.251", 6: "ff02::fb"}
 _SOLICITATION, _ADVERTISEMENT = 135, 136
 _BY_PROTOCOL = {ServiceProtocol.TCP: TCP, ServiceProtocol.UDP: UDP}
 
@@ -91,6 +92,25 @@ def truth_table(world: PolicyWorld) -> Iterator[PolicyProbe]:
             version = 6 if ":" in pair[0] else 4
             for shape in by_version[version]:
                 yield PolicyProbe(source, destination, between(pair, shape))
+    for port in ports:
+        yield from _to_many(port, ports)
+
+
+def _to_many(port: Port, ports: list[Port]) -> Iterator[PolicyProbe]:
+    """Yield what goes to several at once, to the port and from it, and questions for DHCP."""
+    for version, group in GROUPS.items():
+        heard = (one for one in ports if one.realm == port.realm and one.name != port.name)
+        sources = [address for one in heard for address in _of(one, version, port.realm)][:3]
+        for source in [*sources, *_of(None, version, port.realm)]:
+            yield PolicyProbe(None, port, Packet(source, group, UDP, CLIENT_PORT, 5353))
+        for source in _of(port, version, port.realm):
+            yield PolicyProbe(port, None, Packet(source, group, UDP, CLIENT_PORT, 5353))
+    yield PolicyProbe(port, None, Packet("0.0.0.0", "255.255.255.255", UDP, 68, 67))
+    yield PolicyProbe(port, None, Packet("fe80::1", "ff02::1:2", UDP, 546, 547))
+    if port.subnet.dhcp is not None and port.subnet.dhcp.server_address:
+        for target in (67, 69):
+            server = port.subnet.dhcp.server_address
+            yield PolicyProbe(port, None, Packet("10.0.0.200", server, UDP, 68, target))
 
 
 def between(pair: tuple[str, str], shape: Packet) -> Packet:

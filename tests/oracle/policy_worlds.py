@@ -7,7 +7,7 @@ kind, mode and scope. Host numbers are the same everywhere, so that an address o
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -67,6 +67,7 @@ class MadeWorld:
 
     snapshot: Snapshot
     learned: dict[tuple[str, int], tuple[str, ...]] = field(default_factory=dict)
+    dhcpv6: bool = False
 
     @property
     def world(self) -> PolicyWorld:
@@ -74,7 +75,7 @@ class MadeWorld:
         intents = [intent for kind in Kind for intent in self.snapshot.of_kind(kind)]
         policies = [intent for intent in intents if isinstance(intent, SecurityPolicy)]
         expired = [(p.id, rule.name) for p in policies for rule in p.rules if rule.name in EXPIRED]
-        return PolicyWorld.of(intents, self.learned, expired)
+        return replace(PolicyWorld.of(intents, self.learned, expired), dhcpv6=self.dhcpv6)
 
 
 @st.composite
@@ -87,7 +88,7 @@ def policy_worlds(draw: st.DrawFn, *, live: bool = False) -> MadeWorld:
     maker.named()
     for number in range(draw(st.integers(1, 6))):
         maker.policy(f"p{number}")
-    return MadeWorld(maker.builder.made().snapshot, maker.learned)
+    return MadeWorld(maker.builder.made().snapshot, maker.learned, draw(st.booleans()))
 
 
 class _Maker:
@@ -143,7 +144,10 @@ class _Maker:
 
     def _subnet(self, name: str, number: int, *, vlan_id: int = -1, vpc: str = "") -> None:
         v4, v6 = NETWORKS[number]
-        dual = self.draw(st.booleans())
+        dual, mode = (
+            self.draw(st.booleans()),
+            self.draw(st.sampled_from((Ipv6Mode.STATIC, Ipv6Mode.DHCPV6_STATEFUL))),
+        )
         where: dict[str, Any] = {"kind": SubnetKind.OVERLAY, "vpc": VpcId(vpc), "clusters": (CLUSTER,)}
         if not vpc:
             switches = (VirtualSwitchId("vs0"),)
@@ -152,7 +156,7 @@ class _Maker:
             id=SubnetId(name),
             ipv4=IpConfig(version=4, cidr=v4, gateway=v4.replace(".0/24", ".1")),
             ipv6=IpConfig(version=6, cidr=v6, gateway=v6.replace("::/64", "::1")) if dual else None,
-            ipv6_mode=Ipv6Mode.STATIC if dual else Ipv6Mode.AUTO,
+            ipv6_mode=mode if dual and not self.live else Ipv6Mode.AUTO,
             dhcp=DhcpOptions() if self.draw(st.booleans()) else None,
             categories=self._categories(3),
             **where,
