@@ -32,8 +32,13 @@ _PLAIN = (
     ("--resync-s", "30", "seconds between full comparisons of the northbound database"),
     ("--log-format", "text", "text or json"),
 )
-_TRUST = "--trust-dhcpv6"
-_TRUST_VARIABLE = "NETCTL_TRUST_DHCPV6"
+_TRUST = {
+    "--trust-dhcpv6": "let OVN answer DHCPv6 whatever its version: for an OVN with a backported fix of CVE-2026-5367;"
+    " without the fix any guest that is answered DHCPv6 can read the memory of its host's ovn-controller",
+    "--trust-reject": "let rules that reject tell the sender whatever the version of OVN: for one with a backported fix"
+    " of CVE-2026-5265; without the fix any guest that is told can read the memory of its host's ovn-controller. Where"
+    " OVN is neither safe nor trusted such rules deny",
+}
 DEFAULT_LISTEN = "unix:/run/netctl/netctl.sock"
 
 
@@ -44,7 +49,8 @@ class ControllerConfig:
     `northbound` and `ovn_remote` are OVSDB remotes, comma-separated for a cluster: `unix:PATH`, `tcp:HOST:PORT`,
     `ssl:HOST:PORT`. `ovn_remote` is the southbound database as hosts reach it, `southbound` as the controller does.
     `listen` are gRPC addresses, `unix:PATH` or `HOST:PORT`. `metrics_listen` is `HOST:PORT` or "".
-    `trust_dhcpv6`: the operator vouches for DHCPv6 of an OVN whose version says that it is open to CVE-2026-5367.
+    `trust_dhcpv6`: the operator vouches for DHCPv6 of an OVN whose version says that it is open to CVE-2026-5367;
+    `trust_reject` the same for ACLs that reject, CVE-2026-5265.
     `syslog`: where the log of security policies goes, None nowhere.
     """
 
@@ -60,6 +66,7 @@ class ControllerConfig:
     bfd_min_tx_ms: int = 0
     bfd_multiplier: int = 0
     trust_dhcpv6: bool = False
+    trust_reject: bool = False
     syslog: SyslogTarget | None = None
 
     @property
@@ -85,15 +92,14 @@ def parse_arguments(argv: Sequence[str] | None = None) -> ControllerConfig:
         parser.error(f"--resync-s: {args.resync_s!r} is not a number of seconds")
     if args.log_format not in log_formats:
         parser.error(f"--log-format: {args.log_format!r} is neither text nor json")
-    if args.trust_dhcpv6 not in ("", "0", "1"):
-        parser.error(f"{_TRUST_VARIABLE}: {args.trust_dhcpv6!r} is neither 0 nor 1")
+    trust = {flag: _trusted(parser, flag, getattr(args, _name(flag))) for flag in _TRUST}
     if resync_s <= 0:
         parser.error(f"--resync-s: {resync_s:g} must be more than 0")
     try:
         syslog = parse_target(args.syslog) if args.syslog else None
     except ValueError as error:
         parser.error(f"--syslog: {error}")
-    bfd = {flag: _number(parser, flag, getattr(args, flag[2:].replace("-", "_"))) for flag in _BFD}
+    bfd = {flag: _number(parser, flag, getattr(args, _name(flag))) for flag in _BFD}
     return ControllerConfig(
         state_dir=Path(args.state_dir),
         northbound=args.northbound,
@@ -106,7 +112,8 @@ def parse_arguments(argv: Sequence[str] | None = None) -> ControllerConfig:
         bfd_min_rx_ms=bfd["--bfd-min-rx-ms"],
         bfd_min_tx_ms=bfd["--bfd-min-tx-ms"],
         bfd_multiplier=bfd["--bfd-multiplier"],
-        trust_dhcpv6=args.trust_dhcpv6 == "1",
+        trust_dhcpv6=trust["--trust-dhcpv6"],
+        trust_reject=trust["--trust-reject"],
         syslog=syslog,
     )
 
@@ -121,15 +128,14 @@ def _make_parser() -> argparse.ArgumentParser:
         _add(parser, flag, default, text)
     for flag, text in _BFD.items():
         _add(parser, flag, "", f"BFD between gateway hosts: {text}; as OVN has it when empty")
-    parser.add_argument(
-        _TRUST,
-        action="store_const",
-        const="1",
-        default=os.environ.get(_TRUST_VARIABLE, ""),
-        help="let OVN answer DHCPv6 whatever its version: for an OVN with a backported fix of CVE-2026-5367; without"
-        " the fix any guest that is answered DHCPv6 can read the memory of its host's ovn-controller (default no;"
-        f" {_TRUST_VARIABLE}=1 is yes)",
-    )
+    for flag, text in _TRUST.items():
+        parser.add_argument(
+            flag,
+            action="store_const",
+            const="1",
+            default=os.environ.get(_variable(flag), ""),
+            help=f"{text} (default no; {_variable(flag)}=1 is yes)",
+        )
     parser.add_argument(
         "--listen",
         action="append",
@@ -139,6 +145,20 @@ def _make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _name(flag: str) -> str:
+    return flag[2:].replace("-", "_")
+
+
+def _variable(flag: str) -> str:
+    return f"NETCTL_{_name(flag).upper()}"
+
+
+def _trusted(parser: argparse.ArgumentParser, flag: str, text: str) -> bool:
+    if text not in ("", "0", "1"):
+        parser.error(f"{_variable(flag)}: {text!r} is neither 0 nor 1")
+    return text == "1"
+
+
 def _number(parser: argparse.ArgumentParser, flag: str, text: str) -> int:
     if text and not (text.isdecimal() and 1 <= int(text) <= _BFD_MAX):
         parser.error(f"{flag}: {text!r} is not a number from 1 to {_BFD_MAX}")
@@ -146,6 +166,5 @@ def _number(parser: argparse.ArgumentParser, flag: str, text: str) -> int:
 
 
 def _add(parser: argparse.ArgumentParser, flag: str, default: str, text: str) -> None:
-    variable = "NETCTL_" + flag.strip("-").upper().replace("-", "_")
-    value = os.environ.get(variable, default)
+    value = os.environ.get(_variable(flag), default)
     parser.add_argument(flag, default=value, help=f"{text} (default {default or 'none'})")

@@ -83,7 +83,11 @@ class Controller:
     def _make_reconciler(self, settings: Settings) -> Reconciler:
         learned = Learned(self.board.reports.get, self.wake)
         liveness = Liveness(
-            self.board.reports.get, self.wake, trust_dhcpv6=self._config.trust_dhcpv6, learned=learned
+            self.board.reports.get,
+            self.wake,
+            trust_dhcpv6=self._config.trust_dhcpv6,
+            trust_reject=self._config.trust_reject,
+            learned=learned,
         )
         self.board.on_report(liveness.note_report)
         self.board.on_report(learned.note_report)
@@ -96,6 +100,8 @@ class Controller:
         """Start the writer and the loop."""
         if self._config.trust_dhcpv6:
             log.warning("OVN is trusted with DHCPv6 whatever its version", option="--trust-dhcpv6")
+        if self._config.trust_reject:
+            log.warning("OVN is trusted with rejecting whatever its version", option="--trust-reject")
         if self._config.metrics_listen:
             host, _, port = self._config.metrics_listen.rpartition(":")
             start_http_server(int(port), addr=host.strip("[]") or "127.0.0.1", registry=self.metrics.registry)

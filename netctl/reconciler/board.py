@@ -22,7 +22,7 @@ from netctl.reconciler.status import World, status_of
 # Agents reconnect within a second or two of the controller's start; before that their silence says nothing.
 START_GRACE_S = 10.0
 # What only another change of intents moves.
-_SETTLED = frozenset({"NOT_ATTACHED", "NOT_ASSOCIATED"})
+_SETTLED = frozenset({"NOT_ATTACHED", "NOT_ASSOCIATED", "SAVED"})
 
 
 class StatusBoard:

@@ -1,4 +1,5 @@
-"""Liveness: which service IPs, next hops and external connections do not work now, from what hosts report.
+"""Liveness: which service IPs, next hops and external connections do not work now, from what hosts report; and what
+else is observed: rules that have expired, addresses that were learned, what this OVN can do.
 
 Comes in: a snapshot and the host reports. Goes out: `Observed`, and a wake when it may have changed. Owns: since when
 the reports contradict what it last said, so that a host that stumbles for a moment moves no traffic and one that flaps
@@ -26,8 +27,9 @@ from netctl.model.route import Route
 from netctl.model.snapshot import Snapshot
 from netctl.model.status import HostReport
 from netctl.model.vpc import ExternalConnection
-from netctl.nb.features import Features, may_answer_dhcpv6
+from netctl.nb.features import Features, may_answer_dhcpv6, may_reject
 from netctl.nb.rows import Row, Rows
+from netctl.reconciler.expiry import Expiry
 from netctl.reconciler.falls import find_heard, note_falls, read_orders, recall_falls
 from netctl.reconciler.learned import Learned
 from netctl.reconciler.recall import recall_dead
@@ -78,14 +80,20 @@ class Liveness:
         *,
         delays: Delays = Delays(),
         clock: Clock = time.monotonic,
+        wall: Clock = time.time,
         trust_dhcpv6: bool = False,
+        trust_reject: bool = False,
         learned: Learned | None = None,
     ) -> None:
-        """`trust_dhcpv6`: OVN may answer DHCPv6 whatever its version. `learned` None: no address is."""
+        """`trust_dhcpv6`, `trust_reject`: OVN may answer DHCPv6, its ACLs may reject, whatever its version.
+
+        `wall` tells when rules expire. `learned` None: no address is.
+        """
         self._heard = heard
         self._delays = delays
         self._clock = clock
-        self._trust_dhcpv6 = trust_dhcpv6
+        self._trust_dhcpv6, self._trust_reject = trust_dhcpv6, trust_reject
+        self._expiry = Expiry(wall)
         self._wake = wake
         self._learned = learned
         self._opinions: dict[Subject, _Opinion] = {}
@@ -119,13 +127,17 @@ class Liveness:
             again_s = min(again_s, self._judge(opinion, evidence, now))
         self._opinions = opinions
         self._note_falls(witnesses)
-        self._wake.within(again_s)
+        expired, ends_s = self._expiry.look(snapshot)
+        self._wake.within(min(again_s, ends_s))
         return Observed(
             dead=frozenset(subject for subject, opinion in opinions.items() if opinion.dead),
             unheard=frozenset(find_unheard(snapshot, actual)) if actual is not None else frozenset(),
             dhcpv6=may_answer_dhcpv6(features, trusted=self._trust_dhcpv6),
             nat_gateway_port=features is None or features.has("NAT", "gateway_port"),
             fallen=self._fallen,
+            expired=expired,
+            reject=may_reject(features, trusted=self._trust_reject),
+            acl_tiers=features is not None and features.has("ACL", "tier"),
             learned=self._learned.look(snapshot, actual) if self._learned is not None else {},
         )
 

@@ -35,7 +35,7 @@ from netctl.reconciler.ports import IntentSource, Northbound
 
 log = structlog.get_logger()
 # Kinds of intents whose status may change with that of others: of them the board is told.
-_ROUTING = frozenset({Kind.VPC, Kind.FLOATING_IP, Kind.ROUTE, Kind.ROUTING_POLICY})
+_CONCERNED = frozenset({Kind.VPC, Kind.FLOATING_IP, Kind.ROUTE, Kind.ROUTING_POLICY, Kind.SECURITY_POLICY})
 
 
 class Held(NetctlError):
@@ -236,7 +236,7 @@ class Reconciler:
         return Poison(revision=revision, message=f"OVN refuses {cause[0].value}/{cause[1]}, which it is on")
 
     def _note(self, snapshot: Snapshot, nb_cfg: int) -> None:
-        concerned = [key for key in self._desired.recompiled if key[0] in _ROUTING]
+        concerned = [key for key in self._desired.recompiled if key[0] in _CONCERNED]
         self._board.note_pass(
             snapshot.revision, nb_cfg, self._poison, observed=self.observed, concerned=concerned
         )

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from netctl.compiler.observed import NOTHING_OBSERVED, Observed
 from netctl.model.floating_ip import FloatingIp
 from netctl.model.infra import Cluster, Host, VirtualSwitch
 from netctl.model.intent import Intent
-from netctl.model.keys import HostId, Key
+from netctl.model.keys import HostId, Key, Kind
 from netctl.model.nic import Nic
 from netctl.model.reservation import AddressReservation
 from netctl.model.route import Route
 from netctl.model.routing_policy import RoutingPolicy
+from netctl.model.security_policy import SecurityPolicy
 from netctl.model.snapshot import Snapshot
 from netctl.model.status import HostReport, Phase, Status
 from netctl.model.subnet import Subnet
 from netctl.model.vpc import Vpc
 from netctl.reconciler.poison import Poison
 from netctl.reconciler.reports import Heard
+from netctl.reconciler.status_security import security_policy_verdict
 from netctl.reconciler.status_vpc import (
     PROGRAMMED,
     Verdict,
@@ -90,7 +92,19 @@ def _routed(intent: Intent, snapshot: Snapshot, world: World) -> Verdict:
             return route_verdict(snapshot, intent, world.observed)
         case RoutingPolicy():
             return policy_verdict(intent, world.observed)
+        case SecurityPolicy():
+            behind = _hosts_behind(snapshot, world, intent.meta.revision)
+            return security_policy_verdict(snapshot, intent, world.observed, behind)
     return PROGRAMMED
+
+
+def _hosts_behind(snapshot: Snapshot, world: World, revision: int) -> Iterator[HostId]:
+    """Yield the connected hosts that have not installed a revision's flows."""
+    required = world.required_cfg(revision)
+    for id in snapshot.table(Kind.HOST):
+        heard = world.heard(HostId(id))
+        if heard.connected and heard.report is not None and heard.report.nb_cfg < required:
+            yield HostId(id)
 
 
 def _host_down(host: HostId, world: World) -> Verdict | None:

@@ -57,15 +57,19 @@ def test_bfd_takes_numbers(value: str, capsys: pytest.CaptureFixture[str]) -> No
     assert "--bfd-min-rx-ms" in capsys.readouterr().err
 
 
-def test_dhcpv6_of_an_unsafe_ovn_is_trusted_only_when_the_operator_says_so(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("name", ["trust_dhcpv6", "trust_reject"])
+def test_an_unsafe_ovn_is_trusted_only_when_the_operator_says_so(
+    monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.delenv("NETCTL_TRUST_DHCPV6", raising=False)
-    assert parse_arguments([]).trust_dhcpv6 is False
-    assert parse_arguments(["--trust-dhcpv6"]).trust_dhcpv6 is True
+    variable, flag = f"NETCTL_{name.upper()}", f"--{name.replace('_', '-')}"
+    monkeypatch.delenv(variable, raising=False)
+    assert getattr(parse_arguments([]), name) is False
+    assert getattr(parse_arguments([flag]), name) is True
+    other = {"trust_dhcpv6": "trust_reject", "trust_reject": "trust_dhcpv6"}[name]
+    assert getattr(parse_arguments([flag]), other) is False
     for value, trusted in (("", False), ("0", False), ("1", True)):
-        monkeypatch.setenv("NETCTL_TRUST_DHCPV6", value)
-        assert parse_arguments([]).trust_dhcpv6 is trusted
+        monkeypatch.setenv(variable, value)
+        assert getattr(parse_arguments([]), name) is trusted
 
 
 def test_trust_is_not_guessed_from_the_environment(
@@ -83,6 +87,7 @@ def test_the_help_says_what_trust_risks(capsys: pytest.CaptureFixture[str]) -> N
         parse_arguments(["--help"])
     said = " ".join(capsys.readouterr().out.split())
     assert "CVE-2026-5367" in said
+    assert "CVE-2026-5265" in said
     assert "read the memory" in said
 
 
