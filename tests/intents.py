@@ -5,32 +5,23 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
-from netctl.model.floating_ip import FloatingIp
 from netctl.model.infra import Cluster, Host, Meta, Uplink, VirtualSwitch
 from netctl.model.intent import Intent
 from netctl.model.keys import (
-    AddressReservationId,
     ClusterId,
-    FloatingIpId,
     HostId,
     Key,
     NicId,
-    RouteId,
-    RoutingPolicyId,
     SubnetId,
     Uid,
     VirtualSwitchId,
     VpcId,
 )
 from netctl.model.nic import Nic
-from netctl.model.reservation import AddressReservation
-from netctl.model.route import NextHop, Route
-from netctl.model.routing_policy import PolicyAction, RoutingPolicy
 from netctl.model.snapshot import Snapshot
-from netctl.model.subnet import AddressRange, DhcpOptions, IpConfig, Ipv6Mode, Subnet, SubnetKind
-from netctl.model.vpc import ExternalConnection, Vpc, VpcKind
+from netctl.model.subnet import DhcpOptions, IpConfig, Ipv6Mode, Subnet, SubnetKind
+from netctl.model.vpc import Vpc
 
 OWNER = "test-owner"
 
@@ -114,56 +105,9 @@ def nic(
     )
 
 
-def vpc(
-    name: str = "p1",
-    *externals: str,
-    number: int = 2,
-    kind: VpcKind = VpcKind.REGULAR,
-    gateways: tuple[str, ...] = ("h1", "h2"),
-    prefixes: tuple[str, ...] = (),
-) -> Vpc:
-    """Return a stored VPC, connected to external subnets made by `external`; its router has `.{number}` in each."""
-    connections = tuple(
-        ExternalConnection(
-            subnet=SubnetId(subnet),
-            ipv4_address=f"{_outside(subnet)}.{number}",
-            gateways=tuple(HostId(id) for id in gateways),
-            mac_address=f"50:6b:8d:01:{int(uid_of(subnet)[:2], 16):02x}:{number:02x}",
-        )
-        for subnet in externals
-    )
-    return Vpc(
-        id=VpcId(name),
-        meta=meta(name),
-        kind=kind,
-        external_connections=connections,
-        externally_routable_prefixes=prefixes,
-        vni=9000 + int(uid_of(name)[:2], 16),
-    )
-
-
-def external(name: str = "ext1", vlan_id: int = 101, *, nat: bool = True, vpc: str = "") -> Subnet:
-    """Return a stored external subnet on a VLAN of vs0, or inside a transit VPC; its network is 203.0.{digit}.0/24."""
-    where: dict[str, Any] = {"virtual_switches": (VirtualSwitchId("vs0"),), "vlan_id": vlan_id}
-    if vpc:
-        where = {"vpc": VpcId(vpc), "gateway_mac_address": "50:6b:8d:02:00:01"}
-    network = _outside(name)
-    return Subnet(
-        id=SubnetId(name),
-        meta=meta(name),
-        kind=SubnetKind.EXTERNAL,
-        clusters=(ClusterId("c1"),),
-        vni=8000 + int(uid_of(name)[:2], 16),
-        mtu_bytes=1442 if vpc else 1500,
-        ipv4=IpConfig(version=4, cidr=f"{network}.0/24", gateway=f"{network}.1"),
-        nat=nat,
-        **where,
-    )
-
-
-def _outside(external: str) -> str:
-    """Return the first bytes of an external subnet's network: 203.0.{the digits of its name}."""
-    return f"203.0.{''.join(filter(str.isdigit, external)) or '0'}"
+def vpc(name: str = "p1") -> Vpc:
+    """Return a stored VPC without connections; those with them are made by tests/vpcs.py."""
+    return Vpc(id=VpcId(name), meta=meta(name), vni=9000 + int(uid_of(name)[:2], 16))
 
 
 def routed(name: str = "s1", vpc: str = "p1", *, number: int = 1, ipv6: bool = False) -> Subnet:
@@ -191,61 +135,6 @@ def routed_nic(name: str, subnet: str = "s1", *, number: int = 5, network: int =
         nic(name, subnet, number=number, host=host),
         mac_address=f"50:6b:8d:05:{network:02x}:{number:02x}",
         ipv4_address=f"10.1.{network}.{number}",
-    )
-
-
-def floating_ip(
-    name: str = "f1", external: str = "ext1", *, number: int = 50, nic: str = "", private: str = ""
-) -> FloatingIp:
-    """Return a stored floating IP: of a NIC, of `private`, `vpc/address`, or of nothing."""
-    vpc, _, private_address = private.partition("/")
-    return FloatingIp(
-        id=FloatingIpId(name),
-        meta=meta(name),
-        external_subnet=SubnetId(external),
-        address=f"{_outside(external)}.{number}",
-        nic=NicId(nic),
-        vpc=VpcId(vpc),
-        private_address=private_address,
-        mac_address=f"50:6b:8d:06:00:{number:02x}",
-    )
-
-
-def route(
-    name: str = "r1", vpc: str = "p1", destination: str = "0.0.0.0/0", *hops: str, **more: Any
-) -> Route:
-    """Return a stored route; a next hop without digits and dots of an address names an external subnet."""
-    return Route(
-        id=RouteId(name),
-        meta=meta(name),
-        vpc=VpcId(vpc),
-        destination=destination,
-        next_hops=tuple(
-            NextHop(ip_address=hop) if "." in hop or ":" in hop else NextHop(external_subnet=SubnetId(hop))
-            for hop in hops or ("ext1",)
-        ),
-        **more,
-    )
-
-
-def policy(name: str = "policy1", vpc: str = "p1", priority: int = 100, **more: Any) -> RoutingPolicy:
-    """Return a stored routing policy; it permits when nothing else is said."""
-    fields = {"action": PolicyAction.PERMIT} | more
-    return RoutingPolicy(
-        id=RoutingPolicyId(name), meta=meta(name), vpc=VpcId(vpc), priority=priority, **fields
-    )
-
-
-def reservation(name: str = "k1", subnet: str = "s1", *ranges: str) -> AddressReservation:
-    """Return a stored reservation of ranges, `first-last`, of IPv4 addresses."""
-    pairs = (text.split("-") for text in ranges or ("10.1.1.100-10.1.1.109",))
-    found = tuple(AddressRange(start=first, end=last) for first, last in pairs)
-    return AddressReservation(
-        id=AddressReservationId(name),
-        meta=meta(name),
-        subnet=SubnetId(subnet),
-        ranges=found,
-        reserved=found,
     )
 
 
