@@ -74,10 +74,10 @@ def _end(port: Port | None, address: str) -> str:
 
 def _decision(snapshot: Snapshot, decision: Decision) -> str:
     where = f"{resource_name((Kind.NIC, decision.port.nic.id))}, {_WAYS[decision.direction]}"
-    if decision.clause is None:
-        return f"nothing is said of {where}"
-    subject = _term(snapshot, decision.clause.subject)
-    return f"{told(decision.clause, decision.action)} at {where}, as one of {subject}"
+    clause = decision.clause
+    assert clause is not None  # without one nothing is decided
+    subject = _term(snapshot, clause.subject)
+    return f"{told(clause, decision.action)} at {where}, as one of {subject}"
 
 
 def _term(snapshot: Snapshot, term: Term) -> str:

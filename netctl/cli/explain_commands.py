@@ -1,4 +1,4 @@
-"""Commands that explain: `netctl policy hits|clear-hits`, `netctl trace`. What they do is loaded when they run."""
+"""Commands that explain: `netctl policy hits|clear-hits|log`, `netctl trace`. What they do is loaded when they run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from netctl.cli.kinds import BY_COLLECTION, resource_name
-from netctl.cli.options import TextFormat, TextOption, session_of
+from netctl.cli.options import StreamFormat, StreamOption, TextFormat, TextOption, session_of
+from netctl.cli.policy_commands import policy_report, policy_test
 
 
 class Protocol(enum.StrEnum):
@@ -19,7 +20,17 @@ class Protocol(enum.StrEnum):
     UDP = "udp"
 
 
-PolicyArgument = Annotated[str, typer.Argument(metavar="NAME", help="The routing policy's id or full name.")]
+PolicyArgument = Annotated[str, typer.Argument(metavar="NAME", help="The policy's id or full name.")]
+LoggedArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="[NAME]", help="The security policy's id or full name; all of them when left out."
+    ),
+]
+FollowOption = Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is logged from now on.")]
+LastOption = Annotated[
+    int, typer.Option("--last", help="So many of the last lines first.", min=1, max=10_000)
+]
 NicArgument = Annotated[str, typer.Argument(metavar="NIC", help="Who sends: its id or full name.")]
 TargetArgument = Annotated[
     str,
@@ -39,27 +50,58 @@ RawOption = Annotated[bool, typer.Option("--raw", help="Print what ovn-trace sai
 
 
 def hits(context: typer.Context, name: PolicyArgument, *, output: TextOption = TextFormat.TEXT) -> None:
-    """Show how often a routing policy matched, summed over the hosts, since it was created or cleared.
+    """Show how often a policy matched, summed over the hosts, since it was created or cleared.
 
-    The hosts' counters are half a second behind at most.
+    Of a security policy rule by rule, in the order in which they are looked at; `would-drop` is what a policy in
+    MONITOR would have dropped. Answers within a connection are not looked at by rules. The hosts' counters are half a
+    second behind at most. NAME is an id, or sp/ID of a security and rp/ID of a routing policy.
 
-    Example: netctl policy hits deny-ssh
+    Example: netctl policy hits shop
     """
     from netctl.cli.explain import print_hits
+    from netctl.cli.policies import SECURITY, find_policy
+    from netctl.cli.policy_log import print_rule_hits
 
-    print_hits(session_of(context).client, resource_name(BY_COLLECTION["routingPolicies"], name), output)
+    client = session_of(context).client
+    kind, full = find_policy(client, name)
+    (print_rule_hits if kind is SECURITY else print_hits)(client, full, output)
 
 
 def clear_hits(context: typer.Context, name: PolicyArgument) -> None:
-    """Count a routing policy's hits from zero again.
+    """Count a policy's hits from zero again; of a security policy those of all of its rules.
 
-    Example: netctl policy clear-hits deny-ssh
+    Example: netctl policy clear-hits shop
     """
     from netctl.cli.explain import clear_hits as clear
+    from netctl.cli.policies import SECURITY, find_policy
+    from netctl.cli.policy_log import clear_rule_hits
 
-    full = resource_name(BY_COLLECTION["routingPolicies"], name)
-    clear(session_of(context).client, full)
+    client = session_of(context).client
+    kind, full = find_policy(client, name)
+    (clear_rule_hits if kind is SECURITY else clear)(client, full)
     print(f"{full} counts from zero")
+
+
+def policy_log(
+    context: typer.Context,
+    name: LoggedArgument = "",
+    *,
+    follow: FollowOption = False,
+    last: LastOption = 100,
+    output: StreamOption = StreamFormat.TEXT,
+) -> None:
+    """Print what rules of security policies logged: rules with `log`, and what a policy in MONITOR would have dropped.
+
+    The controller keeps the last 10000 lines in memory. With --follow it goes on by itself after a restart of the
+    controller. Hosts log at most `log_rate` lines a second for each rule; what is missing is said.
+
+    Example: netctl policy log shop --follow
+    """
+    from netctl.cli.policies import security_policy_name
+    from netctl.cli.policy_log import print_log
+
+    full = security_policy_name(name) if name else ""
+    print_log(session_of(context).client, full, last=last, follow=follow, as_json=output == "json")
 
 
 def trace(
@@ -95,6 +137,9 @@ def trace(
 def make_policy_group() -> typer.Typer:
     """Return `netctl policy`."""
     group = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
+    group.command("test", short_help="May one talk to the other, and why?")(policy_test)
+    group.command("report", short_help="What is wrong with the rules?")(policy_report)
     group.command("hits", short_help="How often a policy matched.")(hits)
     group.command("clear-hits", short_help="Count from zero again.")(clear_hits)
+    group.command("log", short_help="What rules logged.")(policy_log)
     return group

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import grpc
 
-OK, REFUSED, USAGE, UNREACHABLE, NOT_FOUND, TIMED_OUT = 0, 1, 2, 3, 4, 5
+OK, REFUSED, USAGE, UNREACHABLE, NOT_FOUND, TIMED_OUT, DENIED = 0, 1, 2, 3, 4, 5, 6
 
 EXIT_STATUSES = (
     (OK, "done"),
@@ -18,6 +18,7 @@ EXIT_STATUSES = (
     (UNREACHABLE, "the controller cannot be reached, or cannot answer now"),
     (NOT_FOUND, "what was named does not exist"),
     (TIMED_OUT, "waiting took longer than --timeout"),
+    (DENIED, "`netctl policy test`: denied"),
 )
 
 _EXIT_OF_CODE = {

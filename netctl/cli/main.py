@@ -34,7 +34,8 @@ def root(context: typer.Context, *, server: ServerOption = "") -> None:
 
     Start: `netctl apply -f FILE`, `netctl get all`, `netctl status`. Each command's --help has an example.
 
-    Exit status: 0 done, 1 refused or FAILED, 2 wrong command line, 3 controller unreachable, 4 not found, 5 timed out.
+    Exit status: 0 done, 1 refused or FAILED, 2 wrong command line, 3 controller unreachable, 4 not found, 5 timed out,
+    6 denied (`policy test`).
     """
     session_of(context).server = server
 
@@ -83,7 +84,7 @@ def make_app() -> typer.Typer:
     app.add_typer(
         explain_commands.make_policy_group(),
         name="policy",
-        help="Hits of routing policies, and clearing them.",
+        help="Policies: who may talk to whom, what is wrong with the rules, how often they hit.",
     )
     lab = typer.Typer(cls=LabGroup, rich_markup_mode=None, no_args_is_help=True)
     app.add_typer(lab, name="lab", help="Hosts on this machine, from a containerlab topology.")
