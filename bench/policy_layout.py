@@ -33,8 +33,11 @@ def sources_of(group: int) -> tuple[int, ...]:
 
 
 def ground() -> operations_pb2.BatchRequest:
-    """Return everything that NICs stand on, their categories and the policies between those."""
+    """Return everything that NICs stand on, their categories and the policies between those; no DHCP, as by hand."""
     request = infrastructure()
+    for edit in request.edits:
+        if edit.create.WhichOneof("resource") == "subnet":
+            edit.create.subnet.dhcp.CopyFrom(network_pb2.DhcpOptions(disabled=True))
     request.edits.extend(
         operations_pb2.Edit(create=operations_pb2.Resource(category=category(number)))
         for number in range(GROUPS_COUNT)
