@@ -7,7 +7,7 @@ import ipaddress
 from hypothesis import strategies as st
 
 from netctl.model.infra import Cluster, Host, Meta, Uplink, VirtualSwitch
-from netctl.model.keys import ClusterId, HostId, NicId, SubnetId, VirtualSwitchId, VpcId
+from netctl.model.keys import CategoryId, ClusterId, HostId, NicId, SubnetId, VirtualSwitchId, VpcId
 from netctl.model.nic import Nic, NicMode, TrunkVlan
 from netctl.model.subnet import AddressRange, DhcpOptions, IpConfig, Ipv6Mode, StaticRoute, Subnet, SubnetKind
 
@@ -15,6 +15,7 @@ ids = st.from_regex(r"[a-z]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True)
 text = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), max_size=20)
 labels = st.dictionaries(st.from_regex(r"[a-z0-9][a-z0-9./_-]{0,10}", fullmatch=True), text, max_size=3)
 metas = st.builds(Meta, display_name=text, labels=labels)
+category_lists = st.lists(ids.map(CategoryId), max_size=3, unique=True).map(tuple)
 macs = st.binary(min_size=5, max_size=5).map(lambda raw: "52:" + raw.hex(":"))
 mtus = st.integers(1280, 9216)
 ipv4 = st.ip_addresses(network="10.0.0.0/9").map(str)
@@ -133,6 +134,7 @@ def subnets(draw: st.DrawFn) -> Subnet:
         dhcp=dhcp,
         nat=external and draw(st.booleans()),
         ipv6_mode=draw(st.sampled_from(modes)),
+        categories=draw(category_lists),
     )
 
 
@@ -163,4 +165,5 @@ def nics(draw: st.DrawFn) -> Nic:
         allow_unknown_macs=not port_security and draw(st.booleans()),
         mode=mode,
         trunk_vlans=draw(vlans) if mode is NicMode.TRUNK else (),
+        categories=draw(category_lists),
     )

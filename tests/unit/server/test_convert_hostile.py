@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from netctl.errors import InvalidIntent
+from netctl.errors import Exhausted, InvalidIntent, NetctlError
 from netctl.model.intent import Intent, key_of
 from netctl.server.nouns import BY_KIND, AnyNoun
 from tests.unit.server import vpc_nouns
@@ -18,6 +18,7 @@ from tests.unit.server import vpc_nouns
 ODD = (
     *("", "10.0.0.0/24", "10.0.0.1", "fe80::1", "::", "::/0", "0.0.0.0", "255.255.255.255", "ff02::1"),
     *("::ffff:1.2.3.4", "subnets/x", "vpcs/", "hosts/h1", "nics/" + "x" * 80, "10.0.0.1/33", "1e3", "\x00"),
+    *("categories/x", "addressGroups/x", "entityGroups/x y", "serviceGroups/x", "10.0.0.1-10.0.0.9"),
     *("10.0.0.1%eth0", "fe80::1%1", "10.0.0.1/24"),
 )
 TEXTS = st.text(max_size=12) | st.sampled_from(ODD)
@@ -63,8 +64,8 @@ def test_anything_is_converted_or_refused(intent: Intent, data: st.DataObject) -
         assert noun.from_proto(noun.to_request(again)) == again
 
 
-def convert(noun: AnyNoun, message: Any) -> tuple[InvalidIntent | None, Intent | None]:
+def convert(noun: AnyNoun, message: Any) -> tuple[NetctlError | None, Intent | None]:
     try:
         return None, noun.from_proto(message)
-    except InvalidIntent as error:
+    except (InvalidIntent, Exhausted) as error:
         return error, None

@@ -9,9 +9,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netctl.errors import InvalidIntent
+from netctl.model.groups import EntityGroup, EntitySelector
 from netctl.model.infra import Meta
-from netctl.model.keys import ClusterId, HostId, NicId, SubnetId, VirtualSwitchId
+from netctl.model.keys import (
+    ClusterId,
+    EntityGroupId,
+    HostId,
+    Kind,
+    NicId,
+    SecurityPolicyId,
+    ServiceGroupId,
+    SubnetId,
+    VirtualSwitchId,
+    VpcId,
+)
 from netctl.model.nic import Nic
+from netctl.model.security_policy import (
+    Direction,
+    PolicyKind,
+    PolicyMode,
+    PolicyScope,
+    RuleAction,
+    SecurityPolicy,
+    SecurityRule,
+)
+from netctl.model.service import Service, ServiceProtocol
 from netctl.model.status import Phase, Status
 from netctl.model.subnet import AddressRange, IpConfig, Subnet, SubnetKind
 from netctl.server.filters import parse_filter
@@ -132,6 +154,86 @@ def test_what_cannot_be_read_is_refused(text: str, says: str) -> None:
     with pytest.raises(InvalidIntent, match=says) as caught:
         parse_filter(text, NIC_NOUN)
     assert caught.value.field == "filter"
+
+
+A_POLICY = SecurityPolicy(
+    id=SecurityPolicyId("shop"),
+    kind=PolicyKind.SHARED_SERVICE,
+    mode=PolicyMode.ENFORCE,
+    scope=PolicyScope.VPC_LIST,
+    vpcs=(VpcId("blue"),),
+    secured=("categories/web", "entityGroups/db"),
+    rules=(
+        SecurityRule(
+            name="dns",
+            direction=Direction.OUT,
+            action=RuleAction.ALLOW,
+            peers=("addressGroups/resolvers",),
+            service_groups=(ServiceGroupId("dns"),),
+            services=(Service(protocol=ServiceProtocol.ICMPV6, icmp_type=8),),
+            ticket="CHG-1",
+        ),
+    ),
+)
+A_GROUP = EntityGroup(
+    id=EntityGroupId("shop"),
+    include=(EntitySelector(all_of=("categories/web", "subnets/s1")),),
+    except_=(EntitySelector(all_of=("nics/w1",)),),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "matches"),
+    [
+        ("secured:categories/web", True),
+        ("secured:entityGroups/db AND kind = SHARED_SERVICE", True),
+        ("secured:categories/db", False),
+        ("kind = SECURITY_POLICY_KIND_APPLICATION", False),
+        ("mode = ENFORCE AND scope != ALL_VLAN", True),
+        ("intra_group = RULES AND established = REEVALUATE", True),
+        ("vpcs:vpcs/blue", True),
+        ("vpcs:vpcs/red", False),
+        ("rules.peers:addressGroups/resolvers", True),
+        ("rules.peers:categories/web", False),
+        ("rules.service_groups:serviceGroups/dns", True),
+        ("rules.services.protocol:ICMPV6 AND rules.services.icmp_type:8", True),
+        ("rules.direction:OUT AND rules.action:ALLOW AND rules.ticket:CHG-1", True),
+        ("rules.action:DENY", False),
+    ],
+)
+def test_security_policies(text: str, matches: bool) -> None:
+    assert parse_filter(text, BY_KIND[Kind.SECURITY_POLICY]).matches(A_POLICY, None) is matches
+
+
+@pytest.mark.parametrize(
+    ("text", "matches"),
+    [
+        ("include.all_of:categories/web", True),
+        ("include.all_of:subnets/s1", True),
+        ("include.all_of:nics/w1", False),
+        ("except.all_of:nics/w1", True),
+        ("except.all_of:subnets/s1", False),
+    ],
+)
+def test_entity_groups(text: str, matches: bool) -> None:
+    assert parse_filter(text, BY_KIND[Kind.ENTITY_GROUP]).matches(A_GROUP, None) is matches
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("secured:web", "write categories/ID or entityGroups/ID"),
+        ("secured:subnets/web", "write categories/ID or entityGroups/ID"),
+        ("rules.peers:nics/w1", "or addressGroups/ID"),
+        ("rules.service_groups:dns", "write serviceGroups/ID"),
+        ("secured = categories/web", "is a list: write secured:VALUE"),
+        ("kind = FIREWALL", "SECURITY_POLICY_KIND_QUARANTINE"),
+        ("rules:dns", "cannot be compared"),
+    ],
+)
+def test_what_policies_do_not_have_is_refused(text: str, says: str) -> None:
+    with pytest.raises(InvalidIntent, match=says):
+        parse_filter(text, BY_KIND[Kind.SECURITY_POLICY])
 
 
 @pytest.mark.parametrize("text", ["kind = ROUTED", "ipv4.pools = x", "ipv4 = x", "ipv4.pools.start = x"])

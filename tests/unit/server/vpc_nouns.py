@@ -30,7 +30,9 @@ from netctl.model.routing_policy import (
 )
 from netctl.model.subnet import AddressRange
 from netctl.model.vpc import ExternalConnection, Vpc, VpcKind
+from tests.unit.server import security_nouns
 from tests.unit.server.nouns import (
+    category_lists,
     clusters,
     hosts,
     ids,
@@ -63,6 +65,7 @@ vpcs = st.builds(
     dns_servers=st.lists(ipv4 | ipv6, max_size=3).map(tuple),
     external_connections=st.lists(connections, max_size=3, unique_by=lambda one: one.subnet).map(tuple),
     externally_routable_prefixes=st.lists(networks, max_size=3, unique=True).map(tuple),
+    categories=category_lists,
 )
 
 
@@ -166,4 +169,5 @@ intents: st.SearchStrategy[Intent] = st.one_of(
     routes(),
     routing_policies(),
     reservations(),
+    security_nouns.intents,
 )
