@@ -36,9 +36,9 @@ class Plane:
         wait_until(lambda: self.northbound.sb_cfg >= cfg, timeout_s=10, what="northd catches up")
         self.reconciler.step()
 
-    def trace(self, subnet: str, flow: str) -> str:
+    def trace(self, subnet: str, flow: str, *options: str) -> str:
         """Return ovn-trace's minimal verdict on a packet."""
-        return run("ovn-trace", f"--db={self.sb.remote}", "--minimal", subnet, flow)
+        return run("ovn-trace", f"--db={self.sb.remote}", "--minimal", *options, subnet, flow)
 
 
 @pytest.fixture
