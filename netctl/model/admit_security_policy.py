@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from netctl.errors import Exhausted, InvalidIntent, Unsupported
 from netctl.model.admit_security import check_term
-from netctl.model.bands import MONITORED, band_limit, clause_counts
+from netctl.model.bands import IN_EVERY_VPC, MONITORED, acl_counts, band_limit, clause_counts
 from netctl.model.keys import Kind
-from netctl.model.security_policy import Established, SecurityPolicy
+from netctl.model.security_policy import ACLS_MAX, Established, SecurityPolicy
 from netctl.model.snapshot import Draft
 from netctl.model.stamp import Context, absent, check_kept, stamp
 
@@ -28,6 +28,7 @@ def admit_security_policy(
     _check_named(asked, draft)
     _check_expiry(asked, before, context)
     _check_capacity(asked, before, draft)
+    _check_acls(asked, before, draft)
     return replace(asked, meta=stamp(asked.meta, before, context))
 
 
@@ -71,3 +72,31 @@ def _check_capacity(asked: SecurityPolicy, before: SecurityPolicy | None, draft:
                 " SAVE that are not needed",
                 field="rules",
             )
+
+
+def _check_acls(asked: SecurityPolicy, before: SecurityPolicy | None, draft: Draft) -> None:
+    """Refuse what would be too many ACLs over all realms."""
+    vpcs = draft.count(Kind.VPC)
+    old, new = (_acls(policy, vpcs) if policy is not None else 0 for policy in (before, asked))
+    others = draft.acl_count(vpcs) - old
+    if new > old and others + new > ACLS_MAX:
+        raise Exhausted(
+            f"rules: {new} ACLs, one for each clause in each realm, are too many beside the {others} of other policies:"
+            f" OVN is asked for at most {ACLS_MAX}. Name groups in fewer rules, or fewer VPCs",
+            field="rules",
+        )
+
+
+def check_acls_of_vpcs(vpcs: int, draft: Draft) -> None:
+    """Refuse a VPC when the policies of scope ALL_VPC would have too many ACLs."""
+    wanted, each = draft.acl_count(vpcs), draft.clause_count(IN_EVERY_VPC)
+    if wanted > ACLS_MAX and each:
+        raise Exhausted(
+            f"security policies of scope ALL_VPC have {each} clauses, which with {vpcs} VPCs would make {wanted} ACLs"
+            f" of all policies: OVN is asked for at most {ACLS_MAX}. Name VPCs in the policies instead",
+            field="name",
+        )
+
+
+def _acls(policy: SecurityPolicy, vpcs: int) -> int:
+    return sum(number * (vpcs if band == IN_EVERY_VPC else 1) for band, number in acl_counts(policy).items())

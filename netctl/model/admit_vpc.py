@@ -8,6 +8,7 @@ from netctl.errors import InvalidIntent
 from netctl.model import gateways
 from netctl.model.addresses import check_external_address, new_mac
 from netctl.model.admit_security import check_categories_exist
+from netctl.model.admit_security_policy import check_acls_of_vpcs
 from netctl.model.ipam import allocate_address, allocate_vni
 from netctl.model.keys import HostId, Key, Kind, SubnetId, VpcId
 from netctl.model.networks import check_apart, inside, overlapping
@@ -22,6 +23,8 @@ def admit_vpc(asked: Vpc, before: Vpc | None, draft: Draft, context: Context) ->
     """Return the VPC to store, each connection with its addresses and gateways."""
     if before is not None:
         check_kept("kind", before.kind.value, asked.kind.value)
+    else:
+        check_acls_of_vpcs(draft.count(Kind.VPC) + 1, draft)
     check_categories_exist(asked.categories, draft)
     connections = tuple(_connect(i, asked, before, draft) for i in range(len(asked.external_connections)))
     vpc = replace(

@@ -1,4 +1,4 @@
-"""How many clauses a security policy has in each band of priorities: what admission counts before they are compiled.
+"""How many clauses and ACLs a security policy has: what admission counts before they are compiled.
 
 In goes a policy, out come numbers. `compiler/clauses.py` makes the clauses themselves; a test keeps both equal.
 """
@@ -15,6 +15,7 @@ from netctl.model.security_policy import (
     IntraGroup,
     PolicyKind,
     PolicyMode,
+    PolicyScope,
     SecurityPolicy,
     SecurityRule,
 )
@@ -22,6 +23,9 @@ from netctl.model.security_policy import (
 # (kind, phase, direction) as plain values; all monitored policies share (MONITORED, 0, direction).
 Band = tuple[str, int, str]
 MONITORED = PolicyMode.MONITOR.value
+# Counted beside the bands: the clauses of scope ALL_VPC, which have an ACL in every VPC, and the ACLs of the others.
+IN_EVERY_VPC: Band = ("every VPC", 0, "")
+IN_SOME_REALMS: Band = ("some realms", 0, "")
 
 _IN, _OUT = Direction.IN.value, Direction.OUT.value
 _WAYS = {Direction.IN: (_IN,), Direction.OUT: (_OUT,), Direction.IN_OUT: (_IN, _OUT)}
@@ -39,6 +43,14 @@ def clause_counts(policy: SecurityPolicy) -> dict[Band, int]:
         band = (policy.kind.value, phase, way) if policy.mode is PolicyMode.ENFORCE else (MONITORED, 0, way)
         found[band] += number
     return {band: number for band, number in found.items() if number}
+
+
+def acl_counts(policy: SecurityPolicy) -> dict[Band, int]:
+    """Return how many ACLs a policy has: in every VPC each, or in all of its realms together."""
+    clauses = sum(clause_counts(policy).values())
+    if policy.scope is PolicyScope.ALL_VPC:
+        return {IN_EVERY_VPC: clauses}
+    return {IN_SOME_REALMS: clauses * max(len(policy.vpcs), 1)}
 
 
 def band_limit(band: Band) -> int:

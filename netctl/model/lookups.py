@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from immutables import Map, MapMutation
 
-from netctl.model.bands import Band
+from netctl.model.bands import IN_EVERY_VPC, IN_SOME_REALMS, Band
 from netctl.model.category import Category
 from netctl.model.floating_ip import FloatingIp
 from netctl.model.groups import AddressGroup, EntityGroup, Term
@@ -262,6 +262,10 @@ class Lookups(ABC):
     @abstractmethod
     def clause_count(self, band: Band) -> int:
         """Return how many clauses all security policies have in a band of priorities."""
+
+    def acl_count(self, vpcs: int) -> int:
+        """Return how many ACLs all security policies have when there are so many VPCs."""
+        return self.clause_count(IN_EVERY_VPC) * vpcs + self.clause_count(IN_SOME_REALMS)
 
     def spans(self, key: SpanKey) -> SortedSet[Span]:
         """Return the address ranges of one key, which do not overlap."""

@@ -13,7 +13,7 @@ from typing import Any, NewType, cast
 from immutables import Map, MapMutation
 
 from netctl.errors import NotFound
-from netctl.model.bands import Band, clause_counts
+from netctl.model.bands import Band, acl_counts, clause_counts
 from netctl.model.indexes import (
     Claim,
     Relation,
@@ -309,7 +309,7 @@ class Draft(Lookups):
     def _count_clauses(self, before: Intent | None, after: Intent | None) -> None:
         for policy, sign in ((before, -1), (after, 1)):
             if isinstance(policy, SecurityPolicy):
-                for band, number in clause_counts(policy).items():
+                for band, number in (*clause_counts(policy).items(), *acl_counts(policy).items()):
                     self._clauses[band] += sign * number
 
     def _index_spans(self, before: Intent | None, after: Intent | None) -> None:

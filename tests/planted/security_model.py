@@ -73,6 +73,13 @@ BUGS = (
         _MACHINE,
     ),
     Bug(
+        "policies of all VPCs count once",
+        "netctl/model/lookups.py",
+        "self.clause_count(IN_EVERY_VPC) * vpcs + ",
+        "self.clause_count(IN_EVERY_VPC) + ",
+        _POLICIES,
+    ),
+    Bug(
         "a NIC may be in a category that is not there",
         "netctl/model/admit_nic.py",
         "    check_categories_exist(asked.categories, draft)\n",

@@ -95,10 +95,14 @@ def clauses(policy: SecurityPolicy) -> Iterator[tuple[str, int, str]]:
 
 
 def counted(world: World) -> dict[tuple[str, int, str], int]:
-    """Return how many clauses are in each band; those of all policies in MONITOR are in one."""
+    """Return how many clauses are in each band (those of all policies in MONITOR in one), and ACLs in realms."""
     found: Counter[tuple[str, int, str]] = Counter()
     for policy in world.intents:
         if isinstance(policy, SecurityPolicy) and policy.mode.value != "save":
             for kind, phase, way in clauses(policy):
                 found[("monitor", 0, way) if policy.mode.value == "monitor" else (kind, phase, way)] += 1
+                if policy.scope.value == "all vpc":
+                    found["every VPC", 0, ""] += 1
+                else:
+                    found["some realms", 0, ""] += len(policy.vpcs or "1")
     return dict(found)

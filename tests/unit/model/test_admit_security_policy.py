@@ -11,6 +11,7 @@ from netctl.model.bands import MONITORED, band_limit, clause_counts
 from netctl.model.intent import Create, Replace
 from netctl.model.keys import Kind
 from netctl.model.security_policy import (
+    ACLS_MAX,
     CLAUSES_MAX,
     MONITORED_CLAUSES_MAX,
     Direction,
@@ -18,6 +19,7 @@ from netctl.model.security_policy import (
     IntraGroup,
     PolicyKind,
     PolicyMode,
+    PolicyScope,
     SecurityPolicy,
 )
 from tests.security import address_group, category, entity_group, policy, rule, service_group
@@ -239,6 +241,36 @@ def test_policies_in_monitor_share_one_band(world: World) -> None:
     saved = world.create(replace(more, mode=PolicyMode.SAVE))
     world.refuse(Replace(intent=replace(saved, mode=PolicyMode.MONITOR)), Exhausted, "rules")
     assert world.replace(saved, mode=PolicyMode.ENFORCE)
+
+
+def test_so_many_acls_over_all_vpcs_are_refused_with_the_numbers(world: World) -> None:
+    for i in range(2, 12):
+        world.create(vpc(f"v{i}"))
+    many = tuple(rule(f"r{i}", direction=BOTH) for i in range(999))
+    assert sum(clause_counts(policy(rules=many)).values()) == 2000
+    every = world.create(policy("p", rules=many, scope=PolicyScope.ALL_VPC))
+    world.create(policy("q", rules=many, scope=PolicyScope.ALL_VPC))
+    world.create(policy("here", rules=many))
+    some = tuple(f"v{i}" for i in range(1, 10))
+    world.create(policy("some", rules=many, vpcs=some))
+    assert world.draft.acl_count(11) == world.draft.freeze(9).acl_count(11) == 2000 * (2 * 11 + 1 + 9)
+    world.create(policy("more", rules=many, vpcs=some))
+    world.create(policy("rest", rules=many[:499], vpcs=some))  # 91,000 now
+    beside = "18000 ACLs, one for each clause in each realm, are too many beside the 91000 of other"
+    last = policy("last", rules=many, vpcs=some)
+    world.refuse(Create(intent=last), Exhausted, "rules", beside, f"at most {ACLS_MAX}")
+    world.create(replace(last, mode=PolicyMode.SAVE))
+    world.refuse(Replace(intent=last), Exhausted, "rules", beside)
+    for i in range(12, 14):
+        world.create(vpc(f"v{i}"))
+    too_many = "4000 clauses, which with 14 VPCs would make 103000 ACLs"
+    world.refuse(Create(intent=vpc("v14")), Exhausted, "name", too_many, f"at most {ACLS_MAX}")
+    world.replace(every, mode=PolicyMode.SAVE)
+    world.create(vpc("v14"))
+    world.refuse(Replace(intent=every), Exhausted, "rules", "28000 ACLs", "beside the 75000 of other")
+    world.remove(Kind.VPC, "v14")
+    world.admit(Replace(intent=every))
+    world.replace(world.stored(Kind.VPC, "v13"), dns_servers=("192.0.2.53",))
 
 
 def test_each_band_has_a_limit_and_all_fit_an_acls_priority() -> None:
