@@ -16,6 +16,7 @@ from netctl.errors import HostUnavailable
 from netctl_host.actions import Action
 from netctl_host.announce import Announcement, find_announcements
 from netctl_host.assignment import Assignment
+from netctl_host.learned import Tap, find_taps
 from netctl_host.plan import plan
 from netctl_host.report import HostReport, make_report
 from netctl_host.settings import Settings
@@ -37,6 +38,10 @@ class Host(Protocol):
 
     def announce(self, due: frozenset[Announcement]) -> None:
         """Tell the network what of it is new; raise HostUnavailable when that fails."""
+        ...
+
+    def listen(self, taps: frozenset[Tap]) -> tuple[str, ...]:
+        """Learn the addresses of the guests of these taps alone; return what could not be done."""
         ...
 
 
@@ -86,7 +91,7 @@ class Agent:
             # The rest of the report is old, and says so.
             self._offer(replace(self._report, ovn_controller_connected=False, problems=(error.message,)))
             raise
-        problems += left + self._announce(assignment, state)
+        problems += left + self._announce(assignment, state) + self._listen(assignment, state)
         if assignment is not None and not left:
             self._reached_revision = assignment.revision
         report = make_report(self._host_id, assignment, state, self._settings)
@@ -124,6 +129,9 @@ class Agent:
         except HostUnavailable as error:
             return (error.message,)
         return ()
+
+    def _listen(self, assignment: Assignment | None, state: HostState) -> tuple[str, ...]:
+        return self._host.listen(find_taps(assignment, state)) if assignment else ()
 
     def _save(self, assignment: Assignment | None) -> tuple[str, ...]:
         """Keep a new assignment on disk before acting on it; a full disk does not stop the host."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +11,13 @@ from typing import TypeVar
 from netctl.errors import HostUnavailable
 from netctl_host.actions import Action, AttachGuard, LinkAction
 from netctl_host.announce import Announcement, Announcer, send_announcement
+from netctl_host.learn import Learner
+from netctl_host.learned import LearnedTable, Tap
 from netctl_host.links import Links, has_kernel_datapath
 from netctl_host.openvswitch import OpenVSwitch
 from netctl_host.ovn_controller import read_connected
 from netctl_host.patch_flows import PatchFlows
+from netctl_host.saved_learned import SavedLearned
 from netctl_host.state import HostState
 
 T = TypeVar("T")
@@ -21,11 +25,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
-    """Where this host's daemons are: the Open_vSwitch database, and the folders of OVN's and OVS' sockets."""
+    """Where this host's daemons are: the Open_vSwitch database, the folders of OVN's and OVS' sockets; and ours."""
 
     ovsdb: str
     ovn_rundir: Path
     ovs_rundir: Path
+    state_dir: Path
 
 
 class RealHost:
@@ -48,6 +53,10 @@ class RealHost:
         self._patch_flows = PatchFlows(places.ovs_rundir, look_again)
         self._announcer = Announcer(send_announcement, look_again)
         self._kernel_datapath = has_kernel_datapath()
+        self._saved_learned = SavedLearned(places.state_dir)
+        self._learned = LearnedTable(time.monotonic)
+        self._learned.load(self._saved_learned.load())
+        self._learner = Learner(self._learned, wake)
 
     def read_state(self) -> HostState:
         """Return everything the host has; raise HostUnavailable when a part does not answer."""
@@ -61,6 +70,7 @@ class RealHost:
             flowing_patches=flowing_patches,
             flows_problem=flows_problem,
             guard_problem=self._links.find_guard_problem(),
+            learned={owner.iface_id: addresses for owner, addresses in self._learned.read().items()},
         )
 
     def apply(self, actions: Sequence[Action]) -> tuple[str, ...]:
@@ -82,8 +92,15 @@ class RealHost:
         """Tell the network what of it is new; raise HostUnavailable when a link does not take it."""
         self._announcer.tell(due)
 
+    def listen(self, taps: frozenset[Tap]) -> tuple[str, ...]:
+        """Learn the addresses of the guests of these taps alone; return what could not be done."""
+        self._learned.keep({tap.owner for tap in taps})
+        problems = self._learner.listen(frozenset(tap for tap in taps if tap.index))
+        return (*problems, *_collect_problems(self._saved_learned.save, [self._learned.read()]))
+
     def close(self) -> None:
         """Close every connection; the host stays as it is."""
+        self._learner.close()
         self._switch.close()
         self._links.close()
 

@@ -41,7 +41,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         saved = None
     counter = FlowCounter(options.ovs_rundir, settings.integration_bridge)
     client = ControllerClient(options.controller, options.host_id, saved, wake, count=counter.count)
-    places = Places(ovsdb=options.ovsdb, ovn_rundir=options.ovn_rundir, ovs_rundir=options.ovs_rundir)
+    places = Places(
+        ovsdb=options.ovsdb,
+        ovn_rundir=options.ovn_rundir,
+        ovs_rundir=options.ovs_rundir,
+        state_dir=options.state_dir,
+    )
     host = RealHost(places, wake, wake.within)
     controller = Controller(latest=client.latest, offer=client.offer)
     agent = Agent(options.host_id, host, controller, file, settings)
@@ -81,7 +86,10 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--ovs-rundir", type=Path, default=Path("/var/run/openvswitch"), help="where brAtlas' socket is")
     add("--ovn-rundir", type=Path, default=Path("/var/run/ovn"), help="where ovn-controller's socket is")
     add(
-        "--state-dir", type=Path, default=Path("/var/lib/netctl-host-agent"), help="keeps the last assignment"
+        "--state-dir",
+        type=Path,
+        default=Path("/var/lib/netctl-host-agent"),
+        help="keeps the last assignment and the learned addresses",
     )
     add("--datapath-type", choices=("auto", "system", "netdev"), default="auto", help="of our bridges")
     add(

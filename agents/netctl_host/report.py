@@ -124,7 +124,7 @@ def _report_nic(nic: NicAssignment, state: HostState, settings: Settings) -> Nic
         and interface is not None
         and interface.external_ids.get("ovn-installed") == "true"
         and _reaches_its_vlan(nic, state, settings),
-        learned_addresses=state.learned.get(nic.tap_name, ()) if nic.learn_addresses else (),
+        learned_addresses=state.learned.get(nic.iface_id, ()) if nic.learn_addresses else (),
         guarded=nic.guard_ipv6 and nic.tap_name in state.links and state.links[nic.tap_name].xdp is Xdp.GUARD,
     )
 

@@ -6,7 +6,6 @@ before or of after. What is not such a file counts as none; the controller sends
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import msgspec
@@ -14,6 +13,7 @@ import structlog
 
 from netctl.errors import HostUnavailable
 from netctl_host.assignment import Assignment
+from netctl_host.saved_file import replace_file
 
 log = structlog.get_logger()
 
@@ -58,21 +58,6 @@ class SavedAssignment:
             _File(version=VERSION, assignment=msgspec.Raw(msgspec.json.encode(assignment)))
         )
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._replace(text)
+            replace_file(self._path, text)
         except OSError as error:
             raise HostUnavailable(f"{self._path}: {error}") from error
-
-    def _replace(self, text: bytes) -> None:
-        new = self._path.with_suffix(".new")
-        with new.open("wb") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(self._path)
-        # The rename is on disk only when the directory is.
-        directory = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)

@@ -111,7 +111,7 @@ class HostState:
 
     `ovn_controller_connected`: to the southbound database. `flowing_patches`: brAtlas' patch ports whose packets
     brAtlas has a flow for; `flows_problem`: why that cannot be known of some, or "". `guard_problem`: why the kernel
-    does not take the guard, or "". `learned`: what the guests of taps use, sorted.
+    does not take the guard, or "". `learned`: what guests use, by iface-id, sorted.
     """
 
     switch: OpenVSwitchState = OpenVSwitchState()

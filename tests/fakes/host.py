@@ -32,6 +32,7 @@ from netctl_host.actions import (
     UnplugTap,
 )
 from netctl_host.announce import Announcement
+from netctl_host.learned import Tap
 from netctl_host.state import (
     OWNER,
     OWNER_KEY,
@@ -58,6 +59,7 @@ class FakeHost:
         self._kernel_datapath = state.kernel_datapath
         self._guard_problem = state.guard_problem
         self.announced: list[Announcement] = []
+        self.heard: frozenset[Tap] = frozenset()
         self._due: frozenset[Announcement] = frozenset()
 
     def add_link(self, name: str, *, mtu_bytes: int = 1500) -> None:
@@ -81,6 +83,11 @@ class FakeHost:
         """Note what is new."""
         self.announced.extend(due - self._due)
         self._due = due
+
+    def listen(self, taps: frozenset[Tap]) -> tuple[str, ...]:
+        """Note who is listened to."""
+        self.heard = taps
+        return ()
 
     def read_state(self) -> HostState:
         """Return everything the host has."""

@@ -59,9 +59,9 @@ BUGS = (
     ),
     Bug(
         "a torn assignment is accepted",
-        "agents/netctl_host/saved_assignment.py",
-        '        new = self._path.with_suffix(".new")\n',
-        "        new = self._path\n",
+        "agents/netctl_host/saved_file.py",
+        '    new = path.with_suffix(".new")\n',
+        "    new = path\n",
         "tests/unit/host/test_saved_assignment.py",
     ),
     Bug(

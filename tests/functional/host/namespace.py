@@ -20,6 +20,7 @@ from typing import Any
 from netctl_host.actions import Action
 from netctl_host.announce import Announcement
 from netctl_host.host import Places, RealHost
+from netctl_host.learned import Tap
 from netctl_host.state import HostState
 from pyroute2 import IPRoute, netns
 
@@ -54,7 +55,10 @@ class NamespaceHost:
         if self._real is not None:
             self._real.close()
         with self.inside():
-            places = Places(ovsdb=self.database.remote, ovn_rundir=self.directory, ovs_rundir=self.directory)
+            here = self.directory
+            places = Places(
+                ovsdb=self.database.remote, ovn_rundir=here, ovs_rundir=here, state_dir=here / "learned"
+            )
             self._real = RealHost(places, self._count_wake, self.looks_again.append, timeout_s=2.0)
 
     def remove(self) -> None:
@@ -123,6 +127,12 @@ class NamespaceHost:
         assert self._real is not None
         with self.inside():
             self._real.announce(due)
+
+    def listen(self, taps: frozenset[Tap]) -> tuple[str, ...]:
+        """Learn the addresses of the guests of these taps alone."""
+        assert self._real is not None
+        with self.inside():
+            return self._real.listen(taps)
 
     def add_link(self, name: str, *, mtu_bytes: int = 1500) -> None:
         """A veth appears, down; its other end `x-{name}` is up, so it gets carrier when it is set up."""

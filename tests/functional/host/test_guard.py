@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import socket
 import struct
 import threading
@@ -22,7 +23,9 @@ from netctl_host.state import Xdp
 from pyroute2 import IPRoute
 
 from netctl.loop import wait_until
-from tests.functional.host.frames import (
+from tests.functional.host.namespace import NamespaceHost
+from tests.functional.host.test_contract import SETTINGS, converge
+from tests.unit.host.frames import (
     MAC,
     NA,
     NS,
@@ -38,8 +41,6 @@ from tests.functional.host.frames import (
     option,
     with_checksum,
 )
-from tests.functional.host.namespace import NamespaceHost
-from tests.functional.host.test_contract import SETTINGS, converge
 from tests.unit.host.samples import assign, nic, uplink
 
 # linux/if_link.h, linux/if_ether.h
@@ -86,7 +87,13 @@ class Tap:
             self._there = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
             self._there.bind(("x-tap2", ETH_P_ALL))
         self._there.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
+        wait_until(self._begins, timeout_s=5, what="frames arrive at all")
         self._there.settimeout(5)
+
+    def _begins(self) -> bool:
+        # A link that has just come up throws away what it is given to send, for a moment.
+        self.send(ethernet(b"\0" * 50, ethertype=0x88B5))
+        return bool(select.select([self._there], [], [], 0.1)[0])
 
     def send(self, frame: bytes) -> None:
         """Send as the guest."""

@@ -10,7 +10,9 @@ import pytest
 from netctl_host import bpf
 from netctl_host.guard_program import HEADERS_MAX, NAME, NAME_PREFIX, OPTIONS_MAX, PROGRAM, TAGS_MAX
 
-from tests.functional.host.frames import (
+from tests.functional.host.guard_oracle import drops
+from tests.functional.host.xdp_run import DROP, PASS, run
+from tests.unit.host.frames import (
     DESTINATION,
     FRAGMENT,
     HOP_BY_HOP,
@@ -34,8 +36,6 @@ from tests.functional.host.frames import (
     option,
     snap,
 )
-from tests.functional.host.guard_oracle import drops
-from tests.functional.host.xdp_run import DROP, PASS, run
 
 MINE, FOREIGN = option(SOURCE, MAC), option(SOURCE, OTHER_MAC)
 MY_TARGET, FOREIGN_TARGET = option(TARGET, MAC), option(TARGET, OTHER_MAC)

@@ -10,6 +10,7 @@ from netctl_host.actions import Action, SetMtu
 from netctl_host.agent import Agent, Controller
 from netctl_host.announce import Announcement
 from netctl_host.assignment import Assignment
+from netctl_host.learned import Tap
 from netctl_host.report import HostReport
 from netctl_host.settings import Settings
 from netctl_host.state import HostState
@@ -59,6 +60,10 @@ class BrokenHost:
         if not self.answers:
             raise HostUnavailable("ovsdb-server does not answer")
         return self.host.read_state()
+
+    def listen(self, taps: frozenset[Tap]) -> tuple[str, ...]:
+        """Hear nothing."""
+        return tuple(f"tap {tap.name} cannot be listened to" for tap in taps)
 
     def announce(self, due: frozenset[Announcement]) -> None:
         """Refuse when there is anything."""
@@ -169,3 +174,15 @@ def test_an_announcement_that_fails_is_reported_and_tried_again() -> None:
         with pytest.raises(HostUnavailable, match="network is down"):
             agent.step()
     assert world.reports[-1].problems == ("network is down",)
+
+
+def test_a_tap_that_cannot_be_listened_to_is_reported_and_the_rest_is_done() -> None:
+    learning = assign(uplink(0, "eth1"), nics=(replace(nic(1), learn_addresses=True),), revision=6)
+    world = World(BrokenHost(host_with("eth1", "tap1")), assignment=learning)
+    with pytest.raises(HostUnavailable, match="cannot be listened to"):
+        world.agent().step()
+    assert "tap tap1 cannot be listened to" in world.reports[-1].problems
+    assert world.host.read_state().links["tap1"].up
+    host = host_with("eth1", "tap1")
+    World(host, assignment=learning).agent().step()
+    assert [tap.name for tap in host.heard] == ["tap1"]

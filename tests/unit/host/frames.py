@@ -1,4 +1,4 @@
-"""Frames of IPv6 and neighbour discovery, as bytes, for what looks at them."""
+"""Frames of neighbour discovery, ARP and DHCP, as bytes, for what looks at them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ HOST, ROUTER = "2001:db8::7", "fe80::1"
 SOURCE, TARGET = 1, 2  # link-layer options
 RS, RA, NS, NA, REDIRECT = range(133, 138)
 HOP_BY_HOP, ROUTING, FRAGMENT, DESTINATION, ICMPV6 = 0, 43, 44, 60, 58
+OFFER, REQUEST, ACK, NAK = 2, 3, 5, 6
 NONCE = bytes((14, 1)) + b"nonce6"
 
 
@@ -25,10 +26,10 @@ def ethernet(
     return head + payload
 
 
-def snap(payload: bytes, **kwargs: tuple[int, ...]) -> bytes:
+def snap(payload: bytes, *, tags: tuple[int, ...] = ()) -> bytes:
     """Return the packet behind LLC and SNAP headers."""
     body = b"\xaa\xaa\x03\0\0\0\x86\xdd" + payload
-    return ethernet(body, ethertype=len(body), **kwargs)  # type: ignore[arg-type]
+    return ethernet(body, ethertype=len(body), tags=tags)
 
 
 def ipv6(payload: bytes, following: int = ICMPV6, *, source: str = HOST, length: int | None = None) -> bytes:
@@ -74,3 +75,37 @@ def with_checksum(packet: bytes) -> bytes:
     total = (total & 0xFFFF) + (total >> 16)
     total = (total & 0xFFFF) + (total >> 16)
     return packet[:42] + struct.pack("!H", ~total & 0xFFFF) + packet[44:]
+
+
+def arp(
+    sender: str,
+    *,
+    mac: bytes = MAC,
+    operation: int = 1,
+    target: str = "192.0.2.1",
+    tags: tuple[int, ...] = (),
+) -> bytes:
+    """Return a frame of ARP."""
+    addresses = mac + ipaddress.IPv4Address(sender).packed + b"\0" * 6 + ipaddress.IPv4Address(target).packed
+    body = struct.pack("!HHBBH", 1, 0x0800, 6, 4, operation) + addresses
+    return ethernet(body, source=mac, ethertype=0x0806, tags=tags)
+
+
+def dhcp(
+    kind: int,
+    *,
+    id: int = 7,
+    client: str = "0.0.0.0",
+    yours: str = "0.0.0.0",
+    mac: bytes = MAC,
+    tags: tuple[int, ...] = (),
+) -> bytes:
+    """Return a frame of DHCP, from the guest or (OFFER, ACK, NAK) to it; `client` is also its source."""
+    is_reply = kind in (OFFER, ACK, NAK)
+    addresses = [ipaddress.IPv4Address(text).packed for text in (client, yours, "192.0.2.1", "0.0.0.0")]
+    head = struct.pack("!BBBBIHH", 2 if is_reply else 1, 1, 6, 0, id, 0, 0) + b"".join(addresses)
+    message = head + mac + b"\0" * 202 + b"\x63\x82\x53\x63" + bytes((0, 12, 2, 104, 105, 53, 1, kind, 255))
+    udp = struct.pack("!HHHH", *((67, 68) if is_reply else (68, 67)), 8 + len(message), 0) + message
+    ends = [addresses[2], b"\xff" * 4] if is_reply else [addresses[0], b"\xff" * 4]
+    packet = struct.pack("!BBHIBBH", 0x45, 0, 20 + len(udp), 0, 64, 17, 0) + b"".join(ends) + udp
+    return ethernet(packet, ethertype=0x0800, source=OTHER_MAC if is_reply else mac, tags=tags)
