@@ -25,6 +25,7 @@ from netctl.server.ports import ControllerInfo, Ports
 from netctl.server.serve import Server, serve
 from netctl.store.sqlite import SqliteStore
 from tests.fakes.controller import FakeAssignments, FakeReports
+from tests.fakes.southbound import FakeSouthbound
 
 
 class ObligingStatuses:
@@ -94,6 +95,7 @@ class Controller:
     def __init__(self, directory: Path) -> None:
         self.address = f"unix:{directory}/netctl.sock"
         self.statuses = ObligingStatuses()
+        self.southbound = FakeSouthbound()
         self._path = directory / "netctl.db"
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="test controller")
@@ -124,6 +126,7 @@ class Controller:
             reports=FakeReports(),
             assignments=FakeAssignments(self.admission),
             controller=self.info,
+            southbound=self.southbound,
         )
         self._server: Server = asyncio.run_coroutine_threadsafe(
             serve(ports, [self.address]), self._loop

@@ -67,10 +67,26 @@ class Client:
         self, request: operations.WatchRequest, *, timeout_s: float | None = None, again: bool = False
     ) -> Iterator[operations.WatchResponse]:
         """Yield events until the connection ends, which raises grpc.RpcError: the caller knows how to resume."""
+        method = "WatchService/Watch"
+        return self.stream(method, request, operations.WatchResponse, timeout_s=timeout_s, again=again)
+
+    def stream(
+        self,
+        method: str,
+        request: Message,
+        answer: type[M],
+        *,
+        timeout_s: float | None = None,
+        again: bool = False,
+    ) -> Iterator[M]:
+        """Yield the answers of `Service/Method` until the connection ends, which raises grpc.RpcError.
+
+        `again`: the connection was there a moment ago; wait for it to come back.
+        """
         rpc = self._open().unary_stream(
-            "/netctl.v1.WatchService/Watch",
-            request_serializer=operations.WatchRequest.SerializeToString,
-            response_deserializer=operations.WatchResponse.FromString,
+            f"/netctl.v1.{method}",
+            request_serializer=type(request).SerializeToString,
+            response_deserializer=answer.FromString,
         )
         return iter(rpc(request, timeout=timeout_s, wait_for_ready=again))
 

@@ -101,7 +101,7 @@ def _follow(events: Iterator[operations.WatchResponse], waiting: _Waiting, progr
         close_stream(events)
 
 
-def close_stream(events: Iterator[operations.WatchResponse]) -> None:
+def close_stream(events: Iterator[object]) -> None:
     """End a stream that is not read to its end."""
     cancel = getattr(events, "cancel", None)
     if cancel is not None:
