@@ -32,6 +32,8 @@ _HINT_OF_CODE = {
     "UNIMPLEMENTED": "this netctl and the controller are of different versions: see `netctl version`",
     "RESOURCE_EXHAUSTED": "free something, or enlarge the pool: `netctl describe` shows it",
 }
+# Fields whose errors say what to do themselves.
+_TELLING = (".rules", ".addresses")
 _DEPENDENTS_MAX = 20
 
 
@@ -101,13 +103,13 @@ def from_rpc(error: grpc.RpcError) -> Failure:
     code = call.code().name
     field, hint, dependents = _read_details(call)
     if code == "RESOURCE_EXHAUSTED" and not said_by_server(error):  # gRPC's own limit of a message
-        hint = "the request is too large: apply it in several files"
+        hint = "the request is too large: apply it in several files; a security policy has at most 1000 rules"
     failure = Failure(
         call.details() or code,
         exit_status=_EXIT_OF_CODE.get(code, REFUSED),
         code=code,
         field=field,
-        hint=hint or _HINT_OF_CODE.get(code, ""),
+        hint=hint or ("" if field.endswith(_TELLING) else _HINT_OF_CODE.get(code, "")),
     )
     failure.dependents = dependents
     return failure

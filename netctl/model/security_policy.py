@@ -218,5 +218,6 @@ def check_rule_count(count: int) -> None:
     """Raise Exhausted when a policy has more rules than it may: asked of a message before its rules are read, too."""
     if count > RULES_MAX:
         raise Exhausted(
-            f"rules: {count} rules; a policy has at most {RULES_MAX}: use groups, or more policies", field="rules"
+            f"rules: {count} rules; a policy has at most {RULES_MAX}: use groups, or more policies",
+            field="rules",
         )

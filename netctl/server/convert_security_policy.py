@@ -17,6 +17,7 @@ from netctl.model.security_policy import (
     RuleAction,
     SecurityPolicy,
     SecurityRule,
+    check_rule_count,
 )
 from netctl.model.status import Status
 from netctl.server.convert import (
@@ -95,6 +96,7 @@ _TIME_MAX_S = 253_402_300_799
 
 def security_policy_from_proto(message: pb.SecurityPolicy) -> SecurityPolicy:
     """Return the security policy that a request asks for: what it does and where must be said."""
+    check_rule_count(len(message.rules))  # 10^5 rules take a second to read
     intra_group = message.intra_group or pb.INTRA_GROUP_RULES
     established = message.established or pb.ESTABLISHED_CONNECTIONS_REEVALUATE
     return SecurityPolicy(

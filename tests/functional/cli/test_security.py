@@ -243,3 +243,27 @@ def test_a_dry_run_says_which_rows_would_change(tiers: Run) -> None:
     assert ("ROW_CHANGE_KIND_DELETE", "ACL") in kinds
     assert int(foretold["row_change_count"]) == len(foretold["row_changes"])
     assert tiers("get", "sp").lines[1].split()[0] == "shop", "it is still there"
+
+
+def test_too_many_rules_are_refused_with_the_limit(tiers: Run, tmp_path: Path) -> None:
+    file = tmp_path / "large.yaml"
+    head = "kind: SecurityPolicy\nname: large\npolicy_kind: application\nmode: save\nscope: all-vlan\n"
+    head += "secured: [cat/web]\nrules:\n"
+    file.write_text(head + "".join(f"- r{number} allow from any\n" for number in range(1001)))
+    ran = tiers("apply", "-f", str(file), expect=1)
+    assert (
+        f"{file}:1: securityPolicies/large: rules: 1001 rules; a policy has at most 1000: use groups"
+        in ran.err
+    )
+    assert "hint" not in ran.err
+    long = "x" * 4000
+    file.write_text(
+        head
+        + "".join(
+            f"- {{name: r{number}, direction: in, action: allow, description: {long}}}\n"
+            for number in range(1100)
+        )
+    )
+    ran = tiers("apply", "-f", str(file), expect=1)
+    assert "4194304" in ran.err
+    assert "a security policy has at most 1000 rules" in ran.err

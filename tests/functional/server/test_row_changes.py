@@ -92,7 +92,7 @@ def _of_delta(delta: Delta, before: Rows) -> set[Written]:
 
 
 def _nameless(one: Written) -> tuple[str, ...]:
-    return tuple(_UID.sub("UID", str(part)).replace("\"", "") for part in one)
+    return tuple(_UID.sub("UID", str(part)).replace('"', "") for part in one)
 
 
 def _edited(values: dict[str, str], edit: MapEdit) -> dict[str, str]:
