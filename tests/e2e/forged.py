@@ -19,10 +19,15 @@ _NEIGHBOUR_HOPS = 255  # RFC 4861: fewer are not believed
 
 
 def udp(
-    source: Address, target: Address, ports: tuple[int, int], *, ip_more: int = 0, udp_more: int = 0
+    source: Address,
+    target: Address,
+    ports: tuple[int, int],
+    *,
+    payload: bytes = b"netctl" * 4,
+    ip_more: int = 0,
+    udp_more: int = 0,
 ) -> bytes:
     """Return a datagram; `ip_more` and `udp_more` bytes that its headers tell of are not there."""
-    payload = b"netctl" * 4
     length = 8 + len(payload) + udp_more
     body = struct.pack("!HHHH", *ports, length, 0) + payload
     body = _summed(source, target, (_UDP, 6), body)
@@ -36,10 +41,15 @@ def echo(source: Address, target: Address, *, ip_more: int = 0) -> bytes:
     return _packet(source, target, protocol, _summed(source, target, (protocol, 2), body), more=ip_more)
 
 
-def solicitation(source: Address, wanted: str, link: str = "") -> bytes:
+def unknown(source: Address, target: Address, protocol: int) -> bytes:
+    """Return a packet of any protocol with something in it."""
+    return _packet(source, target, protocol, b"netctl" * 4)
+
+
+def solicitation(source: Address, wanted: str, link: str = "", *, option: bytes = b"") -> bytes:
     """Return a neighbour solicitation for an address, with a source link-layer option when `link` is given."""
     group = solicited(wanted)
-    option = _link_option(_SOURCE_LINK, link) if link else b""
+    option += _link_option(_SOURCE_LINK, link) if link else b""
     body = struct.pack("!BBHI", _SOLICITATION, 0, 0, 0) + ipaddress.IPv6Address(wanted).packed + option
     return _neighbour(source, group, body)
 
