@@ -10,6 +10,7 @@ import typer
 from netctl.cli.kinds import BY_COLLECTION, resource_name
 from netctl.cli.options import StreamFormat, StreamOption, TextFormat, TextOption, session_of
 from netctl.cli.policy_commands import policy_report, policy_test
+from netctl.cli.policy_mode import policy_mode
 
 
 class Protocol(enum.StrEnum):
@@ -23,9 +24,7 @@ class Protocol(enum.StrEnum):
 PolicyArgument = Annotated[str, typer.Argument(metavar="NAME", help="The policy's id or full name.")]
 LoggedArgument = Annotated[
     str,
-    typer.Argument(
-        metavar="[NAME]", help="The security policy's id or full name; all of them when left out."
-    ),
+    typer.Argument(metavar="NAME", help="The security policy's id or full name; all of them when left out."),
 ]
 FollowOption = Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is logged from now on.")]
 LastOption = Annotated[
@@ -137,6 +136,7 @@ def trace(
 def make_policy_group() -> typer.Typer:
     """Return `netctl policy`."""
     group = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
+    group.command("mode", short_help="Change what a security policy does.")(policy_mode)
     group.command("test", short_help="May one talk to the other, and why?")(policy_test)
     group.command("report", short_help="What is wrong with the rules?")(policy_report)
     group.command("hits", short_help="How often a policy matched.")(hits)

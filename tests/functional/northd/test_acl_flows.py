@@ -114,7 +114,7 @@ def test_a_rule_that_is_edited_keeps_counting_under_its_new_flows(
 ) -> None:
     plane.arrive(*WORLD)
     before = find_acl_flows(indexed(plane.source.snapshot()), southbound)
-    edited = replace(SHOP, rules=(rule("tls", services=("tcp/8443",)), *SHOP.rules[1:]))
+    edited = replace(SHOP, rules=(rule("tls", services=("tcp/443", "tcp/8443")), *SHOP.rules[1:]))
     plane.arrive(*(edited if intent is SHOP else intent for intent in WORLD))
     acls = indexed(plane.source.snapshot())
     after = find_acl_flows(acls, southbound)
