@@ -30,6 +30,7 @@ from netctl.model.subnet import IpConfig, Subnet, SubnetKind
 from netctl.nb.diff import diff
 from netctl.nb.rows import Row
 from netctl.reconciler.board import StatusBoard
+from netctl.reconciler.liveness import Liveness
 from netctl.reconciler.reconcile import Reconciler, Settings
 from netctl.server.admission import Admission
 from netctl.server.requests import Request
@@ -81,8 +82,13 @@ class Machine(RuleBasedStateMachine):
             self.world.northbound,
             board,
             Settings(owner=OWNER, epoch=self.epoch, northd_wait_s=0),
+            liveness=self.make_liveness(board),
             clock=lambda: self.now,
         )
+
+    def make_liveness(self, _board: StatusBoard) -> Liveness | None:
+        """Return what observes; None observes that all is well."""
+        return None
 
     def ask(self, *edits: Edit) -> None:
         """Submit edits; the model learns what was acknowledged."""

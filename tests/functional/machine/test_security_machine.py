@@ -6,6 +6,7 @@ database holds exactly what all intents compile to, though each pass compiled on
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule
 
+from netctl.loop import Wake
 from netctl.model.intent import Create, Intent, Replace
 from netctl.model.keys import CategoryId, HostId, Kind, NicId, SubnetId, VpcId
 from netctl.model.nic import Nic
@@ -25,6 +27,8 @@ from netctl.model.security_policy import (
     RuleAction,
 )
 from netctl.nb.rows import Row
+from netctl.reconciler.board import StatusBoard
+from netctl.reconciler.liveness import Liveness
 from tests import security as make
 from tests.functional.machine.test_vpc_machine import FEW, HEALTH, NICS, VPCS, RoutedMachine, one_of
 from tests.functional.ovsdb.subjects import fake_subject, real_subject
@@ -34,6 +38,7 @@ IN_SOME = st.lists(CATEGORIES.map(CategoryId), max_size=2, unique=True).map(tupl
 SECURED = one_of(["web", "app", "db", "entityGroups/g1", "entityGroups/g2"])
 TERMS = st.one_of(SECURED, one_of(["subnets/s1", "subnets/v1-1", "vpcs/v1", "nics/n1", "nics/n2"]))
 PEERS = st.one_of(SECURED, one_of(["addressGroups/a1", "addressGroups/a2"]))
+HOUR_S = 3600.0
 SERVICES = one_of([(), ("tcp/443",), ("icmpv6",), ("serviceGroups/t1",), ("serviceGroups/t2", "udp/53")])
 SELECTORS = st.lists(st.lists(TERMS, min_size=1, max_size=2, unique=True).map(",".join), max_size=2)
 RULES = st.lists(
@@ -46,6 +51,7 @@ RULES = st.lists(
         priority=one_of([0, 0, 5]),
         ip_version=one_of([0, 0, 4, 6]),
         disabled=one_of([False, False, True]),
+        expire_time_s=one_of([0.0, 0.0, 1 * HOUR_S, 2 * HOUR_S, 5 * HOUR_S]),
         log=st.booleans(),
     ),
     max_size=3,
@@ -56,6 +62,16 @@ PICKS = st.randoms(use_true_random=False)
 
 class SecuredMachine(RoutedMachine):
     """Groups and policies over the subnets, tenants and NICs of the machines below."""
+
+    def __init__(self) -> None:
+        self.later_s = 0.0
+        super().__init__()
+
+    def make_liveness(self, board: StatusBoard) -> Liveness:
+        """Return what sees rules end, at a time that this machine sets."""
+        return Liveness(
+            board.reports.get, Wake(), clock=lambda: self.now, wall=lambda: time.time() + self.later_s
+        )
 
     @initialize()
     def build(self) -> None:
@@ -109,7 +125,7 @@ class SecuredMachine(RoutedMachine):
         self, number: int, secured: list[str], rules: list[Any], mode: PolicyMode, pick: Any
     ) -> None:
         """An application or VDI policy; the kind follows from the number, for it cannot change."""
-        named = tuple(replace(one, name=f"r{i}") for i, one in enumerate(rules))
+        named = tuple(replace(one, name=f"r{i}") for i, one in enumerate(self.timed(rules)))
         self.put(
             make.policy(
                 f"p{number}",
@@ -131,7 +147,7 @@ class SecuredMachine(RoutedMachine):
         """A quarantine, a shared service or an isolation."""
         named = tuple(
             replace(one, name=f"r{i}", action=RuleAction.ALLOW)
-            for i, one in enumerate(rules or [make.rule("r", "web")])
+            for i, one in enumerate(self.timed(rules) or [make.rule("r", "web")])
         )
         if kind is PolicyKind.ISOLATION or (kind is PolicyKind.QUARANTINE and not rules):
             named = ()
@@ -159,6 +175,11 @@ class SecuredMachine(RoutedMachine):
     def put_vpc_into(self, id: str, some: tuple[CategoryId, ...]) -> None:
         self.put_categories(Kind.VPC, id, some)
 
+    @rule(hours=one_of([1, 1, 3]))
+    def time_passes(self, hours: int) -> None:
+        """Rules end by themselves."""
+        self.later_s += hours * HOUR_S
+
     @rule(pick=PICKS, table=one_of(["ACL", "Port_Group", "Address_Set"]))
     def a_hand_edits_our_rules(self, pick: Any, table: str) -> None:
         self.world.northbound.take_changed()
@@ -172,6 +193,13 @@ class SecuredMachine(RoutedMachine):
                 "Address_Set": {"addresses": frozenset({"192.0.2.99"})},
             }
             self.world.hands.hand_update(table, uuid, values[table])
+
+    def timed(self, rules: list[Any]) -> list[Any]:
+        """Return rules that end so many hours from now."""
+        now = time.time()
+        return [
+            replace(one, expire_time_s=now + one.expire_time_s) if one.expire_time_s else one for one in rules
+        ]
 
     def put(self, intent: Intent) -> None:
         """Store an intent in the place of another, or anew."""
