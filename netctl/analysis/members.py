@@ -13,6 +13,16 @@ from netctl.model.snapshot import Snapshot
 _Where = tuple[PolicyScope, tuple[str, ...]]
 
 
+def members_of(snapshot: Snapshot, term: Term) -> list[NicId]:
+    """Return the NICs that have a port in a term, sorted."""
+    nics = (snapshot.nic(id) for id in nics_of_term(snapshot, term))
+    return sorted(
+        nic.id
+        for nic in nics
+        if nic is not None and any(in_term(snapshot, port, term) for port in ports_of(snapshot, nic))
+    )
+
+
 class Members:
     """Answers for one snapshot."""
 
