@@ -36,7 +36,7 @@ def explain(snapshot: Snapshot, ends: Ends, verdict: Verdict) -> str:
         and ends.source.realm != ends.destination.realm
     ):
         more += (
-            "; they are in different VPCs: where NAT is between them, ask with the address that each end sees"
+            "; they are not in one VPC: where NAT is between them, ask with the address that each end sees"
         )
     for decision in verdict.decisions:
         if decision.would_drop is not None:
