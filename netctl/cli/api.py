@@ -11,6 +11,7 @@ from netctl.cli.kinds import Kind, kind_of_name
 from netctl.cli.messages import message_type
 from netctl.v1 import network_pb2 as network
 from netctl.v1 import operations_pb2 as operations
+from netctl.v1 import security_pb2 as security
 
 PAGE_SIZE = 1000
 
@@ -63,6 +64,12 @@ def subnet_usage(client: Client, name: str) -> network.GetSubnetUsageResponse:
     """Read how many addresses a subnet has, and how many are taken."""
     request = network.GetSubnetUsageRequest(name=name)
     return client.call("SubnetService/GetSubnetUsage", request, network.GetSubnetUsageResponse)
+
+
+def list_members(client: Client, name: str) -> security.ListMembersResponse:
+    """Read which NICs are in an entity group or category."""
+    request = security.ListMembersRequest(name=name)
+    return client.call("EntityGroupService/ListMembers", request, security.ListMembersResponse)
 
 
 def create(client: Client, kind: Kind, resource: Any, ask: Ask) -> Any:

@@ -16,6 +16,7 @@ from netctl.cli.host_report import describe_report, read_report
 from netctl.cli.kinds import BY_COLLECTION, Kind, kind_of_name
 from netctl.cli.messages import flatten, references_of, render_json
 from netctl.cli.output import paint, print_data
+from netctl.cli.policy_describe import describe_members, describe_policy
 from netctl.cli.show import quote
 from netctl.cli.tables import phase_of
 
@@ -63,7 +64,7 @@ def print_description(client: Client, name: str, output: str) -> None:
     resource = api.get(client, name)
     users = list({user.name: user for user in _read_users(client, resource)}.values())
     changes = api.list_changes(client, name, CHANGES)
-    extra = _read_extra(client, name)
+    extra = _read_extra(client, resource)
     if output in ("json", "yaml"):
         data: dict[str, Any] = {"resource": render_json(resource), "used_by": [user.name for user in users]}
         data["changes"] = [render_json(change) for change in changes]
@@ -76,7 +77,7 @@ def print_description(client: Client, name: str, output: str) -> None:
         return
     _print_section(kind_of_name(name).message + " " + name.partition("/")[2], _identity(resource))
     _print_section("Status", _status(resource))
-    _print_section("Fields", [(path, text) for path, text in flatten(resource) if path != "name"])
+    _print_section("Fields", [(path, text) for path, text in flatten(resource) if not _is_told(path)])
     if extra is not None:
         _print_section(extra.title, extra.lines)
     _print_section("Refers to", [("", reference) for reference in _references(resource)])
@@ -85,7 +86,13 @@ def print_description(client: Client, name: str, output: str) -> None:
     _print_section("Recent changes", [("", render_change(change)) for change in changes])
 
 
-def _read_extra(client: Client, name: str) -> Extra | None:
+def _is_told(path: str) -> bool:
+    """Is a field told elsewhere in the description: the name in its title, rules in their table?"""
+    return path == "name" or path.partition(".")[0] == "rules"
+
+
+def _read_extra(client: Client, resource: Any) -> Extra | None:
+    name = resource.name
     match kind_of_name(name).word:
         case "host":
             heard = read_report(client, name)
@@ -99,6 +106,12 @@ def _read_extra(client: Client, name: str) -> Extra | None:
             usage = api.subnet_usage(client, name)
             data = render_json(usage, zeros=True)
             return Extra(title="Addresses", lines=describe_usage(usage), key="usage", data=data)
+        case "securitypolicy":
+            lines, data = describe_policy(client, resource)
+            return Extra(title="Who may talk to whom", lines=lines, key="members", data=data)
+        case "category" | "entitygroup":
+            lines, data = describe_members(client, name)
+            return Extra(title=f"Members ({data['count']})", lines=lines, key="members", data=data)
     return None
 
 

@@ -9,7 +9,7 @@ from netctl.cli.client import Client
 from netctl.cli.failures import Failure
 from netctl.cli.kinds import BY_COLLECTION, resource_name
 from netctl.cli.messages import render_json
-from netctl.cli.output import print_data, print_table, render_row
+from netctl.cli.output import align, print_data, print_table
 from netctl.v1 import explain_pb2 as pb
 
 # ovn-trace reads the whole southbound database, and once more for each router with an unknown neighbour.
@@ -79,7 +79,7 @@ def print_trace(client: Client, request: pb.TraceRequest, output: str) -> None:
     if output in ("json", "yaml"):
         print_data(render_json(path, zeros=True), output)
         return
-    for line in _align([(_id(step.host), step.kind, step.text) for step in path.steps]):
+    for line in align([(_id(step.host), step.kind, step.text) for step in path.steps]):
         print(line)
     print(f"{path.verdict}: {path.reason}")
     if output == "wide":
@@ -139,12 +139,7 @@ def _gateway(entry: pb.GatewayEntry) -> tuple[str, ...]:
 def _table(title: str, headers: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     """Return a titled table as lines, nothing when it is empty."""
     table = [[cell or "-" for cell in row] for row in rows]
-    return [title, *(f"  {line}" for line in _align([headers, *table])), ""] if table else []
-
-
-def _align(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [render_row(row, widths) for row in rows]
+    return [title, *(f"  {line}" for line in align([headers, *table])), ""] if table else []
 
 
 def _yes(value: bool) -> str:

@@ -16,10 +16,14 @@ _COLOURS = {"PROGRAMMED": "32", "PENDING": "33", "FAILED": "31;1"}
 
 def print_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print columns that align; an empty cell is `-`, so that columns can be counted."""
-    table = [list(headers), *([cell or "-" for cell in row] for row in rows)]
-    widths = [max(map(_width, column)) for column in zip(*table, strict=True)]
-    for row in table:
-        print(render_row(row, widths))
+    for line in align([list(headers), *([cell or "-" for cell in row] for row in rows)]):
+        print(line)
+
+
+def align(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows as lines whose columns align."""
+    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
+    return [render_row(row, widths) for row in rows]
 
 
 def render_row(row: Sequence[str], widths: Sequence[int]) -> str:

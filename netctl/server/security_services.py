@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+
+from netctl.analysis.members import members_of
+from netctl.errors import InvalidIntent, NotFound
+from netctl.model.groups import SECURABLE
+from netctl.server.convert import parse_key
 from netctl.server.edge import Context
 from netctl.server.nouns import ADDRESS_GROUP, CATEGORY, ENTITY_GROUP, SECURITY_POLICY, SERVICE_GROUP
 from netctl.server.ports import Ports
 from netctl.server.resources import Resources
 from netctl.v1 import security_pb2 as pb
 from netctl.v1 import security_pb2_grpc
+
+_MEMBERS_MAX = 1000
 
 
 class CategoryService(security_pb2_grpc.CategoryServiceServicer):
@@ -169,7 +177,7 @@ class EntityGroupService(security_pb2_grpc.EntityGroupServiceServicer):
     """Entity groups."""
 
     def __init__(self, ports: Ports) -> None:
-        self._entity_groups = Resources(ENTITY_GROUP, ports)
+        self._entity_groups, self._intents = Resources(ENTITY_GROUP, ports), ports.intents
 
     async def GetEntityGroup(
         self, request: pb.GetEntityGroupRequest, context: Context
@@ -216,6 +224,18 @@ class EntityGroupService(security_pb2_grpc.EntityGroupServiceServicer):
         return pb.DeleteEntityGroupResponse(
             revision=revision, row_changes=diff.rows, row_change_count=diff.count
         )
+
+    async def ListMembers(self, request: pb.ListMembersRequest, context: Context) -> pb.ListMembersResponse:
+        """Return who is in a group or category."""
+        key = parse_key("name", request.name)
+        if key[0] not in SECURABLE:
+            raise InvalidIntent("name", "is no group of NICs; write entityGroups/ID or categories/ID")
+        snapshot = self._intents.snapshot()
+        if snapshot.get(key) is None:
+            raise NotFound(f"{request.name} does not exist", field="name")
+        members = await asyncio.to_thread(members_of, snapshot, request.name)
+        names = [f"nics/{id}" for id in members[:_MEMBERS_MAX]]
+        return pb.ListMembersResponse(nics=names, count=len(members))
 
 
 class SecurityPolicyService(security_pb2_grpc.SecurityPolicyServiceServicer):

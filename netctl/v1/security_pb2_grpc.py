@@ -801,6 +801,11 @@ class EntityGroupServiceStub:
                 request_serializer=netctl_dot_v1_dot_security__pb2.DeleteEntityGroupRequest.SerializeToString,
                 response_deserializer=netctl_dot_v1_dot_security__pb2.DeleteEntityGroupResponse.FromString,
                 _registered_method=True)
+        self.ListMembers = channel.unary_unary(
+                '/netctl.v1.EntityGroupService/ListMembers',
+                request_serializer=netctl_dot_v1_dot_security__pb2.ListMembersRequest.SerializeToString,
+                response_deserializer=netctl_dot_v1_dot_security__pb2.ListMembersResponse.FromString,
+                _registered_method=True)
 
 
 class EntityGroupServiceServicer:
@@ -837,6 +842,13 @@ class EntityGroupServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListMembers(self, request, context):
+        """Return the NICs in an entity group, or in a category.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_EntityGroupServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -864,6 +876,11 @@ def add_EntityGroupServiceServicer_to_server(servicer, server):
                     servicer.DeleteEntityGroup,
                     request_deserializer=netctl_dot_v1_dot_security__pb2.DeleteEntityGroupRequest.FromString,
                     response_serializer=netctl_dot_v1_dot_security__pb2.DeleteEntityGroupResponse.SerializeToString,
+            ),
+            'ListMembers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMembers,
+                    request_deserializer=netctl_dot_v1_dot_security__pb2.ListMembersRequest.FromString,
+                    response_serializer=netctl_dot_v1_dot_security__pb2.ListMembersResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1002,6 +1019,33 @@ class EntityGroupService:
             '/netctl.v1.EntityGroupService/DeleteEntityGroup',
             netctl_dot_v1_dot_security__pb2.DeleteEntityGroupRequest.SerializeToString,
             netctl_dot_v1_dot_security__pb2.DeleteEntityGroupResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListMembers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/netctl.v1.EntityGroupService/ListMembers',
+            netctl_dot_v1_dot_security__pb2.ListMembersRequest.SerializeToString,
+            netctl_dot_v1_dot_security__pb2.ListMembersResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -232,6 +232,8 @@ class EntityGroupServiceStub:
     CreateEntityGroup: _grpc.UnaryUnaryMultiCallable[_security_pb2.CreateEntityGroupRequest, _security_pb2.CreateEntityGroupResponse]
     UpdateEntityGroup: _grpc.UnaryUnaryMultiCallable[_security_pb2.UpdateEntityGroupRequest, _security_pb2.UpdateEntityGroupResponse]
     DeleteEntityGroup: _grpc.UnaryUnaryMultiCallable[_security_pb2.DeleteEntityGroupRequest, _security_pb2.DeleteEntityGroupResponse]
+    ListMembers: _grpc.UnaryUnaryMultiCallable[_security_pb2.ListMembersRequest, _security_pb2.ListMembersResponse]
+    """Return the NICs in an entity group, or in a category."""
 
 @_typing.type_check_only
 class EntityGroupServiceAsyncStub(EntityGroupServiceStub):
@@ -243,6 +245,8 @@ class EntityGroupServiceAsyncStub(EntityGroupServiceStub):
     CreateEntityGroup: _aio.UnaryUnaryMultiCallable[_security_pb2.CreateEntityGroupRequest, _security_pb2.CreateEntityGroupResponse]  # type: ignore[assignment]
     UpdateEntityGroup: _aio.UnaryUnaryMultiCallable[_security_pb2.UpdateEntityGroupRequest, _security_pb2.UpdateEntityGroupResponse]  # type: ignore[assignment]
     DeleteEntityGroup: _aio.UnaryUnaryMultiCallable[_security_pb2.DeleteEntityGroupRequest, _security_pb2.DeleteEntityGroupResponse]  # type: ignore[assignment]
+    ListMembers: _aio.UnaryUnaryMultiCallable[_security_pb2.ListMembersRequest, _security_pb2.ListMembersResponse]  # type: ignore[assignment]
+    """Return the NICs in an entity group, or in a category."""
 
 class EntityGroupServiceServicer(metaclass=_abc_1.ABCMeta):
     """Entity groups."""
@@ -281,6 +285,14 @@ class EntityGroupServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _security_pb2.DeleteEntityGroupRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_security_pb2.DeleteEntityGroupResponse, _abc.Awaitable[_security_pb2.DeleteEntityGroupResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def ListMembers(
+        self,
+        request: _security_pb2.ListMembersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_security_pb2.ListMembersResponse, _abc.Awaitable[_security_pb2.ListMembersResponse]]:
+        """Return the NICs in an entity group, or in a category."""
 
 def add_EntityGroupServiceServicer_to_server(servicer: EntityGroupServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 

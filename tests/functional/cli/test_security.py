@@ -179,9 +179,11 @@ def test_a_file_in_any_order_and_what_is_printed_can_be_applied(furnished: Run, 
     kinds = "category,ag,sg,eg,sp"
     printed.write_text(furnished("get", kinds, "-o", "yaml").out)
     assert "7 unchanged" in furnished("apply", "-f", str(printed)).out
-    printed.write_text("set: gone\nresources: []\n")
-    described = furnished("describe", "sp", "shop").out
-    assert "reject to addressGroups/offices tcp/25 47 until 2099-01-31T00:00:00Z" in described
+    history = furnished("history", "sp/shop", "--diff").out
+    assert (
+        "+ rules.out: reject to addressGroups/offices tcp/25 47 until 2099-01-31T00:00:00Z owner='Ω'"
+        in history
+    )
     assert "entityGroups/shop" in furnished("delete", "category", "web", expect=1).err
 
 
@@ -267,3 +269,43 @@ def test_too_many_rules_are_refused_with_the_limit(tiers: Run, tmp_path: Path) -
     ran = tiers("apply", "-f", str(file), expect=1)
     assert "4194304" in ran.err
     assert "a security policy has at most 1000 rules" in ran.err
+
+
+def test_a_policy_and_its_groups_are_described(furnished: Run, tmp_path: Path) -> None:
+    file = tmp_path / "shop.yaml"
+    file.write_text(SHOP)
+    furnished("apply", "-f", str(file))
+    lines = [" ".join(line.split()) for line in furnished("describe", "sp", "shop").lines]
+    assert "mode monitor: nothing is dropped, what would be is counted and logged" in lines
+    assert "secured entityGroups/shop 1 NIC" in lines, "w1 is an exception, d1 is not"
+    assert "rules PRIORITY NAME ACTION WAY PEERS SERVICES AT NOTES" in lines
+    services = "serviceGroups/web, icmp/8"
+    assert f"0 web allow from categories/clients {services} - -" in lines
+    notes = "until 2099-01-31T00:00:00Z, owner Ω, ticket CHG-1, description no mail"
+    assert f"0 out reject to addressGroups/offices tcp/25, 47 - {notes}" in lines
+    assert "then between members of the same one of the secured: deny" in lines
+    assert "then everything else of the secured, in and out: deny" in lines
+    assert not [line for line in lines if line.startswith("rules.")]
+    assert furnished("describe", "sp", "shop", "-o", "json").data["members"] == {"entityGroups/shop": 1}
+    lines = furnished("describe", "eg", "shop").lines
+    assert lines[lines.index("Members (1)") + 1] == "  nics/d1"
+    assert "securityPolicies/shop" in furnished("describe", "eg", "shop").out
+    lines = furnished("describe", "category", "clients").lines
+    assert lines[lines.index("Members (0)") + 1] == "  nobody"
+    for kind in ("ag", "sg"):
+        name = furnished("get", kind, "-o", "name").lines[0]
+        assert "securityPolicies/shop" in furnished("describe", kind, name).out
+
+
+def test_a_mode_is_changed_in_a_word(tiers: Run) -> None:
+    options = ("--kind", "quarantine", "--scope", "all-vlan", "--secured", "cat/web")
+    tiers("create", "sp", "shop", *options, "--mode", "save")
+    assert tiers("policy", "mode", "shop", "monitor").out == (
+        "updated    securityPolicies/shop  mode: SAVE -> MONITOR\n"
+    )
+    planned = tiers("policy", "mode", "sp/shop", "enforce", "--dry-run").lines
+    assert any(line.startswith(("  ~ ACL", "  + ACL")) for line in planned), planned
+    assert tiers("get", "sp", "shop", "-o", "json").data[0]["mode"] == "SECURITY_POLICY_MODE_MONITOR"
+    ran = tiers("policy", "mode", "rp/shop", "enforce", expect=2)
+    assert "names no security policy" in ran.err
+    tiers("policy", "mode", "none", "enforce", expect=4)
