@@ -60,14 +60,18 @@ class Ward:
         nic = Nic(name=self.guests.nics[guest].name, categories=categories)
         self.here.update_nic(nic, "categories")
 
-    def wait_status(self, name: str, reason: str = "") -> security_pb2.SecurityPolicy:
-        """Return a policy whose status has this reason ("" is PROGRAMMED)."""
+    def get_policy(self, name: str) -> Policy:
+        """Return a policy with its status."""
         request = security_pb2.GetSecurityPolicyRequest(name=name)
+        stub = self.here.security_policies
+        return stub.GetSecurityPolicy(request, timeout=DEADLINE_S).security_policy
+
+    def wait_status(self, name: str, reason: str = "") -> Policy:
+        """Return a policy whose status has this reason ("" is PROGRAMMED)."""
         last = [Policy()]
 
         def reached() -> bool:
-            answer = self.here.security_policies.GetSecurityPolicy(request, timeout=DEADLINE_S)
-            last[0] = answer.security_policy
+            last[0] = self.get_policy(name)
             status = last[0].status
             return status.reason == reason if reason else status.phase == PROGRAMMED
 
