@@ -35,7 +35,7 @@ BUGS = (
         "netctl/model/indexes.py",
         "        names.update(dict.fromkeys(rule.peers))\n",
         "",
-        _MACHINE,
+        _GROUPS,
     ),
     Bug(
         "the clauses of a policy that goes stay counted",
