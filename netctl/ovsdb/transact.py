@@ -122,7 +122,8 @@ def _adopt(row: Row) -> Update:
 
 def _refuse_short_lived(delta: Delta, schema: Schema) -> None:
     """Raise for an inserted row that nothing refers to: the server would drop it without a word (RFC 7047, 3.2)."""
-    held = {member.member for member in delta.add}
+    holding = {key for key in {(member.table, member.column) for member in delta.add} if _holds(schema, *key)}
+    held = {member.member for member in delta.add if (member.table, member.column) in holding}
     tender = [row for row in delta.insert if row.uuid not in held and not _table(schema, row.table).is_root]
     if not tender:
         return
@@ -132,6 +133,12 @@ def _refuse_short_lived(delta: Delta, schema: Schema) -> None:
             raise Rejected(
                 f"insert {row.table} {row.uuid}: nothing in the transaction refers to it, it would vanish"
             )
+
+
+def _holds(schema: Schema, table: str, column: str) -> bool:
+    """Does a set keep its members alive?"""
+    found = _table(schema, table).columns.get(column)
+    return found is not None and bool(found.strong)
 
 
 def _strong_references(delta: Delta, schema: Schema) -> Iterator[str]:
