@@ -80,7 +80,7 @@ class MadeWorld:
 
 @st.composite
 def policy_worlds(draw: st.DrawFn, *, live: bool = False) -> MadeWorld:
-    """A whole world; `live`: NICs are on hosts of a lab, none trunks, all have addresses that we gave them."""
+    """A whole world; `live`: for a lab, where no NIC trunks, all have addresses of ours, and no rule has expired."""
     maker = _Maker(draw, live)
     maker.places()
     for number in range(draw(st.integers(4, 8))):
@@ -144,10 +144,9 @@ class _Maker:
 
     def _subnet(self, name: str, number: int, *, vlan_id: int = -1, vpc: str = "") -> None:
         v4, v6 = NETWORKS[number]
-        dual, mode = (
-            self.draw(st.booleans()),
-            self.draw(st.sampled_from((Ipv6Mode.STATIC, Ipv6Mode.DHCPV6_STATEFUL))),
-        )
+        dual = self.draw(st.booleans())
+        by_dhcp = not self.live and self.draw(st.booleans())
+        mode = Ipv6Mode.DHCPV6_STATEFUL if by_dhcp else Ipv6Mode.STATIC
         where: dict[str, Any] = {"kind": SubnetKind.OVERLAY, "vpc": VpcId(vpc), "clusters": (CLUSTER,)}
         if not vpc:
             switches = (VirtualSwitchId("vs0"),)
@@ -156,8 +155,8 @@ class _Maker:
             id=SubnetId(name),
             ipv4=IpConfig(version=4, cidr=v4, gateway=v4.replace(".0/24", ".1")),
             ipv6=IpConfig(version=6, cidr=v6, gateway=v6.replace("::/64", "::1")) if dual else None,
-            ipv6_mode=mode if dual and not self.live else Ipv6Mode.AUTO,
-            dhcp=DhcpOptions() if self.draw(st.booleans()) else None,
+            ipv6_mode=mode if dual else Ipv6Mode.AUTO,
+            dhcp=DhcpOptions() if not self.live and self.draw(st.booleans()) else None,
             categories=self._categories(3),
             **where,
         )
@@ -286,7 +285,7 @@ class _Maker:
         count = 0 if kind is PolicyKind.ISOLATION else self.draw(st.integers(0, 4))
         count = max(count, 1) if kind is PolicyKind.SHARED_SERVICE else count
         names = [f"r{number}" for number in range(count)]
-        if names and self.maybe(6):
+        if names and not self.live and self.maybe(6):
             names[0] = EXPIRED[0]
         modes = (PolicyMode.ENFORCE, PolicyMode.ENFORCE, PolicyMode.MONITOR, PolicyMode.SAVE)
         fields: dict[str, Any] = {

@@ -29,12 +29,12 @@ class Seen:
     is_reply: bool
 
 
-def render(packet: Packet, number: int, macs: tuple[str, str]) -> bytes:
-    """Return the frame; `macs` are the sender's and the receiver's."""
+def render(packet: Packet, number: int, macs: tuple[str, str], *, answer: bool = False) -> bytes:
+    """Return the frame; `macs` are the sender's and the receiver's. `answer`: an echo reply, a SYN with its ACK."""
     version = packet.version
     source, destination = (ipaddress.ip_address(text).packed for text in (packet.source, packet.destination))
     protocol = _NUMBERS.get(packet.protocol, _ECHO[version][0])
-    body = _body(packet, number)
+    body = _body(packet, number, answer)
     pseudo = source + destination + struct.pack("!II", len(body), protocol)
     at = {"tcp": 16, "udp": 6}.get(packet.protocol, 2)
     total = _checksum(body if protocol == 1 else pseudo + body)
@@ -56,9 +56,9 @@ def parse(frame: bytes) -> Seen | None:
         source, destination = (str(ipaddress.IPv6Address(part)) for part in (ip[8:24], ip[24:40]))
     else:
         return None
-    if protocol == 6 and len(body) >= 20 and body[13] == 2:
-        sequence = int.from_bytes(body[4:8], "big")
-        return Seen(sequence & 0xFFFF, source, destination, False) if sequence >> 16 == 0x0ACE else None
+    if protocol == 6 and len(body) >= 20 and body[13] in (2, 0x12):
+        sequence, answer = int.from_bytes(body[4:8], "big"), body[13] == 0x12
+        return Seen(sequence & 0xFFFF, source, destination, answer) if sequence >> 16 == 0x0ACE else None
     if len(body) != 16 or body[8:14] != _MAGIC:
         return None
     reply = protocol in (1, 58) and body[0] == _ECHO[4 if protocol == 1 else 6][2]
@@ -77,15 +77,18 @@ def is_arp_answer(frame: bytes, wanted: str) -> bool:
     return frame[12:14] == b"\x08\x06" and frame[20:22] == b"\x00\x02" and frame[28:32] == _v4(wanted)
 
 
-def _body(packet: Packet, number: int) -> bytes:
+def _body(packet: Packet, number: int, answer: bool) -> bytes:
     """Return what follows the IP header, its checksum 0."""
     ports = packet.source_port, packet.destination_port
     mark = _MAGIC + struct.pack("!H", number)
     if packet.protocol == "tcp":
-        return struct.pack("!HHIIBBHHH", *ports, 0x0ACE << 16 | number, 0, 5 << 4, 2, 0xFFFF, 0, 0)
+        sequence, flags = 0x0ACE << 16 | number, 0x12 if answer else 2
+        return struct.pack(
+            "!HHIIBBHHH", *ports, sequence, sequence + 1 if answer else 0, 5 << 4, flags, 0xFFFF, 0, 0
+        )
     if packet.protocol == "udp":
         return struct.pack("!HHHH", *ports, 8 + len(mark), 0) + mark
-    return struct.pack("!BBHHH", _ECHO[packet.version][1], 0, 0, number, 1) + mark
+    return struct.pack("!BBHHH", _ECHO[packet.version][1 + answer], 0, 0, number, 1) + mark
 
 
 def _header_v4(source: bytes, destination: bytes, protocol: int, body: bytes) -> bytes:
