@@ -87,7 +87,10 @@ class HitsBook:
             if now is None:
                 seen.pop(key, None)
                 continue
-            more = now.since(seen.get(key, Hits()))
+            before = seen.get(key)
+            if now == before:  # most of them, most of the time
+                continue
+            more = now.since(before or Hits())
             for each in counted:
                 gained[each] = gained.get(each, Hits()) + more
             seen[key] = now

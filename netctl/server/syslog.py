@@ -76,7 +76,7 @@ class SyslogExport:
         self._target, self._metrics = target, metrics
         self._queue: deque[LogEntry] = deque()
         self._flag = asyncio.Event()
-        self._complained = False
+        self.is_failing = False  # as of the last line
         self._task = asyncio.create_task(self._run())
 
     def close(self) -> None:
@@ -126,15 +126,15 @@ class SyslogExport:
                     self._queue.appendleft(entry)
                     raise
                 self._metrics.syslog_sent.inc()
-                if self._complained:
+                if self.is_failing:
                     log.info("syslog takes lines again", target=self._target.text)
-                    self._complained = False
+                    self.is_failing = False
 
     async def _rest(self, error: Exception) -> None:
         """Say once what is wrong, and wait a moment."""
-        if not self._complained:
+        if not self.is_failing:
             log.warning("syslog does not take lines; trying on", target=self._target.text, error=repr(error))
-            self._complained = True
+            self.is_failing = True
         await asyncio.sleep(RETRY_S)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -112,12 +113,38 @@ async def test_a_unix_socket_takes_datagrams_and_one_that_comes_later_too(tmp_pa
     path, metrics = str(tmp_path / "log"), Metrics()
     async with export(SyslogTarget("unix", path), metrics) as exported:
         exported.put([entry(1)])
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
-            receiver.setblocking(False)
-            receiver.bind(path)
-            async with asyncio.timeout(10):
-                assert numbers(await asyncio.get_running_loop().sock_recv(receiver, 4096)) == [1]
+        with bound(path) as receiver:
+            assert await received(receiver) == [1]
     assert (sample(metrics, "sent"), sample(metrics, "lost")) == (1, 0)
+
+
+@contextmanager
+def bound(path: str) -> Iterator[socket.socket]:
+    """A datagram socket at a path, gone after the block."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
+        receiver.setblocking(False)
+        receiver.bind(path)
+        try:
+            yield receiver
+        finally:
+            os.unlink(path)
+
+
+async def received(receiver: socket.socket) -> list[int]:
+    async with asyncio.timeout(10):
+        return numbers(await asyncio.get_running_loop().sock_recv(receiver, 4096))
+
+
+async def test_a_line_that_was_not_taken_is_sent_again(tmp_path: Path) -> None:
+    path, metrics = str(tmp_path / "log"), Metrics()
+    async with export(SyslogTarget("unix", path), metrics) as exported:
+        with bound(path) as receiver:
+            exported.put([entry(1)])
+            assert await received(receiver) == [1]
+        exported.put([entry(2), entry(3)])
+        await until(lambda: exported.is_failing)
+        with bound(path) as receiver:
+            assert [await received(receiver) for _ in range(2)] == [[2], [3]]
 
 
 class TcpServer:
@@ -175,11 +202,8 @@ async def test_a_server_that_is_away_costs_the_oldest_lines_and_never_a_wait(tmp
     async with export(SyslogTarget("unix", str(tmp_path / "nobody")), metrics) as exported:
         exported.put([entry(number % 60_000) for number in range(QUEUE_MAX + 7)])
         assert sample(metrics, "lost") == 7
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
-            receiver.setblocking(False)
-            receiver.bind(str(tmp_path / "nobody"))
-            async with asyncio.timeout(10):
-                assert numbers(await asyncio.get_running_loop().sock_recv(receiver, 4096)) == [7]
+        with bound(str(tmp_path / "nobody")) as receiver:
+            assert await received(receiver) == [7]
 
 
 async def test_a_server_that_does_not_read_holds_nobody_up() -> None:
@@ -211,16 +235,9 @@ async def test_it_says_once_that_it_cannot(
     path = str(tmp_path / "log")
     async with export(SyslogTarget("unix", path), Metrics()) as exported:
         exported.put([entry(1)])
-        said = ""
-        async with asyncio.timeout(5):
-            while "does not take" not in said:
-                await asyncio.sleep(0)
-                said += capsys.readouterr().out
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
-            receiver.setblocking(False)
-            receiver.bind(path)
-            async with asyncio.timeout(10):
-                await asyncio.get_running_loop().sock_recv(receiver, 4096)
-    said += capsys.readouterr().out
+        await until(lambda: exported.is_failing)
+        with bound(path) as receiver:
+            await received(receiver)
+    said = capsys.readouterr().out
     assert said.count("syslog does not take lines") == 1
     assert said.count("syslog takes lines again") == 1
