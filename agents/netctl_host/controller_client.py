@@ -1,7 +1,8 @@
 """The stream to the controller: reports up, assignments down, connected again for ever.
 
 Comes in: the latest HostReport (`offer`). Goes out: the latest Assignment (`latest`), with a wake when it changes.
-A question for flow counters is answered on the same stream, by whom the constructor was given for it.
+A question for flow counters is answered on the same stream, by whom the constructor was given for it. What ACLs logged
+(`offer_logs`) goes up as long as there is a stream; what nobody takes is counted, and the count sent with the next.
 Owns one thread and the channel. The controller is the source of truth for the assignment, of two controllers the one
 with the higher epoch.
 """
@@ -9,6 +10,7 @@ with the higher epoch.
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
@@ -20,8 +22,15 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from netctl.errors import InvalidIntent
 from netctl.v1 import agent_pb2, agent_pb2_grpc
+from netctl_host.acl_log import AclLogs
 from netctl_host.assignment import Assignment
-from netctl_host.convert import assignment_from_proto, counts_to_proto, keys_from_proto, report_to_proto
+from netctl_host.convert import (
+    assignment_from_proto,
+    counts_to_proto,
+    keys_from_proto,
+    logs_to_proto,
+    report_to_proto,
+)
 from netctl_host.flow_counts import FlowCounts, FlowKey
 from netctl_host.report import HostReport
 
@@ -30,6 +39,8 @@ log = structlog.get_logger()
 Count = Callable[[Collection[FlowKey]], FlowCounts]
 # A controller that asks faster than ovs-vswitchd answers hears of the newest questions only.
 _QUESTIONS_MAX = 16
+# What waits for a controller that takes them slowly.
+_LOGS_MAX = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +79,8 @@ class ControllerClient:
         self._assignment = saved
         self._stopping = False
         self._questions: deque[agent_pb2.CountFlows] = deque(maxlen=_QUESTIONS_MAX)
+        self._logs = AclLogs()
+        self._is_up = False
         self._call: grpc.Call | None = None
         self._thread = threading.Thread(target=self._run, name="controller", daemon=True)
 
@@ -92,6 +105,16 @@ class ControllerClient:
             if report != self._report:
                 self._report = report
                 self._changed.notify_all()
+
+    def offer_logs(self, logs: AclLogs) -> None:
+        """Send what ACLs logged, or count it when nobody takes it."""
+        with self._changed:
+            room = _LOGS_MAX - len(self._logs.logs) if self._is_up else 0
+            self._logs = AclLogs(
+                logs=self._logs.logs + logs.logs[:room],
+                dropped=self._logs.dropped + logs.dropped + len(logs.logs[room:]),
+            )
+            self._changed.notify_all()
 
     def latest(self) -> Assignment | None:
         """Return the newest assignment: the one from disk until the controller sent another."""
@@ -126,6 +149,8 @@ class ControllerClient:
                     if not received:
                         log.info("stream to the controller is up", controller=self._address)
                     received = True
+                    with self._changed:
+                        self._is_up = True
                     if response.HasField("assignment"):
                         self._take(response.assignment)
                     if response.HasField("count_flows"):
@@ -140,44 +165,60 @@ class ControllerClient:
                 with self._changed:
                     self._call = None
                     self._questions.clear()  # who asked is gone
+                    self._is_up = False
+                    self._logs = AclLogs(dropped=self._logs.dropped + len(self._logs.logs))
                     self._changed.notify_all()  # ends the sender, which waits for a report
         return received
 
     def _requests(self, ended: threading.Event) -> Iterator[agent_pb2.ConnectRequest]:
         """Yield the report now, at every change and every `report_s`, and answers; runs on a thread of gRPC's."""
         sent: HostReport | None = None
-        while (following := self._next(sent, ended)) is not None:
+        due_s = 0.0
+        while (following := self._next(sent, due_s, ended)) is not None:
             if isinstance(following, agent_pb2.CountFlows):
                 # Here and not where it was received: ovs-vswitchd may take a while, and an assignment would wait.
                 counts = self._count(keys_from_proto(following))
                 yield agent_pb2.ConnectRequest(flow_counts=counts_to_proto(following.id, counts))
                 continue
+            if isinstance(following, AclLogs):
+                yield agent_pb2.ConnectRequest(acl_logs=logs_to_proto(following))
+                continue
             sent = following
-            time = Timestamp()
-            time.GetCurrentTime()
-            yield agent_pb2.ConnectRequest(
-                report=report_to_proto(following, agent_version=self._version, time=time)
-            )
+            due_s = time.monotonic() + self._intervals.report_s
+            now = Timestamp()
+            now.GetCurrentTime()
+            report = report_to_proto(following, agent_version=self._version, time=now)
+            yield agent_pb2.ConnectRequest(report=report)
 
     def _next(
-        self, sent: HostReport | None, ended: threading.Event
-    ) -> HostReport | agent_pb2.CountFlows | None:
-        """Wait for a report that differs from `sent`, at most `report_s`, or a question; None when the stream ends."""
+        self, sent: HostReport | None, due_s: float, ended: threading.Event
+    ) -> HostReport | agent_pb2.CountFlows | AclLogs | None:
+        """Wait for a report that differs from `sent`, until it is due again, a question or logs; None at the end."""
 
         def is_over() -> bool:
             return ended.is_set() or self._stopping
 
         def is_due() -> bool:
-            return is_over() or self._report != sent or (sent is not None and bool(self._questions))
+            asked = sent is not None and (bool(self._questions) or self._has_logs())
+            return is_over() or self._report != sent or asked
 
         with self._changed:
             # Before the first pass there is nothing true to say.
-            timeout = None if self._report is None else self._intervals.report_s
+            timeout = None if self._report is None else max(0.0, due_s - time.monotonic())
             self._changed.wait_for(is_due, timeout=timeout)
             if is_over():
                 return None
             # The first message of a stream is a report: it says whose stream it is.
-            return self._questions.popleft() if self._questions and sent is not None else self._report
+            is_next = sent is None or self._report != sent or time.monotonic() >= due_s
+            if not is_next and self._questions:
+                return self._questions.popleft()
+            if not is_next and self._has_logs():
+                logs, self._logs = self._logs, AclLogs()
+                return logs
+            return self._report
+
+    def _has_logs(self) -> bool:
+        return self._is_up and (bool(self._logs.logs) or self._logs.dropped > 0)
 
     def _ask(self, question: agent_pb2.CountFlows) -> None:
         with self._changed:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from netctl.errors import InvalidIntent
 from netctl.v1 import agent_pb2
+from netctl_host.acl_log import AclLogs
 from netctl_host.assignment import Assignment, Chassis, NicAssignment, UplinkBridge
 from netctl_host.flow_counts import FlowCounts, FlowKey
 from netctl_host.report import HostReport, NicReport
@@ -115,6 +117,17 @@ def _nic_to_proto(nic: NicReport) -> agent_pb2.NicReport:
         ],
         guarded=nic.guarded,
     )
+
+
+def logs_to_proto(logs: AclLogs) -> agent_pb2.AclLogs:
+    """Return the message of what ACLs logged: its fields are spelled as ours."""
+    message = agent_pb2.AclLogs(dropped=logs.dropped)
+    for log in logs.logs:
+        time = Timestamp()
+        time.FromDatetime(log.time)
+        fields = {field.name: getattr(log, field.name) for field in dataclasses.fields(log)}
+        message.logs.add(**fields | {"time": time})
+    return message
 
 
 def keys_from_proto(message: agent_pb2.CountFlows) -> tuple[FlowKey, ...]:

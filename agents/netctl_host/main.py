@@ -16,6 +16,7 @@ from pathlib import Path
 import structlog
 
 from netctl.loop import Loop, Pace, Wake
+from netctl_host.acl_log_file import AclLogFollower
 from netctl_host.agent import Agent, Controller
 from netctl_host.controller_client import ControllerClient
 from netctl_host.flow_counts import FlowCounter
@@ -54,22 +55,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if options.once:
             agent.step()
         else:
-            _run(agent, client, wake)
+            follower = AclLogFollower(options.ovn_controller_log, client.offer_logs)
+            _run(agent, client, follower, wake)
     finally:
         host.close()
 
 
-def _run(agent: Agent, client: ControllerClient, wake: Wake) -> None:
+def _run(agent: Agent, client: ControllerClient, follower: AclLogFollower, wake: Wake) -> None:
     loop = Loop("host", agent.step, wake, pace=Pace(resync_s=10.0))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: loop.stop())
     monitor = LinkMonitor(wake)
     monitor.start()
     client.start()
+    follower.start()
     log.info("host agent runs")
     try:
         loop.run()
     finally:
+        follower.close()
         client.close()
         monitor.close()
     log.info("host agent ended")
@@ -85,6 +89,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--ovsdb", default="unix:/var/run/openvswitch/db.sock", help="local Open_vSwitch database")
     add("--ovs-rundir", type=Path, default=Path("/var/run/openvswitch"), help="where brAtlas' socket is")
     add("--ovn-rundir", type=Path, default=Path("/var/run/ovn"), help="where ovn-controller's socket is")
+    add(
+        "--ovn-controller-log",
+        type=Path,
+        default=Path("/var/log/ovn/ovn-controller.log"),
+        help="where ovn-controller writes what ACLs log (default: %(default)s)",
+    )
     add(
         "--state-dir",
         type=Path,

@@ -140,6 +140,7 @@ def _host(place: Place) -> tuple[Daemon, ...]:
         *("--ovsdb", local),
         *("--ovs-rundir", str(here)),
         *("--ovn-rundir", str(here)),
+        *("--ovn-controller-log", str(_log(place, OVN_CONTROLLER))),
         *("--state-dir", str(here / "state")),
         # Always the userspace datapath: the kernel's is one for the whole machine, and not every kernel has it.
         *("--datapath-type", "netdev"),
@@ -170,9 +171,13 @@ def _ovsdb_server(place: Place, database: str) -> tuple[str, ...]:
 
 def _detached(place: Place, name: str, argv: tuple[str, ...]) -> Daemon:
     """Let OVS' own code put it in the background: it returns when the daemon is ready."""
-    pid_file, log = place.directory / f"{name}.pid", place.directory / f"{name}.log"
-    common = ("--detach", f"--pidfile={pid_file}", f"--log-file={log}", "-vconsole:off")
+    pid_file = place.directory / f"{name}.pid"
+    common = ("--detach", f"--pidfile={pid_file}", f"--log-file={_log(place, name)}", "-vconsole:off")
     return _daemon(place, name, (*argv, *common), detaches=True)
+
+
+def _log(place: Place, name: str) -> Path:
+    return place.directory / f"{name}.log"
 
 
 def _daemon(

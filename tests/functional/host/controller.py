@@ -24,6 +24,7 @@ class AgentController(agent_pb2_grpc.AgentServiceServicer):
         self.address = f"unix:{directory / 'controller.sock'}"
         self.reports: list[agent_pb2.HostReport] = []
         self.counts: list[agent_pb2.FlowCounts] = []
+        self.logs: list[agent_pb2.AclLogs] = []
         self.streams = 0
         self._changed = threading.Condition()
         self._assignment: Assignment | None = None
@@ -98,6 +99,8 @@ class AgentController(agent_pb2_grpc.AgentServiceServicer):
             for request in requests:
                 if request.HasField("report"):
                     self.reports.append(request.report)
+                if request.HasField("acl_logs"):
+                    self.logs.append(request.acl_logs)
                 if request.HasField("flow_counts"):
                     self.counts.append(request.flow_counts)
         except grpc.RpcError:

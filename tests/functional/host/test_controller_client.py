@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from netctl_host.acl_log import AclLog, AclLogs
 from netctl_host.controller_client import ControllerClient, Intervals
 from netctl_host.flow_counts import FlowCount, FlowCounts, FlowKey
 from netctl_host.report import HostReport
@@ -140,6 +142,51 @@ def test_counters_are_told_when_they_are_asked_for(
     assert [(count.key, count.packets, count.bytes) for count in told.counts] == [(question.flows[0], 3, 5)]
     assert client.latest() is None  # a question is no assignment
     assert not wake.wait(0)
+
+
+def a_log(name: str) -> AclLog:
+    return AclLog(time=datetime.now(UTC), acl_name=name, verdict="drop", direction="to-lport")
+
+
+def told(controller: AgentController) -> tuple[list[str], int]:
+    """Return the names of what was logged, and how many were left out."""
+    names = [log.acl_name for logs in controller.logs for log in logs.logs]
+    return names, sum(logs.dropped for logs in controller.logs)
+
+
+def test_what_acls_logged_goes_up_and_is_counted_when_nobody_takes_it(
+    controller: AgentController, client: ControllerClient, wake: Wake
+) -> None:
+    controller.assign(assign())
+    client.offer_logs(AclLogs(logs=(a_log("early"),), dropped=5))  # before there is anything to say
+    client.offer(REPORT)
+    wait_until(lambda: told(controller) == ([], 6), timeout_s=5, what="counted")
+    client.offer_logs(AclLogs(logs=(a_log("a"), a_log("b")), dropped=1))
+    wait_until(lambda: told(controller) == (["a", "b"], 7), timeout_s=5, what="two of them")
+    many = AclLogs(logs=tuple(a_log(str(number)) for number in range(1500)))
+    client.offer_logs(many)
+    wait_until(
+        lambda: sum(map(len, told(controller)[:1])) + told(controller)[1] == 1509, timeout_s=5, what="all"
+    )
+    assert told(controller)[0][-1] == "999"
+    controller.stop()
+    controller.logs.clear()
+    client.offer_logs(AclLogs(logs=(a_log("lost"),)))
+    controller.start()
+    wait_until(lambda: told(controller)[1] > 0, timeout_s=10, what="told on the new stream")
+    assert told(controller)[0] == []
+
+
+def test_reports_go_on_below_logs(controller: AgentController, client: ControllerClient) -> None:
+    controller.assign(assign())
+    client.offer(REPORT)
+
+    def is_enough() -> bool:
+        client.offer_logs(AclLogs(logs=(a_log("a"),)))
+        return len(controller.reports) >= 4
+
+    wait_until(is_enough, timeout_s=5, what="repeated, though something is always sent")
+    assert told(controller)[0]
 
 
 def test_closing_does_not_wait_for_an_absent_controller(tmp_path: Path, wake: Wake) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,7 +21,9 @@ from tests.functional.host.controller import AgentController
 from tests.functional.host.namespace import NamespaceHost
 from tests.functional.host.test_contract import SETTINGS
 from tests.servers import ovsdb_server
+from tests.unit.host.frames import arp
 from tests.unit.host.samples import assign, nic, uplink
+from tests.unit.host.test_acl_log import line
 
 ASSIGNMENT = assign(
     uplink(0, "eth1", "eth2", address="192.0.2.11/24"), nics=(nic(1), nic(2)), revision=7, epoch=3
@@ -51,6 +54,7 @@ class AgentProcess:
         here = str(self._host.directory)
         places = ("--ovsdb", self._host.database.remote, "--ovs-rundir", here, "--ovn-rundir", here)
         state = ("--state-dir", str(self._host.directory / "state"), "--datapath-type", "netdev")
+        state += ("--ovn-controller-log", str(self._host.directory / "acl.log"))
         self._process = self._host.popen(*command, *places, *state, *options, log=self.log)
 
     def stop(self, signum: int = signal.SIGTERM) -> int:
@@ -193,6 +197,33 @@ def test_without_the_right_to_load_programs_nics_are_served_and_not_guarded(
     agent.start()
     wait_until(lambda: nic_report(controller, 1).guarded, timeout_s=20, what="tap1 is guarded")
     assert not controller.last().problems
+
+
+def test_what_its_guests_use_and_what_acls_log_reaches_the_controller(
+    host: NamespaceHost, controller: AgentController, agent: AgentProcess
+) -> None:
+    for link in ("eth1", "eth2", "tap1"):
+        host.add_link(link)
+    controller.start()
+    controller.assign(replace(ASSIGNMENT, nics=(replace(nic(1), learn_addresses=True),)))
+    agent.start()
+    wait_until(lambda: nic_report(controller, 1).plugged, timeout_s=20, what="tap1 is plugged")
+    with host.inside(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as guest:
+        guest.bind(("x-tap1", 0))
+
+        def is_heard() -> bool:
+            guest.send(arp("192.0.2.7"))
+            return [one.address for one in nic_report(controller, 1).learned_addresses] == ["192.0.2.7"]
+
+        wait_until(is_heard, timeout_s=10, what="what the guest uses is reported", poll_s=0.2)
+    (host.directory / "acl.log").write_text(line("a-1"))
+    wait_until(lambda: controller.logs, timeout_s=10, what="the log is told")
+    assert controller.logs[0].logs[0].acl_name == "a-1"
+    agent.stop(signal.SIGKILL)
+    controller.reports.clear()
+    agent.start()
+    wait_until(lambda: nic_report(controller, 1).plugged, timeout_s=20, what="the new agent reports")
+    assert [one.address for one in nic_report(controller, 1).learned_addresses] == ["192.0.2.7"]
 
 
 def test_sigterm_ends_it_at_once(host: NamespaceHost, agent: AgentProcess) -> None:
