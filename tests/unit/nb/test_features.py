@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from netctl.errors import Unsupported
@@ -11,6 +13,7 @@ from netctl.nb.features import (
     Features,
     check_supported,
     may_answer_dhcpv6,
+    may_reject,
     parse_version,
     tells_no_memory,
 )
@@ -75,13 +78,20 @@ def test_dhcpv6_is_asked_for_only_where_it_does_not_leak(northd: str, safe: bool
     assert tells_no_memory(Features(schema_version="7.0.0", northd_version=northd)) is safe
 
 
+MAY = pytest.mark.parametrize("may", [may_answer_dhcpv6, may_reject])
+
+
+@MAY
 @pytest.mark.parametrize("northd", ["", "23.03.1-20.27.0-70.6", "26.03.1"])
-def test_an_operator_who_vouches_for_ovn_is_believed(northd: str) -> None:
+def test_an_operator_who_vouches_for_ovn_is_believed(may: Callable[..., bool], northd: str) -> None:
     features = Features(schema_version="7.0.0", northd_version=northd)
-    assert may_answer_dhcpv6(features) is tells_no_memory(features)
-    assert may_answer_dhcpv6(features, trusted=True)
+    assert may(features) is tells_no_memory(features)
+    assert may(features, trusted=True)
 
 
-def test_before_ovn_says_its_version_only_the_operator_can_say_that_it_is_safe() -> None:
-    assert not may_answer_dhcpv6(None)
-    assert may_answer_dhcpv6(None, trusted=True)
+@MAY
+def test_before_ovn_says_its_version_only_the_operator_can_say_that_it_is_safe(
+    may: Callable[..., bool],
+) -> None:
+    assert not may(None)
+    assert may(None, trusted=True)
