@@ -20,6 +20,7 @@ from netctl.server.admission import Admission
 from netctl.server.ports import Ports
 from netctl.server.serve import serve
 from netctl.store.sqlite import SqliteStore
+from netctl.v1 import infra_pb2 as infra
 from netctl.v1 import network_pb2 as network
 from netctl.v1 import operations_pb2 as operations
 from netctl.v1 import security_pb2 as security
@@ -233,6 +234,19 @@ async def test_a_batch_is_foretold_as_a_whole(town: Town) -> None:
     told = await town.foretold(batch, new=True)
     assert {"nics/blue-1", "routes/r", "subnets/blue-web"} <= {change.resource_name for change in told}
     assert {_INSERT, _UPDATE, _DELETE, _ADD} <= {change.kind for change in told}
+
+
+async def test_what_comes_along_is_foretold_too(town: Town) -> None:
+    await town.world.furnish_vpc()
+    cluster = infra.Cluster(name="clusters/c1", underlay_mtu_bytes=1400)
+    mask = FieldMask(paths=["underlay_mtu_bytes"])
+
+    async def shrink(**fields: Any) -> Any:
+        request = infra.UpdateClusterRequest(cluster=cluster, update_mask=mask, **fields)
+        return await town.world.clusters.UpdateCluster(request)
+
+    told = await town.foretold(shrink)
+    assert "subnets/blue-web" in {change.resource_name for change in told}, "its MTU follows the underlay's"
 
 
 async def test_more_than_a_thousand_rows_are_counted_and_cut(town: Town) -> None:
