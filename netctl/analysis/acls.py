@@ -21,15 +21,17 @@ from netctl.model.snapshot import Snapshot
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AclUse:
-    """What is told of one ACL: `clause` is whose log lines it writes, in which realm; `match` is as in OVN.
+    """What is told of one ACL: `clause`, of the policy with `policy_uid`, is whose log lines it writes, in which realm.
 
-    `would_drop`: the clause is of a policy in MONITOR and denies; the ACL itself allows. `counted` is what its packets
-    are counted for, in both policies where a clause in MONITOR looks at what another policy allows.
+    `match` is as in OVN. `would_drop`: the clause is of a policy in MONITOR and denies; the ACL itself allows.
+    `counted` is what its packets are counted for, in both policies where a clause in MONITOR looks at what another
+    policy allows.
     """
 
     match: str
     realm: Realm
     clause: Clause
+    policy_uid: Uid
     would_drop: bool
     counted: tuple[Counted, ...]
 
@@ -40,22 +42,22 @@ AclUses = Mapping[str, AclUse]
 
 def index_acls(snapshot: Snapshot, observed: Observed) -> AclUses:
     """Return the ACLs of all security policies."""
-    return {
-        acl.uuid: _use(snapshot, acl)
-        for policy in snapshot.of_kind(Kind.SECURITY_POLICY)
-        if isinstance(policy, SecurityPolicy)
-        for acl in acls_of(snapshot, observed, policy)
-    }
-
-
-def _use(snapshot: Snapshot, acl: Acl) -> AclUse:
-    return AclUse(
-        match=acl.match,
-        realm=acl.realm,
-        clause=acl.would_drop_of or acl.clause,
-        would_drop=acl.would_drop_of is not None,
-        counted=tuple(dict.fromkeys(_counted(snapshot, acl))),
-    )
+    found: dict[str, AclUse] = {}
+    for policy in snapshot.of_kind(Kind.SECURITY_POLICY):
+        assert isinstance(policy, SecurityPolicy)
+        for acl in acls_of(snapshot, observed, policy):
+            told = acl.would_drop_of or acl.clause
+            by = snapshot.security_policy(told.policy)
+            if by is not None:
+                found[acl.uuid] = AclUse(
+                    match=acl.match,
+                    realm=acl.realm,
+                    clause=told,
+                    policy_uid=by.meta.uid,
+                    would_drop=acl.would_drop_of is not None,
+                    counted=tuple(dict.fromkeys(_counted(snapshot, acl))),
+                )
+    return found
 
 
 def _counted(snapshot: Snapshot, acl: Acl) -> Iterator[Counted]:

@@ -41,6 +41,7 @@ class Namer:
         return LogEntry(
             time_s=log.time_s,
             policy=clause.policy,
+            policy_uid=acl.policy_uid,
             rule=clause.rule,
             direction=clause.direction,
             action=clause.action if acl.would_drop else done,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from netctl.model.keys import HostId, NicId, SecurityPolicyId
+from netctl.model.keys import HostId, NicId, SecurityPolicyId, Uid
 from netctl.model.security_policy import Direction, RuleAction
 
 
@@ -36,11 +36,14 @@ class AclLogs:
 class LogEntry:
     """One line of the policy log. `rule` "" is the policy's own, a NIC "" none of ours.
 
+    `policy_uid` tells a policy from one that had its name before.
+
     `lost_before`: lines that a host left out just before this one.
     """
 
     time_s: float
     policy: SecurityPolicyId
+    policy_uid: Uid
     rule: str
     direction: Direction
     action: RuleAction

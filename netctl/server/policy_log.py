@@ -17,7 +17,7 @@ import structlog
 
 from netctl.analysis.log_names import Namer
 from netctl.errors import Exhausted, Unavailable
-from netctl.model.keys import HostId, SecurityPolicyId
+from netctl.model.keys import HostId, Uid
 from netctl.model.policy_log import AclLogs, LogEntry
 from netctl.server.acl_book import AclBook
 from netctl.server.ports import Ports
@@ -87,9 +87,9 @@ class PolicyLog:
         """Let a reader go."""
         self._readers.discard(reader)
 
-    def last(self, count: int, policy: SecurityPolicyId | None) -> list[LogEntry]:
+    def last(self, count: int, policy: Uid | None) -> list[LogEntry]:
         """Return the last lines of a policy, of all when None, the oldest first."""
-        found = (entry for entry in reversed(self._ring) if policy is None or entry.policy == policy)
+        found = (entry for entry in reversed(self._ring) if policy is None or entry.policy_uid == policy)
         return list(islice(found, count))[::-1]
 
     async def next(self, reader: Reader) -> tuple[list[LogEntry], int]:

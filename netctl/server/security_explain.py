@@ -75,7 +75,7 @@ class SecurityExplainService(explain_pb2_grpc.SecurityExplainServiceServicer):
         self, request: pb.FollowPolicyLogRequest, context: Context
     ) -> AsyncIterator[pb.FollowPolicyLogResponse]:
         """Stream what rules logged: the last lines, oldest first, then with `follow` those to come."""
-        policy = self._policy(request.name).id if request.name else None
+        policy = self._policy(request.name).meta.uid if request.name else None
         if not 0 <= request.last <= KEPT:
             raise InvalidIntent("last", f"{request.last} is not a number from 1 to {KEPT}, or 0 for 100")
         reader = self._log.add()
@@ -88,7 +88,7 @@ class SecurityExplainService(explain_pb2_grpc.SecurityExplainServiceServicer):
             while request.follow:
                 entries, missed = await self._log.next(reader)
                 unsaid += missed
-                wanted = [entry for entry in entries if policy is None or entry.policy == policy]
+                wanted = [entry for entry in entries if policy is None or entry.policy_uid == policy]
                 if wanted:
                     yield _answer(wanted, unsaid)
                     unsaid = 0

@@ -130,6 +130,21 @@ async def test_a_filter_shows_one_policy(secured: Secured) -> None:
         assert (await following.next()).source_port == 2
 
 
+async def test_lines_of_a_policy_that_had_the_name_before_are_not_of_this_one(secured: Secured) -> None:
+    await secured.h1.log(line(secured.acl(SHOP, "https")))
+    await written(secured, 1)
+    policies = security_pb2_grpc.SecurityPolicyServiceStub(secured.world.channel)
+    shop = (
+        await policies.GetSecurityPolicy(security_pb2.GetSecurityPolicyRequest(name=SHOP))
+    ).security_policy
+    await policies.DeleteSecurityPolicy(security_pb2.DeleteSecurityPolicyRequest(name=SHOP))
+    await secured.create(shop)
+    await secured.h1.log(line(secured.acl(SHOP, "ssh"), verdict="drop"))
+    await written(secured, 2)
+    assert [entry.rule for entry in await read(secured, SHOP)] == ["ssh"]
+    assert [entry.rule for entry in await read(secured)] == ["https", "ssh"]
+
+
 async def test_what_a_host_left_out_is_told_with_its_next_line(secured: Secured) -> None:
     acl = secured.acl(SHOP, "https")
     async with Following(secured) as following:

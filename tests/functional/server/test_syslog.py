@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from netctl.model.keys import HostId, NicId, SecurityPolicyId
+from netctl.model.keys import HostId, NicId, SecurityPolicyId, Uid
 from netctl.model.policy_log import LogEntry
 from netctl.model.security_policy import Direction, RuleAction
 from netctl.reconciler.metrics import Metrics
@@ -22,6 +22,7 @@ from netctl.server.syslog import QUEUE_MAX, SyslogExport, SyslogTarget, render_s
 ENTRY = LogEntry(
     time_s=1_700_000_000.25,
     policy=SecurityPolicyId("shop"),
+    policy_uid=Uid("u1"),
     rule="https",
     direction=Direction.OUT,
     action=RuleAction.ALLOW,
