@@ -560,7 +560,7 @@ class TestPolicyResponse(_message.Message):
     """In one sentence, with names."""
     @_builtins.property
     def decisions(self) -> _containers.RepeatedCompositeFieldContainer[Global___PolicyDecision]:
-        """At the source, when it is a NIC; then at the destination, when that is one."""
+        """At the source, when it is a NIC or an address of one; then at the destination, likewise."""
 
     def __init__(
         self,
@@ -821,7 +821,7 @@ class PolicyFinding(_message.Message):
     """`securityPolicies/{id}`."""
     rule: _builtins.str
     other_policy: _builtins.str
-    """The one that wins, for SHADOWED and CONTRADICTED."""
+    """The one that wins, for SHADOWED and CONTRADICTED; for STATELESS_OVERLAP the one whose tracking is taken."""
     other_rule: _builtins.str
     message: _builtins.str
     """A sentence for people."""
