@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ class NamespaceHost:
         self.directory = directory
         self.database = OvsdbServer(directory, "vswitch")
         self.wakes = 0
+        self.at_wake: Callable[[], object] = bool
         self.looks_again: list[float] = []
         self._vswitchd: subprocess.Popen[bytes] | None = None
         self._real: RealHost | None = None
@@ -191,3 +192,4 @@ class NamespaceHost:
 
     def _count_wake(self) -> None:
         self.wakes += 1
+        self.at_wake()

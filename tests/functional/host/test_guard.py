@@ -194,6 +194,25 @@ def test_a_guard_that_stands_is_left_alone_and_outlives_its_agent(host: Namespac
     assert programs(host) == before
 
 
+def test_a_tap_is_guarded_before_it_is_plugged(host: NamespaceHost) -> None:
+    for link in ("eth1", "tap1"):
+        host.add_link(link)
+    converge(host, assign(uplink(0, "eth1")))
+    wait_until(lambda: "br0" in host.read_state().links, timeout_s=5, what="br0 is made")
+    converge(host, assign(uplink(0, "eth1")))
+    seen: list[tuple[int, ...]] = []
+
+    def look() -> None:
+        if "tap1" in host.vsctl("list-ports", "brAtlas").split():
+            seen.append(programs(host))
+
+    host.at_wake = look
+    converge(host, assign(uplink(0, "eth1"), nics=(MINE,)))
+    wait_until(lambda: seen, timeout_s=5, what="the database tells of tap1")
+    host.at_wake = bool
+    assert () not in seen
+
+
 def test_one_that_somebody_took_away_comes_back(host: NamespaceHost, tap: Tap) -> None:
     attach(host, None)
     assert xdp(host) is Xdp.NONE

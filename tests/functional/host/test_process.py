@@ -54,8 +54,8 @@ class AgentProcess:
         here = str(self._host.directory)
         places = ("--ovsdb", self._host.database.remote, "--ovs-rundir", here, "--ovn-rundir", here)
         state = ("--state-dir", str(self._host.directory / "state"), "--datapath-type", "netdev")
-        state += ("--ovn-controller-log", str(self._host.directory / "acl.log"))
-        self._process = self._host.popen(*command, *places, *state, *options, log=self.log)
+        log = ("--ovn-controller-log", str(self._host.directory / "acl.log"))
+        self._process = self._host.popen(*command, *places, *state, *log, *options, log=self.log)
 
     def stop(self, signum: int = signal.SIGTERM) -> int:
         """End it; return its exit code."""
