@@ -160,6 +160,15 @@ async def test_rules_and_policies_that_are_gone_are_forgotten(
     assert rows(await secured.hits())[0][-1] == 6
 
 
+async def test_many_flows_are_asked_for_in_parts(secured: Secured, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("netctl.server.hits.KEYS_MAX", 3)
+    secured.h1.counters = {
+        FlowKey(cookie, 0): (1, 60) for pair in secured.cookies.values() for cookie in pair
+    }
+    assert [row[-1] for row in rows(await secured.hits())] == [2, 2, 2, 2]
+    assert [len(keys) for keys in secured.h1.asked] == [3, 3, 2]
+
+
 async def test_metrics_have_the_hits_of_rules(secured: Secured) -> None:
     secured.h1.counters = {secured.flows(SHOP, "https")[0]: (5, 300)}
     await secured.hits()
