@@ -7,16 +7,19 @@ from itertools import permutations
 
 import pytest
 
-from netctl.compiler.observed import NOTHING_OBSERVED
+from netctl.compiler.compile import compile_rows
+from netctl.compiler.observed import NOTHING_OBSERVED, Observed
 from netctl.model.intent import Intent
 from netctl.model.security_policy import IntraGroup, PolicyKind, PolicyMode, PolicyScope, RuleAction
 from netctl.model.snapshot import Snapshot
+from netctl.nb.diff import diff
 from netctl.ovsdb.southbound import OvsdbSouthbound
 from netctl.server.policy_test import answer_policy_test
 from netctl.server.trace import trace
 from netctl.v1 import explain_pb2 as pb
 from netctl.v1 import security_pb2, vpc_pb2
 from tests.functional.northd.conftest import Plane
+from tests.intents import OWNER
 from tests.security import address_group, policy, rule, small_world
 
 SHOP = policy(
@@ -53,11 +56,19 @@ class Traced:
     def snapshot(self) -> Snapshot:
         return self._plane.source.snapshot()
 
-    def path(self, source: str, destination: str, port: int = 0) -> pb.TraceResponse:
+    def write(self, observed: Observed) -> None:
+        """Have OVN what is compiled from another observation."""
+        northbound = self._plane.northbound
+        delta = diff(compile_rows(self.snapshot, OWNER, observed), northbound.owned_rows())
+        assert northbound.wait_northd(northbound.apply(delta, epoch=1), 10)
+
+    def path(
+        self, source: str, destination: str, port: int = 0, *, observed: Observed = NOTHING_OBSERVED
+    ) -> pb.TraceResponse:
         request = pb.TraceRequest(
             nic=f"nics/{source}", destination=f"nics/{destination}", destination_port=port
         )
-        return trace(self.snapshot, NOTHING_OBSERVED, self._southbound, request)
+        return trace(self.snapshot, observed, self._southbound, request)
 
     def test(self, source: str, destination: str, port: int = 0) -> pb.TestPolicyResponse:
         service = security_pb2.Service(protocol=security_pb2.SERVICE_PROTOCOL_ICMP, icmp_type=8)
@@ -104,6 +115,20 @@ def test_a_rule_that_denies_is_named(traced: Traced) -> None:
     )
     assert outline(path)[-1] == "security h2 securityPolicies/shop"
     assert traced.path("w1", "d1", 5432).verdict == "delivered", "another one passes"
+
+
+def test_a_rule_that_rejects_is_named_and_its_answer_is_not_followed(traced: Traced) -> None:
+    """The sender's reset is a packet of its own, which ovn-trace goes on with."""
+    traced.arrive(SHOP)
+    trusted = Observed(reject=True)
+    traced.write(trusted)
+    path = traced.path("w1", "d1", 22, observed=trusted)
+    assert (path.verdict, path.reason) == (
+        "dropped",
+        "securityPolicies/shop rejects it (rule no-ssh), at nics/d1",
+    )
+    assert "tcp_reset" in path.raw
+    assert outline(path)[-1] == "security h2 securityPolicies/shop"
 
 
 def test_the_implicit_deny_is_named_at_both_ends(traced: Traced) -> None:
