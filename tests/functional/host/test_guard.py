@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import select
 import socket
@@ -50,6 +51,8 @@ ETH_P_ALL = 3
 SOL_PACKET, PACKET_AUXDATA = 263, 8
 AUXDATA = struct.Struct("=I12xHH")
 VLAN_VALID = 1 << 4
+# linux/if_tun.h
+TUNSETIFF, IFF_TAP_NO_PI = 0x400454CA, 0x1002
 # r0 = XDP_PASS; exit
 PASS_ALL = bytes.fromhex("b700000002000000" + "9500000000000000")
 MINE = replace(nic(1), guard_ipv6=True)
@@ -74,16 +77,18 @@ LET_GO = {
 
 
 class Tap:
-    """The guest's end of tap1; brAtlas sends to tap2 all that comes in there."""
+    """The guest's end of tap1, a veth or what QEMU has open; brAtlas sends to tap2 all that comes in there."""
 
-    def __init__(self, host: NamespaceHost) -> None:
+    def __init__(self, host: NamespaceHost, qemu: int | None = None) -> None:
+        self._qemu = qemu
         interfaces = host.read_state().switch.interfaces
         flow = f"in_port={interfaces['tap1'].ofport},actions=output:{interfaces['tap2'].ofport}"
         assert host.popen("ovs-ofctl", "-O", "OpenFlow15", "add-flow", "brAtlas", flow).wait(timeout=10) == 0
         self._number = 0
         with host.inside():
             self._here = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
-            self._here.bind(("x-tap1", 0))
+            if qemu is None:
+                self._here.bind(("x-tap1", 0))
             self._there = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
             self._there.bind(("x-tap2", ETH_P_ALL))
         self._there.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
@@ -97,7 +102,10 @@ class Tap:
 
     def send(self, frame: bytes) -> None:
         """Send as the guest."""
-        self._here.send(frame)
+        if self._qemu is None:
+            self._here.send(frame)
+        else:
+            os.write(self._qemu, frame)
 
     def arrived(self) -> list[bytes]:
         """Return what has arrived since the last look; a frame that always does is sent behind it and waited for."""
@@ -131,6 +139,34 @@ class Tap:
 def tap(host: NamespaceHost) -> Iterator[Tap]:
     for link in ("eth1", "tap1", "tap2"):
         host.add_link(link)
+    plug(host)
+    made = Tap(host)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture
+def qemu_tap(host: NamespaceHost) -> Iterator[Tap]:
+    for link in ("eth1", "tap2"):
+        host.add_link(link)
+    with host.inside():
+        qemu = os.open("/dev/net/tun", os.O_RDWR)
+    try:
+        with host.inside():
+            fcntl.ioctl(qemu, TUNSETIFF, struct.pack("16sH14x", b"tap1", IFF_TAP_NO_PI))
+        plug(host)
+        made = Tap(host, qemu)
+        try:
+            yield made
+        finally:
+            made.close()
+    finally:
+        os.close(qemu)
+
+
+def plug(host: NamespaceHost) -> None:
     converge(host, GUARDED)
 
     def is_plugged() -> bool:
@@ -138,11 +174,6 @@ def tap(host: NamespaceHost) -> Iterator[Tap]:
         return all(name in interfaces and interfaces[name].ofport > 0 for name in ("tap1", "tap2"))
 
     wait_until(is_plugged, timeout_s=5, what="both are in brAtlas")
-    made = Tap(host)
-    try:
-        yield made
-    finally:
-        made.close()
 
 
 @contextmanager
@@ -181,6 +212,14 @@ def test_what_a_guest_may_not_send_does_not_reach_ovs(host: NamespaceHost, tap: 
     assert [name for name, frame in STOPPED.items() if tap.lets_through(frame)] == list(STOPPED)
     converge(host, GUARDED)
     assert not [name for name, frame in STOPPED.items() if tap.lets_through(frame)]
+
+
+def test_it_is_the_same_on_a_tap_of_qemu(host: NamespaceHost, qemu_tap: Tap) -> None:
+    assert xdp(host) is Xdp.GUARD
+    assert not [name for name, frame in STOPPED.items() if qemu_tap.lets_through(frame)]
+    assert [name for name, frame in LET_GO.items() if qemu_tap.lets_through(frame)] == list(LET_GO)
+    attach(host, None)
+    assert [name for name, frame in STOPPED.items() if qemu_tap.lets_through(frame)] == list(STOPPED)
 
 
 def test_a_guard_that_stands_is_left_alone_and_outlives_its_agent(host: NamespaceHost, tap: Tap) -> None:
