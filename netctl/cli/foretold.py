@@ -63,7 +63,7 @@ def _line(change: pb.RowChange) -> str:
                 f"{name}: {before.get(name) or '(unset)'} -> {value}"
                 for name, value in sorted(change.columns.items())
             )
-            return f"{sign} {change.table}  {of}  {', '.join(texts)}"
+            return f"{sign} {change.table} {change.row[:8]}…  {of}  {', '.join(texts)}"
     columns = change.columns if change.kind == pb.ROW_CHANGE_KIND_INSERT else change.columns_before
     return f"{sign} {change.table}  {of}  {_columns(columns)}".rstrip()
 
