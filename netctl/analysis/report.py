@@ -118,15 +118,17 @@ def _of_time(policy: SecurityPolicy, observed: Observed, asked: Asked) -> Iterat
 def _of_groups(snapshot: Snapshot, policy: SecurityPolicy, members: Members) -> Iterator[Finding]:
     for term in policy.secured:
         if not members.any_in(term, policy):
-            text = f"{_name(policy)} secures {term}, which has no NIC in its scope"
+            text = f"{_name(policy)} secures {term}, which has no NIC where the policy holds"
             yield _finding(FindingKind.EMPTY_GROUP, policy, None, text)
+    naming: dict[Term, list[SecurityRule]] = {}
     for rule in policy.rules:
-        if rule.disabled:
-            continue
-        for term in rule.peers:
-            if _is_empty(snapshot, term, policy, members):
-                text = f"rule {rule.name} of {_name(policy)} names {term}, in which nobody is in its scope"
-                yield _finding(FindingKind.EMPTY_GROUP, policy, rule, text)
+        for term in () if rule.disabled else rule.peers:
+            naming.setdefault(term, []).append(rule)
+    for term, rules in naming.items():
+        if _is_empty(snapshot, term, policy, members):
+            more = f", as {len(rules) - 1} more of its rules do" if len(rules) > 1 else ""
+            text = f"rule {rules[0].name} of {_name(policy)} names {term}{more}: it is empty where the policy holds"
+            yield _finding(FindingKind.EMPTY_GROUP, policy, rules[0], text)
     open_nics = members.uncovered(policy) if policy.mode is not PolicyMode.SAVE else []
     if open_nics:
         names = ", ".join(resource_name((Kind.NIC, id)) for id in open_nics[:10])

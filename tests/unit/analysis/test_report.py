@@ -68,6 +68,12 @@ def test_groups_without_members_where_the_policy_holds() -> None:
     assert told(policy("shop", "none", rules=rules)) == [
         *("EMPTY_GROUP shop", "EMPTY_GROUP shop/r1", "EMPTY_GROUP shop/r2")
     ]
+    twice = (rule("r1", "nobody", services=("tcp/1",)), rule("r2", "nobody", services=("tcp/2",)))
+    (found,) = findings(policy("shop", "db", rules=twice))
+    assert found.message == (
+        "rule r1 of securityPolicies/shop names categories/nobody, as 1 more of its rules do: it is empty where"
+        " the policy holds"
+    )
     inside = policy("shop", "db", rules=(rule("r3", "test"),), scope=PolicyScope.ALL_VPC)
     assert told(inside) == []
     assert told(replace(inside, scope=PolicyScope.ALL_VLAN, secured=("categories/prod",))) == []
