@@ -28,7 +28,7 @@ LastHits = Mapping[RuleName, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class ReportRequest:
     """What to report: of one policy, or of all; `hits` None when nobody counts, and then nothing is UNUSED."""
 
     policy: SecurityPolicyId | None = None
@@ -48,7 +48,7 @@ def last_hits_of(tallies: Iterable[tuple[SecurityPolicy, Tally]]) -> LastHits:
     return found
 
 
-def report(snapshot: Snapshot, observed: Observed, asked: Asked) -> tuple[Finding, ...]:
+def report(snapshot: Snapshot, observed: Observed, asked: ReportRequest) -> tuple[Finding, ...]:
     """Return what there is to say, by policy, in the order of its rules."""
     wanted = [p for p in _policies(snapshot) if asked.policy is None or p.id == asked.policy]
     found = list(_shadows(snapshot, observed, asked.policy))
@@ -98,7 +98,7 @@ def _shadows(snapshot: Snapshot, observed: Observed, wanted: SecurityPolicyId | 
             yield finding
 
 
-def _of_time(policy: SecurityPolicy, observed: Observed, asked: Asked) -> Iterator[Finding]:
+def _of_time(policy: SecurityPolicy, observed: Observed, asked: ReportRequest) -> Iterator[Finding]:
     for rule in policy.rules:
         if not rule.expire_time_s or rule.disabled:
             continue
@@ -162,7 +162,9 @@ def _of_rejects(policy: SecurityPolicy, observed: Observed) -> Iterator[Finding]
             yield _finding(FindingKind.REJECT_AS_DENY, policy, rule, text)
 
 
-def _unused(policy: SecurityPolicy, observed: Observed, asked: Asked, hits: LastHits) -> Iterator[Finding]:
+def _unused(
+    policy: SecurityPolicy, observed: Observed, asked: ReportRequest, hits: LastHits
+) -> Iterator[Finding]:
     """Yield rules that decided nothing for long; those of a policy that changed since then are given time."""
     since = asked.now_s - asked.unused_s
     if policy.mode is PolicyMode.SAVE or policy.meta.update_time_s > since:

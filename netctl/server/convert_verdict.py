@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from netctl.analysis.finding import Finding
-from netctl.analysis.report import DEFAULT_UNUSED_S, Asked, LastHits
+from netctl.analysis.report import DEFAULT_UNUSED_S, LastHits, ReportRequest
 from netctl.analysis.verdict import Decision, Verdict
 from netctl.compiler.clause import Clause
 from netctl.errors import InvalidIntent, NotFound
@@ -28,7 +28,7 @@ def verdict_to_proto(verdict: Verdict, reason: str) -> pb.TestPolicyResponse:
 
 def parse_report(
     snapshot: Snapshot, request: pb.ReportSecurityPoliciesRequest, *, now_s: float, hits: LastHits | None
-) -> Asked:
+) -> ReportRequest:
     """Return what a report is asked for; errors say which policy does not exist."""
     if request.unused_s < 0:
         raise InvalidIntent("unused_s", f"{request.unused_s} is negative; 0 is 30 days")
@@ -38,7 +38,9 @@ def parse_report(
         check_id("name", policy)
         if snapshot.security_policy(policy) is None:
             raise NotFound(f"{request.name} does not exist", field="name")
-    return Asked(policy=policy, now_s=now_s, unused_s=float(request.unused_s) or DEFAULT_UNUSED_S, hits=hits)
+    return ReportRequest(
+        policy=policy, now_s=now_s, unused_s=float(request.unused_s) or DEFAULT_UNUSED_S, hits=hits
+    )
 
 
 def findings_to_proto(findings: Iterable[Finding]) -> pb.ReportSecurityPoliciesResponse:

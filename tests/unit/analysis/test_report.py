@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from netctl.analysis.finding import Finding
 from netctl.analysis.hits import Count, Tally
-from netctl.analysis.report import Asked, last_hits_of, report
+from netctl.analysis.report import ReportRequest, last_hits_of, report
 from netctl.compiler.observed import NOTHING_OBSERVED, Observed
 from netctl.model.hits import Counted, Hits
 from netctl.model.intent import Intent
@@ -26,13 +26,15 @@ QUIET = (
 
 
 def findings(
-    *intents: Intent, observed: Observed = NOTHING_OBSERVED, asked: Asked | None = None
+    *intents: Intent, observed: Observed = NOTHING_OBSERVED, asked: ReportRequest | None = None
 ) -> list[Finding]:
     world = snapshot(small_world(*QUIET, *intents))
-    return list(report(world, observed, asked or Asked(now_s=NOW_S)))
+    return list(report(world, observed, asked or ReportRequest(now_s=NOW_S)))
 
 
-def told(*intents: Intent, observed: Observed = NOTHING_OBSERVED, asked: Asked | None = None) -> list[str]:
+def told(
+    *intents: Intent, observed: Observed = NOTHING_OBSERVED, asked: ReportRequest | None = None
+) -> list[str]:
     found = findings(*intents, observed=observed, asked=asked)
     return [f"{one.kind.value} {one.policy}/{one.rule}".rstrip("/") for one in found]
 
@@ -110,7 +112,7 @@ def test_unused_rules_are_those_that_decided_nothing_for_long() -> None:
     shop = policy("shop", "db", rules=tuple(rules))
     id = shop.id
     hits = {(id, "long-ago"): NOW_S - 31 * DAY_S, (id, "lately"): NOW_S - DAY_S}
-    asked = Asked(now_s=NOW_S, hits=hits)
+    asked = ReportRequest(now_s=NOW_S, hits=hits)
     assert told(shop, asked=asked) == ["UNUSED shop/never", "UNUSED shop/long-ago"]
     assert told(shop, asked=replace(asked, unused_s=40 * DAY_S)) == ["UNUSED shop/never"]
     assert told(shop, asked=replace(asked, hits=None)) == [], "nobody counts"
@@ -137,5 +139,5 @@ def test_of_one_policy_alone() -> None:
     shop = policy("shop", "db", rules=(rule("r1", "web"),))
     other = policy("other", "db", rules=(rule("r1"),), priority=5)
     assert told(shop, other) == ["SHADOWED shop/r1"]
-    assert told(shop, other, asked=Asked(now_s=NOW_S, policy=shop.id)) == ["SHADOWED shop/r1"]
-    assert told(shop, other, asked=Asked(now_s=NOW_S, policy=other.id)) == []
+    assert told(shop, other, asked=ReportRequest(now_s=NOW_S, policy=shop.id)) == ["SHADOWED shop/r1"]
+    assert told(shop, other, asked=ReportRequest(now_s=NOW_S, policy=other.id)) == []

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, note, settings
 
 from netctl.analysis.finding import Finding, FindingKind
-from netctl.analysis.report import Asked, report
+from netctl.analysis.report import ReportRequest, report
 from netctl.analysis.verdict import Decision, Evaluator
 from netctl.compiler.membership import Port, ports_of
 from netctl.compiler.observed import NOTHING_OBSERVED
@@ -53,7 +53,7 @@ def found(*intents: Intent) -> list[str]:
 
 
 def findings(world: Snapshot) -> list[Finding]:
-    every = report(world, NOTHING_OBSERVED, Asked(now_s=1000.0))
+    every = report(world, NOTHING_OBSERVED, ReportRequest(now_s=1000.0))
     return [one for one in every if one.kind in KINDS]
 
 
@@ -111,7 +111,7 @@ def test_a_rule_with_something_of_its_own_is_not(first: Any, second: Any) -> Non
 def test_expired_rules_cover_nothing() -> None:
     world = snapshot(small_world(shop(rule("r1"), rule("r2", "web"))))
     seen = replace(NOTHING_OBSERVED, expired=frozenset({(SecurityPolicyId("shop"), "r1")}))
-    assert not report(world, seen, Asked(now_s=1000.0))
+    assert not report(world, seen, ReportRequest(now_s=1000.0))
     assert findings(world), "before it expired"
 
 
@@ -241,7 +241,7 @@ def test_without_shadowed_rules_nothing_is_decided_otherwise() -> None:
     def in_every_world(made: MadeWorld) -> None:
         note(shown(made.world))
         seen = observed(made)
-        every = report(made.snapshot, seen, Asked(now_s=1000.0))
+        every = report(made.snapshot, seen, ReportRequest(now_s=1000.0))
         shadowed = {(one.policy, one.rule) for one in every if one.kind is FindingKind.SHADOWED and one.rule}
         if not shadowed:
             return
