@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 
 from tests.e2e import forged
@@ -31,6 +32,12 @@ class Station:
     def local(self) -> Address:
         """By its link-local address."""
         return Address(self.nic.mac_address, forged.link_local(self.nic.mac_address))
+
+
+def beside(address: str, last: int) -> str:
+    """Return another address of the same network, of the /24 or /64."""
+    network = ipaddress.ip_network(f"{address}/{64 if ':' in address else 24}", strict=False)
+    return str(network[last])
 
 
 def heard(here: Site, liar: Station, victim: Station, frames: dict[str, bytes]) -> set[str]:

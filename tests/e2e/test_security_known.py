@@ -14,7 +14,7 @@ from netctl.loop import wait_until
 from tests.e2e import forged, vpcs
 from tests.e2e.raw import BROADCAST, frame_socket, tapped
 from tests.e2e.security import BOTH, ICMP, ICMP6, IN, REJECT, Ask, asks, rule, tcp, udp
-from tests.e2e.stations import Station, heard
+from tests.e2e.stations import Station, beside, heard
 from tests.e2e.vpcs import NAT, Nic
 from tests.e2e.wards import WEB, Ward, emptied_after
 from tests.lossmeter.frames import Address
@@ -45,9 +45,9 @@ def test_default_deny_stops_rogue_servers_and_routers_and_no_neighbours(
 ) -> None:
     """ARP and neighbour discovery go on; of what a rogue DHCP server and a rogue router say, nothing comes."""
     liar, victim = ends
-    nobody = liar.six.ip.rpartition("::")[0] + "::99"
+    nobody = beside(liar.six.ip, 0x99)
     neighbours = {
-        "ARP question": forged.arp_request(liar.four.mac, liar.four, liar.four.ip.rpartition(".")[0] + ".99"),
+        "ARP question": forged.arp_request(liar.four.mac, liar.four, beside(liar.four.ip, 99)),
         "NA": forged.advertisement(liar.six, victim.six, liar.six.ip, liar.six.mac),
         "NS": forged.solicitation(liar.six, nobody, liar.six.mac),
         "duplicate address detection": forged.solicitation(Address(liar.six.mac, "::"), liar.six.ip),

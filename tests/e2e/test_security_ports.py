@@ -14,6 +14,7 @@ from tests.e2e import forged, raw, security, vpcs
 from tests.e2e.figures import note
 from tests.e2e.security import IN, LISTED, OUT, Ask, Guests, Stream, asks, rule, streaming, tcp, udp
 from tests.e2e.site import DEADLINE_S, Site
+from tests.e2e.stations import beside
 from tests.e2e.vpcs import Nic
 from tests.e2e.wards import DB, WEB, Ward, arriving, emptied_after, newcomer
 from tests.lossmeter.frames import Address
@@ -134,14 +135,11 @@ def test_an_address_that_a_guest_chose_itself_is_covered(ward: Ward) -> None:
 
 def choose(ward: Ward, nic: Nic) -> None:
     """Let a guest take addresses of its own choice, and tell its neighbours as guests do."""
-    network = nic.ipv4_address.rpartition(".")[0], nic.ipv6_address.rpartition("::")[0]
-    nic.ipv4_address, nic.ipv6_address = f"{network[0]}.222", f"{network[1]}::222"
-    own = Address(nic.mac_address, nic.ipv4_address), Address(nic.mac_address, nic.ipv6_address)
+    nic.ipv4_address, nic.ipv6_address = beside(nic.ipv4_address, 222), beside(nic.ipv6_address, 0x222)
+    own, own6 = (Address(nic.mac_address, address) for address in (nic.ipv4_address, nic.ipv6_address))
     namespace = ward.here.namespace(nic)
-    raw.send_frame(namespace, forged.arp_request(nic.mac_address, own[0], f"{network[0]}.223"))
-    raw.send_frame(
-        namespace, forged.advertisement(own[1], forged.ALL_NODES, nic.ipv6_address, nic.mac_address)
-    )
+    raw.send_frame(namespace, forged.arp_request(nic.mac_address, own, beside(own.ip, 223)))
+    raw.send_frame(namespace, forged.advertisement(own6, forged.ALL_NODES, own6.ip, own6.mac))
 
 
 def test_categories_of_a_subnet(vpc_ward: Ward) -> None:

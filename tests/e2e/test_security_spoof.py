@@ -14,7 +14,7 @@ from netctl.v1 import network_pb2
 from tests.e2e import forged, vpcs
 from tests.e2e.raw import arp_reply, ethernet
 from tests.e2e.site import Site
-from tests.e2e.stations import Station, heard
+from tests.e2e.stations import Station, beside, heard
 from tests.lossmeter.frames import Address
 from tests.lossmeter.meter import FOREIGN_MAC
 
@@ -52,8 +52,8 @@ def stations(three_hosts: Site) -> Iterator[dict[str, Station]]:
 def lies(own: Station, victim: Station) -> dict[str, bytes]:
     """Return frames that port security stops."""
     four, six = own.four, own.six
-    liar = Address(FOREIGN_MAC, four.ip.rpartition(".")[0] + ".77")
-    liar6 = Address(FOREIGN_MAC, six.ip.rpartition("::")[0] + "::77")
+    liar = Address(FOREIGN_MAC, beside(four.ip, 77))
+    liar6 = Address(FOREIGN_MAC, beside(six.ip, 0x77))
     honest = forged.udp(four, victim.four, PORTS)
     return {
         "IPv4 source": forged.udp(Address(four.mac, liar.ip), victim.four, PORTS),
@@ -65,13 +65,13 @@ def lies(own: Station, victim: Station) -> dict[str, bytes]:
         "ARP protocol address": arp_reply(four.mac, Address(four.mac, liar.ip), victim.four),
         "ARP frame source": arp_reply(liar.mac, four, victim.four),
         "ARP question, protocol address": forged.arp_request(
-            four.mac, Address(four.mac, liar.ip), four.ip.rpartition(".")[0] + ".98"
+            four.mac, Address(four.mac, liar.ip), beside(four.ip, 98)
         ),
         "NA target": forged.advertisement(six, victim.six, liar6.ip, six.mac),
         "NA link-layer address": forged.advertisement(six, victim.six, six.ip, liar.mac),
         "NA frame source": forged.advertisement(Address(liar.mac, six.ip), victim.six, six.ip, six.mac),
-        "NS source": forged.solicitation(Address(six.mac, liar6.ip), liar6.ip + "99", six.mac),
-        "NS frame source": forged.solicitation(Address(liar.mac, six.ip), liar6.ip + "99", six.mac),
+        "NS source": forged.solicitation(Address(six.mac, liar6.ip), beside(liar6.ip, 0x99), six.mac),
+        "NS frame source": forged.solicitation(Address(liar.mac, six.ip), beside(liar6.ip, 0x99), six.mac),
         "RARP": forged.rarp(four.mac),
         "RARP of another": forged.rarp(liar.mac),
         "unknown ethertype": ethernet(four.mac, victim.four.mac, 0x88B5, bytes(46)),
@@ -85,7 +85,7 @@ def lies(own: Station, victim: Station) -> dict[str, bytes]:
 def truths(own: Station, victim: Station) -> dict[str, bytes]:
     """Return the same without the lie; among them what asks everybody for an address that nobody has."""
     four, six = own.four, own.six
-    nobody, nobody6 = four.ip.rpartition(".")[0] + ".99", six.ip.rpartition("::")[0] + "::99"
+    nobody, nobody6 = beside(four.ip, 99), beside(six.ip, 0x99)
     return {
         "IPv4": forged.udp(four, victim.four, PORTS),
         "IPv6": forged.udp(six, victim.six, PORTS),
@@ -102,7 +102,7 @@ def truths(own: Station, victim: Station) -> dict[str, bytes]:
 def guarded(own: Station, victim: Station) -> dict[str, bytes]:
     """Return frames that no ACL and no port security of OVN 23.03 stops: the host's guard does."""
     six, local = own.six, own.local
-    nobody = six.ip.rpartition("::")[0] + "::99"
+    nobody = beside(six.ip, 0x99)
     return {
         "NS link-layer option": forged.solicitation(six, nobody, FOREIGN_MAC),
         "NS link-layer option, link-local": forged.solicitation(local, nobody, victim.six.mac),

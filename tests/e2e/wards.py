@@ -84,10 +84,10 @@ class Ward:
 
 @contextmanager
 def newcomer(
-    ward: Ward, name: str, subnet: str, *categories: str, port_security: bool = True
+    ward: Ward, name: str, subnet: str, *categories: str, port_security: bool = True, address: str = ""
 ) -> Iterator[Nic]:
     """Have a NIC more during a block, attached nowhere yet."""
-    wanted = vpcs.nic(name, subnet.rpartition("/")[2], "")
+    wanted = vpcs.nic(name, subnet.rpartition("/")[2], "", address)
     wanted.host = ""
     wanted.categories.extend(categories)
     wanted.port_security = port_security
@@ -122,8 +122,9 @@ def emptied_after(ward: Ward) -> Iterator[Ward]:
     try:
         yield used
     finally:
-        if used.made:
-            ward.here.remove(*reversed(used.made))
+        if used.made:  # policies first: they name the others, which may have come later
+            names = reversed(used.made)
+            ward.here.remove(*sorted(names, key=lambda name: not name.startswith("securityPolicies/")))
         wanted = {nic.name: list(nic.categories) for nic in ward.guests.nics.values()}
         for nic in ward.here.list_nics():
             if nic.name in wanted and list(nic.categories) != wanted[nic.name]:
