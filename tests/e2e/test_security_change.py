@@ -201,6 +201,24 @@ def test_restarts_change_nothing(ward: Ward) -> None:
         watch.then(ward.here.settle_datapaths)
 
 
+def test_a_datapath_that_dies_forgets_no_policy(ward: Ward) -> None:
+    """Open vSwitch' process is killed on both hosts: what it does before it has all flows again lets nothing in."""
+    processes = [ward.here.lab.process(host, "ovs-vswitchd") for host in ("h1", "h2")]
+    ward.put(shop(ward))
+    with streaming(ward.guests, [*ALLOWED, *DENIED]) as stream:
+        for process in processes:
+            process.kill()
+            process.start()
+        before = counted(stream, ALLOWED)[1]
+        wait_until(
+            lambda: counted(stream, ALLOWED)[1] > before + A_WHILE, timeout_s=20, what="it forwards again"
+        )
+        ward.here.settle_datapaths()
+    tried, leaked = counted(stream, DENIED)
+    note("kill -9 ovs-vswitchd / new connections", f"{leaked} of {tried} leaked")
+    assert leaked == 0
+
+
 def test_modes_and_what_they_do_to_open_connections(ward: Ward) -> None:
     """What is allowed loses nothing by any change of mode; what is not passes but while it is enforced, old or new."""
     windows = []
