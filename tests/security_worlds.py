@@ -30,7 +30,7 @@ from netctl.model.service import Service, ServiceGroup, ServiceProtocol
 from netctl.model.snapshot import Snapshot
 from tests.intents import infra, meta, nic, snapshot, uid_of, vlan
 from tests.security import address_group, category, entity_group, service_group
-from tests.vpcs import guest, retold, routed, transit, vpc
+from tests.vpcs import guest, mac_of, retold, routed, transit, vpc
 
 CATEGORIES = ("web", "app", "db", "prod")
 GROUPS = ("shop", "all", "odd")
@@ -182,7 +182,10 @@ def _groups(draw: st.DrawFn) -> Iterator[Intent]:
 def _networks(draw: st.DrawFn) -> Iterator[Intent]:
     of = some(CATEGORIES, 0, 1).map(lambda ids: tuple(map(CategoryId, ids)))
     yield replace(vlan("v10", 10, dhcp=draw(_MAYBE)), categories=draw(of))
-    yield vlan("v20", 20)
+    other = vlan("v20", 20)
+    assert other.dhcp is not None
+    # A draft keeps who has which MAC address: no two may have the same.
+    yield replace(other, dhcp=replace(other.dhcp, server_mac_address=mac_of("dhcp v20")))
     blue = replace(vpc("blue"), categories=draw(of))
     yield replace(blue, meta=draw(_meta("blue")))
     yield transit("hub")

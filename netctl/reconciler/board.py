@@ -58,6 +58,7 @@ class StatusBoard:
             required_cfg=self.passes.required_cfg,
             sb_cfg=self._sb_cfg,
             heard=self.reports.get,
+            behind=self.reports.behind,
             held=self._held,
             poison=self._poison,
             starting=self._clock() - self._started < START_GRACE_S,

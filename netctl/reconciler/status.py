@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from netctl.compiler.observed import NOTHING_OBSERVED, Observed
 from netctl.model.floating_ip import FloatingIp
 from netctl.model.infra import Cluster, Host, VirtualSwitch
 from netctl.model.intent import Intent
-from netctl.model.keys import HostId, Key, Kind
+from netctl.model.keys import HostId, Key
 from netctl.model.nic import Nic
 from netctl.model.reservation import AddressReservation
 from netctl.model.route import Route
@@ -38,14 +38,15 @@ class World:
     """What status depends on besides the intents.
 
     `northbound_revision`: the intents that the northbound database equals, poison aside. `required_cfg`: the nb_cfg at
-    which a revision's flows are installed. `held`: why passes do not run, or "". `starting`: hosts get time to connect.
-    `observed`: what the rows are compiled with.
+    which a revision's flows are installed. `behind`: the connected hosts that have not installed an nb_cfg. `held`: why
+    passes do not run, or "". `starting`: hosts get time to connect. `observed`: what the rows are compiled with.
     """
 
     northbound_revision: int
     required_cfg: Callable[[int], int]
     sb_cfg: int
     heard: Callable[[HostId], Heard]
+    behind: Callable[[int], Iterable[HostId]] = lambda nb_cfg: ()
     held: str = ""
     poison: Mapping[Key, Poison] = field(default_factory=dict)
     starting: bool = False
@@ -93,18 +94,9 @@ def _routed(intent: Intent, snapshot: Snapshot, world: World) -> Verdict:
         case RoutingPolicy():
             return policy_verdict(intent, world.observed)
         case SecurityPolicy():
-            behind = _hosts_behind(snapshot, world, intent.meta.revision)
+            behind = world.behind(world.required_cfg(intent.meta.revision))
             return security_policy_verdict(snapshot, intent, world.observed, behind)
     return PROGRAMMED
-
-
-def _hosts_behind(snapshot: Snapshot, world: World, revision: int) -> Iterator[HostId]:
-    """Yield the connected hosts that have not installed a revision's flows."""
-    required = world.required_cfg(revision)
-    for id in snapshot.table(Kind.HOST):
-        heard = world.heard(HostId(id))
-        if heard.connected and heard.report is not None and heard.report.nb_cfg < required:
-            yield HostId(id)
 
 
 def _host_down(host: HostId, world: World) -> Verdict | None:
