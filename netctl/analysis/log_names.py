@@ -6,18 +6,16 @@ it looked up: a policy that logs much logs of the same addresses.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from netctl.analysis.acls import AclUse
-from netctl.compiler.clause import VLANS, Realm
-from netctl.model.indexes import Scope, Space
-from netctl.model.keys import HostId, Kind, NicId, VpcId
-from netctl.model.networks import subnet_at
-from netctl.model.numbers import address_number, mac_number, network_numbers, version_of
+from netctl.analysis.whose import Whose
+from netctl.compiler.clause import Realm
+from netctl.compiler.observed import Observed
+from netctl.model.indexes import Space
+from netctl.model.keys import HostId, Kind, NicId
+from netctl.model.numbers import mac_number
 from netctl.model.policy_log import AclLog, LogEntry
 from netctl.model.security_policy import RuleAction
 from netctl.model.snapshot import Snapshot
-from netctl.model.subnet import Subnet
 
 _VERDICTS = {"allow": RuleAction.ALLOW, "drop": RuleAction.DENY, "reject": RuleAction.REJECT}
 _NOBODY = NicId("")
@@ -26,10 +24,10 @@ _NOBODY = NicId("")
 class Namer:
     """Names the lines of one snapshot."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, observed: Observed) -> None:
         self.snapshot = snapshot
+        self._whose = Whose(snapshot, observed)
         self._found: dict[tuple[Realm, str], NicId] = {}
-        self._networks: list[tuple[int, int, int, Scope]] | None = None
 
     def entry(self, acl: AclUse, host: HostId, log: AclLog) -> LogEntry:
         """Return a line in names.
@@ -68,31 +66,6 @@ class Namer:
         return self._found[realm, address]
 
     def _by_address(self, realm: Realm, address: str) -> NicId:
-        version = version_of(address)
-        number = address_number(version, address)
-        scopes: Iterator[Scope]
-        if realm == VLANS:
-            networks = self._vlans()
-            scopes = (scope for of, low, high, scope in networks if of == version and low <= number <= high)
-        else:
-            subnet = subnet_at(self.snapshot, VpcId(realm), version, number)
-            scopes = iter(() if subnet is None else [_scope(version, subnet)])
-        owners = {self.snapshot.owner((scope, number)) for scope in scopes}
-        nics = [key[1] for key in owners if key is not None and key[0] is Kind.NIC]
-        return NicId(nics[0]) if len(nics) == 1 else _NOBODY
-
-    def _vlans(self) -> list[tuple[int, int, int, Scope]]:
-        """Return the networks of subnets outside VPCs: they may overlap, and then an address may be of two NICs."""
-        if self._networks is None:
-            self._networks = [
-                (*network_numbers(config.cidr), _scope(config.version, subnet))
-                for subnet in self.snapshot.of_kind(Kind.SUBNET)
-                if isinstance(subnet, Subnet) and not subnet.vpc
-                for config in (subnet.ipv4, subnet.ipv6)
-                if config is not None
-            ]
-        return self._networks
-
-
-def _scope(version: int, subnet: Subnet) -> Scope:
-    return (Space.IPV4 if version == 4 else Space.IPV6), subnet.id
+        """Return the NIC that an address is of; of none when it is of several, for subnets outside VPCs may overlap."""
+        nics = {port.nic.id for port in self._whose.ports(realm, address)}
+        return nics.pop() if len(nics) == 1 else _NOBODY

@@ -53,7 +53,8 @@ class PolicyLog:
         self._written = 0  # lines ever; the ring ends with the last of them
         self._readers: set[Reader] = set()
         self._listeners: list[Callable[[list[LogEntry]], None]] = []
-        self._namer = Namer(ports.intents.snapshot())
+        self._observed = ports.observed
+        self._namer = Namer(ports.intents.snapshot(), ports.observed())
         self._closed = False
         self._wake = LoopWake(self._name_all)
 
@@ -120,7 +121,7 @@ class PolicyLog:
     def _named(self, host: HostId, logs: AclLogs) -> list[LogEntry]:
         snapshot = self._intents.snapshot()
         if snapshot is not self._namer.snapshot:
-            self._namer = Namer(snapshot)
+            self._namer = Namer(snapshot, self._observed())
         found: list[LogEntry] = []
         for line in logs.logs:
             acl = self._acls.find(line.acl)
