@@ -60,6 +60,7 @@ class PolicyHits:
         self._file = HitsFile(ports.hits_file)
         self._book = self._file.load()
         self._saved = render(self._book)
+        self._metrics.policy_hits.show(sample_hits(self._intents.snapshot(), self._book))
         self._lock = asyncio.Lock()
         self._task = asyncio.create_task(self._run())
 

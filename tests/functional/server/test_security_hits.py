@@ -177,6 +177,10 @@ async def test_metrics_have_the_hits_of_rules(secured: Secured) -> None:
     assert registry.get_sample_value("netctl_policy_hits_total", labels) == 5
     assert registry.get_sample_value("netctl_policy_hit_bytes_total", labels) == 300
     assert registry.get_sample_value("netctl_policy_hits_left_out") == 0
+    await secured.stop()
+    secured.metrics.policy_hits.show(())
+    await secured.start()
+    assert registry.get_sample_value("netctl_policy_hits_total", labels) == 5, "before the first look"
 
 
 async def test_without_policies_nobody_is_asked_and_unknown_names_are_not_found(secured: Secured) -> None:
