@@ -1,14 +1,17 @@
 """Listens to guests whose addresses the controller does not know, on a thread of its own.
 
 In: which taps to listen on (`listen`). Out: addresses in a `LearnedTable`, and a call when they changed, at most once a
-second. Owns a packet socket for each tap, with a filter in the kernel, and the thread. What a guest can cost is
-bounded: beyond `PORT_BUDGET` frames a second of one tap, or `BUDGET` of all, nothing is read until the next second.
+second. Owns a packet socket for each tap, with a filter in the kernel, and the thread. A guest in the middle of a long
+connection asks nobody for addresses: one that is silent for half its time is awaited in all that the guest sends,
+until it is heard. What a guest can cost is bounded: beyond `PORT_BUDGET` frames a second of one tap, or `BUDGET` of
+all, nothing is read until the next second.
 """
 
 from __future__ import annotations
 
 import ctypes
 import errno
+import ipaddress
 import selectors
 import socket
 import struct
@@ -25,6 +28,7 @@ from netctl_host.state import LearnedAddress
 
 PORT_BUDGET, BUDGET = 50, 1000
 SECOND_S = 1.0
+LOOK_S = 10.0
 REQUEST_S = 60.0
 REQUESTS_MAX = 8
 _BUFFER_BYTES = 1 << 16
@@ -47,12 +51,15 @@ class Learner:
     def __init__(
         self,
         table: LearnedTable,
-        changed: Callable[[], None],
+        changed: Callable[[], object],
         clock: Callable[[], float] = time.monotonic,
+        *,
+        look_s: float = LOOK_S,
     ) -> None:
         self._table = table
         self._changed = changed
         self._clock = clock
+        self._look_s = look_s
         self._wanted: dict[Tap, socket.socket] = {}  # the thread's, which closes what is no longer wanted
         self._orders: deque[dict[Tap, socket.socket]] = deque()
         self._closing = threading.Event()
@@ -94,13 +101,13 @@ class Learner:
         with selectors.DefaultSelector() as selector:
             selector.register(self._there, selectors.EVENT_READ)
             ears = _Ears(selector, self._table, self._clock)
-            told_s, is_news = 0.0, False
+            told_s, looked_s, is_news = 0.0, 0.0, False
             while True:
                 now = self._clock()
                 if is_news and now - told_s >= SECOND_S:
                     told_s, is_news = now, False
                     self._changed()
-                ready = selector.select(SECOND_S if is_news or ears.are_closed else None)
+                ready = selector.select(SECOND_S if is_news or ears.are_closed else self._look_s)
                 if any(key.fileobj is self._there for key, _ in ready):
                     self._there.recv(4096)
                     while self._orders:
@@ -109,6 +116,9 @@ class Learner:
                         ears.follow({})
                         return
                 is_news |= ears.hear([key.data for key, _ in ready if key.data is not None])
+                if not ready or now - looked_s >= SECOND_S:
+                    looked_s = now
+                    ears.await_silent()
 
 
 class _Ears:
@@ -125,6 +135,7 @@ class _Ears:
         self._spent: Counter[Tap] = Counter()
         self._deaf: set[Tap] = set()
         self._requests: dict[Tap, dict[int, float]] = {}
+        self._awaited: dict[Tap, tuple[LearnedAddress, ...]] = {}
 
     @property
     def are_closed(self) -> bool:
@@ -138,6 +149,7 @@ class _Ears:
                 self._selector.unregister(self._sockets[tap])
             self._deaf.discard(tap)
             self._requests.pop(tap, None)
+            self._awaited.pop(tap, None)
             self._sockets.pop(tap).close()
         for tap in wanted.keys() - self._sockets.keys():
             self._sockets[tap] = wanted[tap]
@@ -165,6 +177,15 @@ class _Ears:
                 is_new |= self._learn(tap, receive(self._sockets[tap]))
         return is_new
 
+    def await_silent(self) -> None:
+        """Have the kernel hand on a sign of life of addresses that were silent for long, and no more than one."""
+        for tap, opened in self._sockets.items():
+            silent = self._table.silent(tap.owner)
+            if silent != self._awaited.get(tap, ()):
+                with suppress(OSError):
+                    attach_filter(opened, tap, silent)
+                    self._awaited[tap] = silent
+
     def _learn(self, tap: Tap, frame: Frame) -> bool:
         now = self._clock()
         waiting = {id: time for id, time in self._requests.get(tap, {}).items() if now - time < REQUEST_S}
@@ -177,18 +198,18 @@ class _Ears:
         self._requests[tap] = waiting
         if found.vlan_id and found.vlan_id not in tap.vlan_ids:
             return False
+        if found.source:
+            life = LearnedAddress(vlan_id=found.vlan_id, address=found.source)
+            self._table.note_life(tap.owner, life)
         learned = [LearnedAddress(vlan_id=found.vlan_id, address=address) for address in found.addresses]
         return self._table.note(tap.owner, learned)
 
 
 def open_tap(tap: Tap) -> socket.socket:
     """Return a socket that gets the guest's frames of interest from now on; raise OSError."""
-    code = assemble_filter(tap.owner.mac_address)
-    buffer = ctypes.create_string_buffer(code, len(code))
-    program = _FPROG.pack(len(code) // _INSTRUCTION_SIZE, ctypes.addressof(buffer))
     opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)  # protocol 0: receives nothing yet
     try:
-        opened.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
+        attach_filter(opened, tap)
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
         opened.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
         opened.setblocking(False)
@@ -197,6 +218,15 @@ def open_tap(tap: Tap) -> socket.socket:
         opened.close()
         raise
     return opened
+
+
+def attach_filter(opened: socket.socket, tap: Tap, awaited: tuple[LearnedAddress, ...] = ()) -> None:
+    """Give a socket its filter, or in one step another one; raise OSError."""
+    addresses = dict.fromkeys(ipaddress.ip_address(one.address).packed for one in awaited)
+    code = assemble_filter(tap.owner.mac_address, addresses)
+    buffer = ctypes.create_string_buffer(code, len(code))
+    program = _FPROG.pack(len(code) // _INSTRUCTION_SIZE, ctypes.addressof(buffer))
+    opened.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
 
 
 def receive(opened: socket.socket) -> Frame:

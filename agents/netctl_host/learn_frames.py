@@ -30,11 +30,15 @@ class Frame:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """Addresses in VLAN `vlan_id`, 0 where untagged; `request`: the DHCP transaction that the guest began, or None."""
+    """Addresses in VLAN `vlan_id`, 0 where untagged; `request`: the DHCP transaction that the guest began, or None.
+
+    `source`: of any packet that the guest sends: a sign of life when the address is its, and else nothing.
+    """
 
     vlan_id: int = 0
     addresses: tuple[str, ...] = ()
     request: int | None = None
+    source: str = ""
 
 
 def look_at(frame: Frame, mac: bytes, requests: frozenset[int]) -> Found:
@@ -49,7 +53,7 @@ def look_at(frame: Frame, mac: bytes, requests: frozenset[int]) -> Found:
             packet[4:],
         )
     vlan_id = (tag or 0) & 0x0FFF
-    request = None
+    request, source = None, b""
     found: list[bytes] = []
     if frame.to_guest:
         found = _look_at_reply(_bootp(packet), mac, requests) if kind == _IPV4 else []
@@ -58,14 +62,16 @@ def look_at(frame: Frame, mac: bytes, requests: frozenset[int]) -> Found:
     elif kind == _ARP:
         found = _look_at_arp(packet, mac)
     elif kind == _IPV6:
+        source = packet[8:24]
         found = _look_at_nd(packet)
     elif kind == _IPV4:
+        source = packet[12:16]
         message = _bootp(packet)
         if message[:1] == bytes((_BOOTREQUEST,)) and message[28:34] == mac:
             request = int.from_bytes(message[4:8], "big")
             found = [message[12:16]] if message[12:16] == packet[12:16] else []
     addresses = tuple(dict.fromkeys(str(address) for raw in found if (address := _usable(raw))))
-    return Found(vlan_id=vlan_id, addresses=addresses, request=request)
+    return Found(vlan_id=vlan_id, addresses=addresses, request=request, source=str(_usable(source) or ""))
 
 
 def _look_at_arp(packet: bytes, mac: bytes) -> list[bytes]:

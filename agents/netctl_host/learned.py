@@ -65,6 +65,21 @@ class LearnedTable:
                 heard[address] = now
             return set(heard) != before
 
+    def note_life(self, owner: Owner, address: LearnedAddress) -> None:
+        """Note that a guest still uses an address that is known."""
+        with self._lock:
+            heard = self._heard.get(owner, {})
+            if address in heard:
+                heard[address] = self._clock()
+
+    def silent(self, owner: Owner) -> tuple[LearnedAddress, ...]:
+        """Return the addresses of which a sign of life is awaited, that which was silent for longest first."""
+        latest = self._clock() - SILENCE_S / 2
+        with self._lock:
+            heard = self._heard.get(owner, {})
+            waiting = (address for address, time in heard.items() if time < latest)
+            return tuple(sorted(waiting, key=lambda address: (heard[address], address)))
+
     def keep(self, owners: Collection[Owner]) -> None:
         """Forget all others."""
         with self._lock:

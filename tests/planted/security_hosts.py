@@ -83,6 +83,13 @@ BUGS = (
         _LEARNED_TESTS,
     ),
     Bug(
+        "learning: a guest that only talks is forgotten",
+        "agents/netctl_host/learn.py",
+        "        for tap, opened in self._sockets.items():\n            silent =",
+        "        for tap, opened in ():\n            silent =",
+        "tests/functional/host/test_learn.py",
+    ),
+    Bug(
         "learning: a tag of no VLAN of the NIC counts",
         "agents/netctl_host/learn.py",
         "        if found.vlan_id and found.vlan_id not in tap.vlan_ids:",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 import time
 from contextlib import suppress
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 from netctl_host import learn
 from netctl_host.assignment import Assignment
-from netctl_host.learned import find_taps
+from netctl_host.learned import SILENCE_S, LearnedTable, Owner, find_taps
 from netctl_host.state import LearnedAddress
 
 from netctl.loop import wait_until
@@ -138,6 +139,54 @@ def test_a_restarted_agent_knows_what_it_knew(guest: Guest) -> None:
     guest.knows((0, "192.0.2.7"), (0, "192.0.2.8"))
     guest.look(assign(nics=(nic(1),)))
     guest.knows()
+
+
+def test_a_guest_that_only_talks_is_not_silent(guest: Guest) -> None:
+    now, owner = [1000.0], Owner(LEARNING.iface_id, LEARNING.mac_address)
+    table = LearnedTable(lambda: now[0])
+    table.keep({owner})
+    learner = learn.Learner(table, bool, lambda: now[0], look_s=0.02)
+
+    def known() -> list[str]:
+        return [address.address for address in table.read().get(owner, ())]
+
+    def wait_for(*addresses: str) -> None:
+        wait_until(lambda: known() == list(addresses), timeout_s=5, what=f"known: {addresses}")
+
+    speech = {
+        "192.0.2.7": udp4("192.0.2.7"),
+        "192.0.2.8": udp4("192.0.2.8", tags=(30,)),
+        "2001:db8::7": ethernet(ipv6(b"data", 17)),
+    }
+    try:
+        with guest.host.inside():
+            assert learner.listen(find_taps(ASSIGNMENT, guest.host.read_state())) == ()
+        for frame in (*speech.values(), udp4("192.0.2.66")):
+            guest.send(frame)  # alone it says nothing
+        guest.send(arp("192.0.2.7"))
+        guest.send(arp("192.0.2.8", tags=(30,)))
+        guest.send(ethernet(ipv6(nd(NS))))
+        guest.send(arp("192.0.2.9"))
+        wait_for("192.0.2.7", "192.0.2.9", "2001:db8::7", "192.0.2.8")
+        now[0] += SILENCE_S - 1
+
+        def is_heard(*left: str) -> bool:
+            for frame in (*speech.values(), udp4("192.0.2.66"), udp4("192.0.2.9", tags=(30,))):
+                guest.send(frame)
+            return [one.address for one in table.silent(owner)] == list(left)
+
+        wait_until(lambda: is_heard("192.0.2.9"), timeout_s=5, what="all but one have given a sign of life")
+        now[0] += 1
+        wait_for("192.0.2.7", "2001:db8::7", "192.0.2.8")
+    finally:
+        learner.close()
+
+
+def udp4(source: str, tags: tuple[int, ...] = ()) -> bytes:
+    """Return a frame of UDP over IPv4."""
+    head = struct.pack("!BBHIBBH", 0x45, 0, 32, 0, 64, 17, 0)
+    packet = head + socket.inet_aton(source) + bytes((192, 0, 2, 1)) + struct.pack("!HHHH", 4000, 53, 12, 0)
+    return ethernet(packet + b"data", ethertype=0x0800, tags=tags)
 
 
 def test_the_loop_is_woken_once_a_second_at_most(guest: Guest) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from netctl_host.learn_filter import AWAITED_MAX, assemble_filter
 from netctl_host.learn_frames import Frame, look_at
 from netctl_host.learned import GRACE_S, PORT_MAX, SILENCE_S, LearnedTable, Owner, Tap, find_taps
 from netctl_host.report import make_report
@@ -217,3 +218,27 @@ def test_taps_of_guests_that_choose_their_addresses_are_listened_to_and_reported
     }
     report = make_report("h1", assignment, state, Settings())
     assert [nic.learned_addresses for nic in report.nics] == [learned, (), ()]
+
+
+@pytest.mark.parametrize("size", [4, 16])
+def test_a_filter_has_room_for_what_it_says(size: int) -> None:
+    many = [bytes((number,)) * size for number in range(AWAITED_MAX + 5)]
+    full = assemble_filter("50:6b:8d:00:00:01", many)
+    assert full == assemble_filter("50:6b:8d:00:00:01", many[:AWAITED_MAX])
+    assert len(full) > len(assemble_filter("50:6b:8d:00:00:01", many[: AWAITED_MAX - 1]))
+
+
+def test_a_sign_of_life_is_no_news_and_makes_nothing_known() -> None:
+    world = Table()
+    world.note(1)
+    world.note(2)
+    world.now += SILENCE_S / 2 + 1
+    world.note(2)
+    first, other = (LearnedAddress(vlan_id=0, address=f"192.0.2.{number}") for number in (1, 3))
+    assert world.table.silent(OWNER) == (first,)
+    world.table.note_life(OWNER, first)
+    world.table.note_life(OWNER, other)
+    world.table.note_life(replace(OWNER, mac_address="02:00:00:00:00:99"), first)
+    assert world.table.silent(OWNER) == ()
+    world.now += SILENCE_S / 2
+    assert world.numbers() == [1, 2]
