@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from netctl.compiler.clause import Realm
 from netctl.compiler.membership import Port, ports_of, realm_of
@@ -14,6 +15,7 @@ from netctl.model.numbers import address_number, version_of
 from netctl.model.snapshot import Snapshot
 from netctl.model.subnet import Subnet
 
+_LINK_LOCAL = b"\xfe\x80" + bytes(6)
 _SPACES = {4: Space.IPV4, 6: Space.IPV6}
 
 
@@ -36,9 +38,21 @@ class Whose:
             for port in ports_of(self._snapshot, nic) if nic is not None else ():
                 if port.subnet.id == subnet.id and address in port.given:
                     found[port.name] = port
+        for port in self._by_mac(address):
+            if port.realm == realm and address in port.given:
+                found[port.name] = port
         for port in self._learned_ports().get((realm, address), ()):
             found[port.name] = port
         return list(found.values())
+
+    def _by_mac(self, address: str) -> Iterator[Port]:
+        """Yield the ports of the NIC of whose MAC a link-local address is made."""
+        text = ipaddress.ip_address(address).packed
+        if len(text) == 16 and text[:8] == _LINK_LOCAL and text[11:13] == b"\xff\xfe":
+            mac = int.from_bytes(bytes([text[8] ^ 2]) + text[9:11] + text[13:], "big")
+            owner = self._snapshot.owner(((Space.MAC, ""), mac))
+            nic = self._snapshot.nic(NicId(owner[1])) if owner is not None and owner[0] is Kind.NIC else None
+            yield from ports_of(self._snapshot, nic) if nic is not None else ()
 
     def _subnets_of(self, realm: Realm) -> list[Subnet]:
         if self._subnets is None:

@@ -5,6 +5,7 @@ What it costs follows from what names the NIC and its categories, subnet and VPC
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -56,7 +57,7 @@ def ports_of(snapshot: Lookups, nic: Nic) -> Iterator[Port]:
             nic=nic,
             vlan_id=0,
             subnet=subnet,
-            given=_given(nic.ipv4_address, nic.ipv6_address),
+            given=given_to(nic, nic.ipv4_address, nic.ipv6_address),
             uuid=identity.port_uuid(uid),
             name=uid,
         )
@@ -67,7 +68,7 @@ def ports_of(snapshot: Lookups, nic: Nic) -> Iterator[Port]:
                 nic=nic,
                 vlan_id=vlan.vlan_id,
                 subnet=subnet,
-                given=_given(vlan.ipv4_address, vlan.ipv6_address),
+                given=given_to(nic, vlan.ipv4_address, vlan.ipv6_address),
                 uuid=identity.child_uuid(uid, vlan.vlan_id),
                 name=identity.child_name(uid, vlan.vlan_id),
             )
@@ -116,8 +117,17 @@ def nics_of_term(snapshot: Lookups, term: Term) -> set[NicId]:
 _SECURABLE = (f"{Kind.CATEGORY.value}/", f"{Kind.ENTITY_GROUP.value}/")
 
 
-def _given(*addresses: str) -> tuple[str, ...]:
-    return tuple(address for address in addresses if address)
+def given_to(nic: Nic, ipv4_address: str, ipv6_address: str) -> tuple[str, ...]:
+    """Return the addresses that a port has from us; with one of IPv6 the link-local one follows from its MAC."""
+    local = link_local(nic.mac_address) if ipv6_address else ""
+    return tuple(dict.fromkeys(text for text in (ipv4_address, ipv6_address, local) if text))
+
+
+def link_local(mac_address: str) -> str:
+    """Return the link-local address that a guest with IPv6 makes of its MAC (RFC 4291, appendix A)."""
+    raw = bytes.fromhex(mac_address.replace(":", ""))
+    low = bytes([raw[0] ^ 2]) + raw[1:3] + b"\xff\xfe" + raw[3:]
+    return str(ipaddress.IPv6Address(b"\xfe\x80" + bytes(6) + low))
 
 
 class _At:

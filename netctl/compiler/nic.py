@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,6 +9,7 @@ from functools import lru_cache
 from netctl.compiler import identity
 from netctl.compiler.dhcp import serves_dhcp, serves_dhcpv6
 from netctl.compiler.identity import external_ids, switch_uuid
+from netctl.compiler.membership import given_to
 from netctl.compiler.observed import Observed
 from netctl.compiler.term import compile_memberships
 from netctl.model.intent import key_of
@@ -73,14 +73,17 @@ def _children(snapshot: Snapshot, nic: Nic, marks: dict[str, str], observed: Obs
 def _columns(nic: Nic, place: _Place, observed: Observed) -> dict[str, Value]:
     """Return what ports of NICs have in common; a child follows its parent in everything but its place."""
     subnet = place.subnet
-    own = " ".join(part for part in (nic.mac_address, place.ipv4_address, place.ipv6_address) if part)
+    # The link-local address is named in both columns. In `addresses`, for a peer is known by what stands there. In port
+    # security, for though OVN makes it of the MAC itself, ovn-controller 23.03 lets its neighbour advertisements
+    # pass only with hop limit 225, and they have 255: guests would not find each other.
+    own = " ".join((nic.mac_address, *given_to(nic, place.ipv4_address, place.ipv6_address)))
     held = frozenset({own})
     leased = bool(place.ipv4_address) and serves_dhcp(subnet)
     leased_ipv6 = bool(place.ipv6_address) and serves_dhcpv6(subnet, observed)
     return {
         "type": "",
         "addresses": frozenset({own, "unknown"}) if nic.allow_unknown_macs else held,
-        "port_security": _port_security(nic, place, own, held) if nic.port_security else _EMPTY,
+        "port_security": _port_security(nic, held) if nic.port_security else _EMPTY,
         "enabled": _UP if nic.connected else _DOWN,
         "dhcpv4_options": identity.dhcpv4_reference(subnet.meta.uid) if leased else _EMPTY,
         "dhcpv6_options": identity.dhcpv6_reference(subnet.meta.uid) if leased_ipv6 else _EMPTY,
@@ -100,27 +103,12 @@ def _learn(columns: dict[str, Value], name: str, observed: Observed) -> None:
         )
 
 
-def _port_security(nic: Nic, place: _Place, own: str, held: frozenset[str]) -> frozenset[str]:
+def _port_security(nic: Nic, held: frozenset[str]) -> frozenset[str]:
     if (
         nic.trunks_all
     ):  # OVN looks below the tags that it lets pass: addresses of other VLANs would be forged ones
         return frozenset({nic.mac_address})
-    local = _link_local(nic.mac_address, place.ipv6_address)
-    return frozenset({f"{own} {local}"}) if local else held
-
-
-def _link_local(mac_address: str, ipv6_address: str) -> str:
-    """Return the link-local address that a guest with IPv6 makes of its MAC (RFC 4291, appendix A), else "".
-
-    OVN knows it too, but ovn-controller 23.03 lets its neighbour advertisements pass only with hop limit 225, and they
-    have 255: guests would not find each other by link-local address. Named outright, it passes.
-    """
-    if not ipv6_address:
-        return ""
-    raw = bytes.fromhex(mac_address.replace(":", ""))
-    low = bytes([raw[0] ^ 2]) + raw[1:3] + b"\xff\xfe" + raw[3:]
-    local = str(ipaddress.IPv6Address(b"\xfe\x80" + bytes(6) + low))
-    return "" if local == ipv6_address else local
+    return held
 
 
 @lru_cache(maxsize=_HOSTS)

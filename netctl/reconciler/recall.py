@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from netctl.compiler.identity import child_name, child_uuid, policy_uuid, port_uuid, route_uuid
+from netctl.compiler.membership import given_to
 from netctl.compiler.route import hops_of
 from netctl.compiler.routing_policy import FORTH
 from netctl.model.keys import Kind, SubnetId
@@ -56,13 +57,13 @@ def recall_learned(snapshot: Snapshot, actual: Rows) -> Iterator[tuple[Nic, str,
     for nic in snapshot.of_kind(Kind.NIC):
         assert isinstance(nic, Nic)
         uid = nic.meta.uid
-        ports = [(str(uid), port_uuid(uid), nic.subnet, (nic.ipv4_address, nic.ipv6_address))]
+        ports = [(str(uid), port_uuid(uid), nic.subnet, given_to(nic, nic.ipv4_address, nic.ipv6_address))]
         ports += (
             (
                 child_name(uid, vlan.vlan_id),
                 child_uuid(uid, vlan.vlan_id),
                 vlan.subnet,
-                (vlan.ipv4_address, vlan.ipv6_address),
+                given_to(nic, vlan.ipv4_address, vlan.ipv6_address),
             )
             for vlan in nic.trunk_vlans
         )

@@ -6,6 +6,7 @@ import enum
 import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from netctl.model.category import Category
 from netctl.model.groups import AddressGroup, EntityGroup
@@ -32,6 +33,17 @@ class State(enum.Enum):
     FIRST = "first"
     ANSWER = "answer"
     RELATED = "related"
+
+
+@lru_cache(maxsize=4096)
+def number_of(address: str) -> int:
+    """Return an address as a number."""
+    return int(ipaddress.ip_address(address))
+
+
+@lru_cache(maxsize=4096)
+def _is_group(address: str) -> bool:
+    return ipaddress.ip_address(address).is_multicast or address == "255.255.255.255"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +73,7 @@ class Packet:
     @property
     def is_multicast(self) -> bool:
         """Does it go to several at once?"""
-        address = ipaddress.ip_address(self.destination)
-        return address.is_multicast or str(address) == "255.255.255.255"
+        return _is_group(self.destination)
 
     def answer(self) -> Packet:
         """Return what comes back."""
@@ -168,8 +179,18 @@ class PolicyWorld:
         place = self.subnets[subnet]
         categories = {*nic.categories, *place.categories}
         categories |= set(self.vpcs[place.vpc].categories) if place.vpc else set()
-        addresses = (*given, *self.learned.get((nic.id, vlan_id), ()))
+        # Who has an address of IPv6 has a link-local one as well, made of the MAC (RFC 4291, appendix A).
+        local = link_local(nic.mac_address) if given[1] else ""
+        addresses = dict.fromkeys((*given, local, *self.learned.get((nic.id, vlan_id), ())))
         return Port(nic, vlan_id, place, frozenset(categories), tuple(a for a in addresses if a))
+
+
+def link_local(mac: str) -> str:
+    """Return the EUI-64 address of a MAC in fe80::/64."""
+    first, *rest = (int(part, 16) for part in mac.split(":"))
+    octets = [first ^ 0x02, *rest[:2], 0xFF, 0xFE, *rest[2:]]
+    groups = [f"{octets[i] << 8 | octets[i + 1]:x}" for i in range(0, 8, 2)]
+    return str(ipaddress.ip_address("fe80::" + ":".join(groups)))
 
 
 def serves_dhcp(subnet: Subnet) -> bool:

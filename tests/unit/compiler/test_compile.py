@@ -128,7 +128,11 @@ def test_a_nic_is_a_port_of_its_switch() -> None:
             {"50:6b:8d:00:00:05 10.0.10.5", "unknown"},
         ),
         ({"ipv4_address": ""}, "dhcpv4_options", frozenset()),
-        ({"ipv6_address": "fd00::5"}, "addresses", {"50:6b:8d:00:00:05 10.0.10.5 fd00::5"}),
+        (
+            {"ipv6_address": "fd00::5"},
+            "addresses",
+            {"50:6b:8d:00:00:05 10.0.10.5 fd00::5 fe80::526b:8dff:fe00:5"},
+        ),
         (
             {"ipv6_address": "fd00::5"},
             "port_security",

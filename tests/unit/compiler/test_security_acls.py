@@ -277,7 +277,7 @@ def test_learned_addresses_are_a_ports_and_never_its_port_security() -> None:
     rows = rows_with(policy("shop", "web"), observed=Observed(learned=learned))
     port = columns(rows, "Logical_Switch_Port", identity.port_uuid(uid_of("w1")))
     (addresses,) = port["addresses"]
-    assert addresses == "50:6b:8d:00:00:0b 10.0.10.11 fd00:10::b 10.0.10.99 fd00::9"
+    assert addresses == "50:6b:8d:00:00:0b 10.0.10.11 fd00:10::b fe80::526b:8dff:fe00:b 10.0.10.99 fd00::9"
     assert "10.0.10.99" not in str(port["port_security"])
 
 
