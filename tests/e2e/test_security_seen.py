@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from itertools import chain
+from pathlib import Path
 
 from netctl.loop import wait_until
 from netctl.v1.explain_pb2 import (
@@ -19,11 +21,12 @@ from tests.e2e.wards import APP, DB, WEB, Ward
 Line = tuple[str, int, int, bool]
 
 
-def hits(ward: Ward, policy: str) -> dict[Line, int]:
-    """Return the packets of a policy's rules; those that nothing met are left out."""
+def hits(ward: Ward, policy: str) -> dict[Line, int] | None:
+    """Return the packets of a policy's rules, but for those that met none; None while a host does not answer."""
     request = GetSecurityPolicyHitsRequest(name=f"securityPolicies/{policy}")
     answer = ward.here.security_explain.GetSecurityPolicyHits(request, timeout=DEADLINE_S)
-    assert not answer.missing_hosts
+    if answer.missing_hosts:
+        return None
     return {
         (each.rule, each.direction, each.action, each.would_drop): each.packets
         for each in answer.rules
@@ -32,8 +35,8 @@ def hits(ward: Ward, policy: str) -> dict[Line, int]:
 
 
 def wait_hits(ward: Ward, policy: str, wanted: dict[Line, int]) -> None:
-    """Return when these are the hits; counters are half a second behind."""
-    last: list[dict[Line, int]] = []
+    """Return when these are the hits; counters are half a second behind, agents connect again in a moment."""
+    last: list[dict[Line, int] | None] = []
 
     def reached() -> bool:
         last[:] = [hits(ward, policy)]
@@ -143,3 +146,28 @@ def check(
     assert entry.destination_address == ward.guests.address(ask.destination, ask.version)
     assert f"{entry.protocol}/{entry.destination_port}" == ask.service
     assert entry.host == f"hosts/{host}"
+
+
+def test_syslog_gets_the_lines_and_a_restarted_controller_goes_on(ward: Ward, tmp_path: Path) -> None:
+    """Agents connect again by themselves; hits go on from where they were."""
+    ward.put(
+        ward.policy("application", "sent", [WEB], rule("names", IN, udp(53), log=True), rule("all-out", OUT))
+    )
+    question = Ask("rest2", "web1", "udp/53")
+    ward.guests.passing([question])
+    wait_hits(ward, "sent", {("names", IN, ALLOW, False): 1})
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(str(tmp_path / "log"))
+        receiver.settimeout(10)
+        ward.here.restart_controller("--syslog", f"unix:{tmp_path}/log")
+        try:
+            wait_hits(ward, "sent", {("names", IN, ALLOW, False): 1})  # the agents are back
+            ward.guests.passing([question])
+            said = receiver.recv(4096).decode()
+            wait_hits(ward, "sent", {("names", IN, ALLOW, False): 2})
+        finally:
+            ward.here.restart_controller()
+    assert (
+        ' h1 netctl - ALLOW [netctl@32473 policy="securityPolicies/sent" rule="names" direction="IN" ' in said
+    )
+    assert f'source_nic="{ward.guests.nics["rest2"].name}"' in said

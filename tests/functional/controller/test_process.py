@@ -104,6 +104,13 @@ def test_it_serves_health_and_metrics_and_ends_when_told(tmp_path: Path, nb: Ovs
         assert float(values["netctl_store_revision"]) == float(values["netctl_northbound_revision"]) == 2
         assert float(values["netctl_northbound_facts_changed_total"]) == 1
         assert float(values["netctl_admission_queue"]) == 0
+        for name in (
+            "learned_addresses",
+            "policy_log_entries_total",
+            "policy_log_lost_total",
+            "syslog_lost_total",
+        ):
+            assert float(values[f"netctl_{name}"]) == 0
         assert float(values['netctl_passes_total{result="ok"}']) >= 1
         assert process.stop() == 0
         assert not Path(process.address.removeprefix("unix:")).exists()
