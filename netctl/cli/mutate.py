@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,6 +21,12 @@ from netctl.v1 import operations_pb2 as operations
 from netctl.v1 import status_pb2
 
 _ATTEMPTS = 3
+# What ends only when somebody changes the intent.
+_PENDING = {
+    "NOT_ATTACHED": "not attached to a host",
+    "NOT_ASSOCIATED": "not associated with anything",
+    "SAVED": "saved: nothing is written",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,11 +142,17 @@ def _wait(client: Client, outcomes: Sequence[Outcome], timeout_s: float, revisio
 
 
 def _render_phases(outcomes: Sequence[Outcome]) -> str:
-    """Return what waiting led to: "6 PROGRAMMED, 1 PENDING (not attached), 2 gone"."""
-    phases = [it.resource.status.phase for it in outcomes if it.resource is not None]
+    """Return what waiting led to: "6 PROGRAMMED, 1 PENDING (not attached to a host), 2 gone from the network"."""
+    statuses = [it.resource.status for it in outcomes if it.resource is not None]
+    programmed = sum(status.phase == status_pb2.PHASE_PROGRAMMED for status in statuses)
+    pending = Counter(
+        _PENDING.get(status.reason, status.reason)
+        for status in statuses
+        if status.phase == status_pb2.PHASE_PENDING
+    )
     parts = (
-        (phases.count(status_pb2.PHASE_PROGRAMMED), "PROGRAMMED"),
-        (phases.count(status_pb2.PHASE_PENDING), "PENDING (not attached to a host)"),
-        (len(outcomes) - len(phases), "gone from the network"),
+        (programmed, "PROGRAMMED"),
+        *((count, f"PENDING ({why})") for why, count in pending.items()),
+        (len(outcomes) - len(statuses), "gone from the network"),
     )
     return ", ".join(f"{count} {what}" for count, what in parts if count)

@@ -9,6 +9,8 @@ import pytest
 from netctl.cli.client import Client
 from netctl.cli.failures import Failure
 from netctl.cli.policies import ROUTING, SECURITY, find_policy
+from netctl.model.keys import Kind
+from netctl.model.status import Phase
 from tests.controllers import Controller
 from tests.functional.cli.conftest import Run
 
@@ -298,9 +300,11 @@ def test_a_policy_and_its_groups_are_described(furnished: Run, tmp_path: Path) -
         assert "securityPolicies/shop" in furnished("describe", kind, name).out
 
 
-def test_a_mode_is_changed_in_a_word(tiers: Run) -> None:
+def test_a_mode_is_changed_in_a_word(tiers: Run, controller: Controller) -> None:
     options = ("--kind", "quarantine", "--scope", "all-vlan", "--secured", "cat/web")
-    tiers("create", "sp", "shop", *options, "--mode", "save")
+    controller.statuses.say((Kind.SECURITY_POLICY, "shop"), Phase.PENDING, "SAVED", "nothing is written")
+    saved = tiers("create", "sp", "shop", *options, "--mode", "save", "--wait")
+    assert saved.lines[-1] == "1 PENDING (saved: nothing is written)", "waiting for that would never end"
     assert tiers("policy", "mode", "shop", "monitor").out == (
         "updated    securityPolicies/shop  mode: SAVE -> MONITOR\n"
     )
