@@ -4,37 +4,50 @@ from __future__ import annotations
 
 import ipaddress
 
-from netctl.model.indexes import Space
-from netctl.model.keys import Key, Kind
+from netctl.model.indexes import Claim, Space
+from netctl.model.keys import Kind, NicId
 from netctl.model.lookups import Lookups
-from netctl.model.nic import Nic
 from netctl.model.subnet import IpConfig, Subnet
 
 _LINK_LOCAL_IPV4 = ipaddress.IPv4Network("169.254.0.0/16")
 _LINK_LOCAL_IPV6 = ipaddress.IPv6Network("fe80::/64")
 
 
-def may_learn(lookups: Lookups, nic: Nic, subnet: Subnet, address: str) -> bool:
-    """May an address of canonical form be learned for a port of a NIC on a subnet?
+def may_learn(lookups: Lookups, nic: NicId, subnet: Subnet, address: str) -> bool:
+    """May an address be learned for a port of a NIC on a subnet?"""
+    claim = claim_of(subnet, address)
+    return claim is not None and is_free(lookups, nic, claim)
 
-    Not what somebody has there: another NIC, a gateway, the DHCP server; nor what this NIC was given, which need not
-    be learned. Link-local addresses of IPv6 may be, for neighbours see them as a source; one that is made from a MAC
-    address (EUI-64) belongs to whom the MAC address does.
+
+def claim_of(subnet: Subnet, address: str) -> Claim | None:
+    """Return what nobody may hold for an address to be learned on a subnet; None when it is none to be learned there.
+
+    Link-local addresses of IPv6 are, for neighbours see them as a source; one that is made from a MAC address (EUI-64)
+    belongs to whom the MAC address does.
     """
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
-        return False
+        return None
     if _is_nobodys(parsed):
-        return False
+        return None
     number = int(parsed)
     if parsed.version == 6 and parsed in _LINK_LOCAL_IPV6:
-        return _owner_of_eui64(lookups, number) in (None, (Kind.NIC, nic.id))
-    space = Space.IPV4 if parsed.version == 4 else Space.IPV6
-    if lookups.owner(((space, subnet.id), number)) is not None:
-        return False
+        mac = _mac_of_eui64(number)
+        return ((Space.IPV6, subnet.id), number) if mac is None else ((Space.MAC, ""), mac)
     config = subnet.config(parsed.version)
-    return config is None or _is_host_of(config, parsed)
+    if config is not None and not _is_host_of(config, parsed):
+        return None
+    return ((Space.IPV4 if parsed.version == 4 else Space.IPV6), subnet.id), number
+
+
+def is_free(lookups: Lookups, nic: NicId, claim: Claim) -> bool:
+    """Does nobody hold what an address needs: no other NIC, gateway or DHCP server?
+
+    Nor this NIC itself, unless by its MAC address: what it was given need not be learned.
+    """
+    owner = lookups.owner(claim)
+    return owner is None or (claim[0][0] == Space.MAC and owner == (Kind.NIC, nic))
 
 
 def _is_nobodys(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
@@ -53,10 +66,9 @@ def _is_host_of(config: IpConfig, address: ipaddress.IPv4Address | ipaddress.IPv
     return address.version == 6 or address != network.broadcast_address
 
 
-def _owner_of_eui64(lookups: Lookups, number: int) -> Key | None:
-    """Return whose MAC address an interface identifier is made from, None when from nobody's (RFC 4291, appendix A)."""
+def _mac_of_eui64(number: int) -> int | None:
+    """Return the MAC address that an interface identifier is made from, None when from none (RFC 4291, appendix A)."""
     identifier = number & (1 << 64) - 1
     if identifier >> 24 & 0xFFFF != 0xFFFE:
         return None
-    mac = (identifier >> 40 ^ 0x020000) << 24 | identifier & 0xFFFFFF
-    return lookups.owner(((Space.MAC, ""), mac))
+    return (identifier >> 40 ^ 0x020000) << 24 | identifier & 0xFFFFFF

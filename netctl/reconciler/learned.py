@@ -11,6 +11,7 @@ or a guest moves: `Patience` says how long.
 from __future__ import annotations
 
 import enum
+import itertools
 import math
 import operator
 import threading
@@ -20,13 +21,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from netctl.compiler.identity import child_name
+from netctl.compiler.membership import given_to
 from netctl.loop import Clock, Wake
+from netctl.model.indexes import Claim
 from netctl.model.keys import HostId, Kind, NicId, SubnetId
-from netctl.model.learnable import may_learn
+from netctl.model.learnable import claim_of, is_free, may_learn
 from netctl.model.nic import Nic
 from netctl.model.numbers import address_number, version_of
 from netctl.model.snapshot import Snapshot
 from netctl.model.status import HostReport, NicReport
+from netctl.model.subnet import Subnet
 from netctl.nb.rows import Rows
 from netctl.reconciler.recall import recall_learned
 from netctl.reconciler.reports import Heard
@@ -39,6 +43,7 @@ PACE_S = 1.0
 # What intents the answer is made from.
 _KINDS = (Kind.HOST, Kind.NIC, Kind.SUBNET, Kind.VPC)
 Holding = tuple[SubnetId, str]  # an address on a subnet
+_Subnets = tuple[tuple[SubnetId, Subnet | None], ...]  # of a NIC's ports, in their order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,13 +79,23 @@ class _Held:
 
 
 @dataclass(frozen=True, slots=True)
-class _Port:
-    """A port of a NIC, and the addresses that its guest is reported to use."""
+class _Wish:
+    """An address that the guest behind a port is reported to use, and what nobody may hold for that."""
+
+    nic: NicId
+    port: str
+    holding: Holding
+    claim: Claim
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """The wishes of a NIC, and what they were made from."""
 
     nic: Nic
-    name: str
-    subnet: SubnetId
-    said: tuple[str, ...]
+    report: NicReport
+    subnets: _Subnets
+    wishes: tuple[_Wish, ...]
 
 
 @dataclass(slots=True)
@@ -108,6 +123,9 @@ class Learned:
         self._patience, self._clock = patience, clock
         self._paced = PacedWake(wake, clock)
         self._held: dict[Holding, _Held] = {}
+        self._of_port: dict[str, set[Holding]] = {}  # what each port holds
+        self._said: dict[str, _Said] = {}  # by the NIC's uid
+        self._changed = False  # who holds what, since the last answer
         self._recalled = False
         self._reports = 0  # that said something new
         self._answer = _Answer()
@@ -129,8 +147,9 @@ class Learned:
         recalled = self._recall(snapshot, actual, now)
         same = answer.reports == reports and all(map(operator.is_, answer.tables, tables))
         if not (same and answer.tables) or recalled or now >= answer.until_s:
+            self._changed = False
             self._judge(snapshot, now)
-            ports = self._by_port()
+            ports = self._by_port() if self._changed or recalled else answer.ports
             ports = answer.ports if ports == answer.ports else ports
             self._answer = answer = _Answer(ports, tables, reports, self._until_s)
         self._wake.within(max(0.0, answer.until_s - now))
@@ -155,75 +174,118 @@ class Learned:
             return False
         self._recalled = True
         for nic, port, subnet, address in recall_learned(snapshot, actual):
-            self._held.setdefault((subnet, address), _Held(nic.id, port, _Word.SILENT, now))
+            if (subnet, address) not in self._held:
+                self._hold((subnet, address), _Held(nic.id, port, _Word.SILENT, now))
         return True
 
     def _judge(self, snapshot: Snapshot, now: float) -> None:
         """Bring what is held up to date."""
-        wanted: dict[Holding, list[_Port]] = {}
-        for port in self._reported(snapshot):
-            for address in port.said:
-                wanted.setdefault((port.subnet, address), []).append(port)
+        wanted = self._wishes(snapshot)
+        self._until_s = math.inf
         for holding, held in list(self._held.items()):
-            word = self._word(snapshot, holding, held, wanted.get(holding, ()))
+            wishes = wanted.get(holding, ())
+            word = self._word(snapshot, holding, held, wishes)
             if word is not None and word is not held.word:
                 held.word, held.since_s = word, now
-            if word is None or self._keeps_until(holding, held, wanted) <= now:
-                del self._held[holding]
-        for holding, ports in wanted.items():
+            until_s = self._keeps_until(held, wishes)
+            if word is None or until_s <= now:
+                self._release(holding)
+            else:
+                self._until_s = min(self._until_s, until_s)
+        for holding, wishes in wanted.items():
             if holding not in self._held:
-                self._take(holding, min(ports, key=lambda port: port.name), now)
-        deadlines = (self._keeps_until(holding, held, wanted) for holding, held in self._held.items())
-        self._until_s = min(deadlines, default=math.inf)
+                self._take(min(wishes, key=lambda wish: wish.port), now)
 
-    def _reported(self, snapshot: Snapshot) -> Iterator[_Port]:
-        """Yield the ports whose guests use addresses that may be learned, by what connected hosts say."""
+    def _wishes(self, snapshot: Snapshot) -> dict[Holding, list[_Wish]]:
+        """Return the addresses that may be learned by what connected hosts say, each with who wants it."""
+        found: dict[Holding, list[_Wish]] = {}
+        said_now: dict[str, _Said] = {}
         for id in snapshot.table(Kind.HOST):
             heard = self._heard(HostId(id))
-            said = {uid: nic for uid, nic in heard.nics.items() if nic.learned_addresses}
-            if said and heard.connected:
-                for nic in snapshot.nics_of_host(HostId(id)):
-                    if nic.meta.uid in said:
-                        yield from _ports(snapshot, nic, said[nic.meta.uid])
+            reports = {uid: nic for uid, nic in heard.nics.items() if nic.learned_addresses}
+            if not reports or not heard.connected:
+                continue
+            for nic in snapshot.nics_of_host(HostId(id)):
+                report = reports.get(nic.meta.uid)
+                if report is None:
+                    continue
+                said = said_now[nic.meta.uid] = self._said_of(snapshot, nic, report)
+                for wish in said.wishes:
+                    if is_free(snapshot, nic.id, wish.claim):
+                        found.setdefault(wish.holding, []).append(wish)
+        self._said = said_now
+        return found
+
+    def _said_of(self, snapshot: Snapshot, nic: Nic, report: NicReport) -> _Said:
+        """Return the wishes of a NIC, made again only when it, its subnets or what is reported is another."""
+        known = self._said.get(nic.meta.uid)
+        if (
+            known is not None
+            and known.nic is nic
+            and (known.report is report or known.report == report)
+            and all(snapshot.subnet(id) is subnet for id, subnet in known.subnets)
+        ):
+            return known
+        subnets = tuple((id, snapshot.subnet(id)) for _, id in _places(nic))
+        return _Said(nic, report, subnets, tuple(_wishes(nic, report, subnets)))
 
     def _word(
-        self, snapshot: Snapshot, holding: Holding, held: _Held, ports: Collection[_Port]
+        self, snapshot: Snapshot, holding: Holding, held: _Held, wishes: Collection[_Wish]
     ) -> _Word | None:
         """Return what is said of an address that is held; None when it may not be held any more."""
+        if any(wish.port == held.port for wish in wishes):
+            return _Word.REPORTED
         nic = snapshot.nic(held.nic)
         subnet = snapshot.subnet(holding[0])
         if nic is None or subnet is None or (held.port, subnet.id) not in _places(nic):
             return None
-        if not may_learn(snapshot, nic, subnet, holding[1]):
+        given = dict(zip((port for port, _ in _places(nic)), _given(nic), strict=True))[held.port][1]
+        if holding[1] in given or not may_learn(snapshot, nic.id, subnet, holding[1]):
             return None
         if nic.host and not self._heard(nic.host).connected:
             return _Word.SILENT
-        return _Word.REPORTED if any(port.name == held.port for port in ports) else _Word.MISSING
+        return _Word.MISSING
 
-    def _keeps_until(self, holding: Holding, held: _Held, wanted: Mapping[Holding, list[_Port]]) -> float:
+    def _keeps_until(self, held: _Held, wishes: Collection[_Wish]) -> float:
         """Return until when an address is kept if its host says no more."""
         if held.word is _Word.REPORTED:
             return math.inf
-        contested = any(port.name != held.port for port in wanted.get(holding, ()))
+        contested = any(wish.port != held.port for wish in wishes)
         if held.word is _Word.MISSING:
             return held.since_s + (0.0 if contested else self._patience.forget_s)
         return held.since_s + (self._patience.yield_s if contested else self._patience.silence_s)
 
-    def _take(self, holding: Holding, port: _Port, now: float) -> None:
+    def _take(self, wish: _Wish, now: float) -> None:
         """Give an address to a port; one that has as many as it may loses one that is not reported any more."""
-        mine = [each for each, held in self._held.items() if held.port == port.name]
+        mine = self._of_port.get(wish.port, set())
         if len(mine) >= LEARNED_MAX:
             gone = [each for each in mine if self._held[each].word is not _Word.REPORTED]
             if not gone:
                 return
-            del self._held[min(gone, key=lambda each: self._held[each].since_s)]
-        self._held[holding] = _Held(port.nic.id, port.name, _Word.REPORTED, now)
+            self._release(min(gone, key=lambda each: self._held[each].since_s))
+        self._hold(wish.holding, _Held(wish.nic, wish.port, _Word.REPORTED, now))
+
+    def _hold(self, holding: Holding, held: _Held) -> None:
+        self._held[holding] = held
+        self._changed = True
+        self._of_port.setdefault(held.port, set()).add(holding)
+
+    def _release(self, holding: Holding) -> None:
+        port = self._held.pop(holding).port
+        self._changed = True
+        self._of_port[port].discard(holding)
+        if not self._of_port[port]:
+            del self._of_port[port]
 
     def _by_port(self) -> Mapping[str, tuple[str, ...]]:
-        found: dict[str, list[str]] = {}
-        for (_, address), held in self._held.items():
-            found.setdefault(held.port, []).append(address)
-        return {port: tuple(sorted(found[port], key=_order)) for port in sorted(found)}
+        """Return the addresses of each port; what has not changed is the tuple of before."""
+        before = self._answer.ports
+        found: dict[str, tuple[str, ...]] = {}
+        for port, holdings in self._of_port.items():
+            addresses = {address for _, address in holdings}
+            same = before.get(port, ())
+            found[port] = same if addresses == set(same) else tuple(sorted(addresses, key=_order))
+        return found
 
 
 class PacedWake:
@@ -257,14 +319,19 @@ class PacedWake:
         self._wake()
 
 
-def _ports(snapshot: Snapshot, nic: Nic, report: NicReport) -> Iterator[_Port]:
-    """Yield the ports of a NIC whose guests use something that may be learned."""
-    for (name, subnet_id), vlan_id in zip(_places(nic), _vlan_ids(nic), strict=True):
-        subnet = snapshot.subnet(subnet_id)
-        said = [address for vlan, address in report.learned_addresses if vlan == vlan_id]
-        if subnet is not None and said:
-            may = tuple(address for address in said if may_learn(snapshot, nic, subnet, address))
-            yield _Port(nic, name, subnet_id, may[:LEARNED_MAX])
+def _wishes(nic: Nic, report: NicReport, subnets: _Subnets) -> Iterator[_Wish]:
+    """Yield what guests of a NIC use and may be learned, so many for each port."""
+    for (port, _), (vlan_id, given), (_, subnet) in zip(_places(nic), _given(nic), subnets, strict=True):
+        if subnet is None:
+            continue
+        said = (
+            address for vlan, address in report.learned_addresses if vlan == vlan_id and address not in given
+        )
+        claims = ((address, claim_of(subnet, address)) for address in said)
+        may = (
+            _Wish(nic.id, port, (subnet.id, address), claim) for address, claim in claims if claim is not None
+        )
+        yield from itertools.islice(may, LEARNED_MAX)
 
 
 def _places(nic: Nic) -> tuple[tuple[str, SubnetId], ...]:
@@ -273,8 +340,12 @@ def _places(nic: Nic) -> tuple[tuple[str, SubnetId], ...]:
     return ((nic.meta.uid, nic.subnet), *children)
 
 
-def _vlan_ids(nic: Nic) -> tuple[int, ...]:
-    return (0, *(vlan.vlan_id for vlan in nic.trunk_vlans))
+def _given(nic: Nic) -> tuple[tuple[int, tuple[str, ...]], ...]:
+    """Return the VLAN ids of a NIC's ports, each with the addresses that we gave it."""
+    return (
+        (0, given_to(nic, nic.ipv4_address, nic.ipv6_address)),
+        *((vlan.vlan_id, given_to(nic, vlan.ipv4_address, vlan.ipv6_address)) for vlan in nic.trunk_vlans),
+    )
 
 
 def _order(address: str) -> tuple[int, int]:

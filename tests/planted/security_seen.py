@@ -96,8 +96,8 @@ BUGS = (
     Bug(
         "a guest learns the gateway's address as its own",
         "netctl/model/learnable.py",
-        "    if lookups.owner(((space, subnet.id), number)) is not None:\n        return False\n",
-        "",
+        "    return owner is None or (claim[0][0] == Space.MAC and owner == (Kind.NIC, nic))\n",
+        "    return True\n",
         LEARNED,
     ),
     Bug(

@@ -12,7 +12,7 @@ from netctl.compiler.observed import Observed
 from netctl.loop import Wake, wait_until
 from netctl.model.intent import Intent
 from netctl.model.keys import HostId, SubnetId
-from netctl.model.nic import NicMode, TrunkVlan
+from netctl.model.nic import Nic, NicMode, TrunkVlan
 from netctl.model.status import HostReport, NicReport
 from netctl.nb.rows import Rows
 from netctl.reconciler.learned import LEARNED_MAX, Learned, PacedWake, Patience
@@ -122,6 +122,17 @@ def test_what_nobody_else_has_is_learned(address: str) -> None:
     desk = Desk()
     desk.say(H1, a=(address,))
     assert desk.after() == {A: (address,)}
+
+
+def test_the_link_local_address_of_a_nic_with_ipv6_is_given_with_it() -> None:
+    plain = WORLD[-3]
+    assert isinstance(plain, Nic)
+    six = replace(plain, ipv6_address="fd00:10::5")
+    desk = Desk()
+    desk.say(H1, a=("fe80::526b:8dff:fe00:5", "fe80::7"))
+    assert desk.after() == {A: ("fe80::7", "fe80::526b:8dff:fe00:5")}
+    desk.become(*WORLD[:-3], six, *WORLD[-2:])
+    assert desk.after() == {A: ("fe80::7",)}
 
 
 def test_an_address_that_another_nic_is_given_later_is_lost_at_once() -> None:
