@@ -95,17 +95,21 @@ def complete_name(context: typer.Context, incomplete: str) -> list[str]:
 
 def complete_flag(flag: Flag) -> Callable[[str], list[str]] | None:
     """Return what completes a flag's value: the words of its placeholder, or ids of what it refers to."""
-    from netctl.cli.kinds import BY_COLLECTION, REFERENCES
+    from netctl.cli.kinds import BY_COLLECTION, REFERENCES, TERMS
 
     field = flag.path.rpartition(".")[2]
-    collection = REFERENCES.get(field) or REFERENCES.get(_SHORT_FORMS_BEGIN_WITH.get(field, ""))
+    field = _SHORT_FORMS_BEGIN_WITH.get(field, field)
+    collection = REFERENCES.get(field)
+    terms = tuple(BY_COLLECTION[name] for name in TERMS.get(field, ()))
     known = ["true", "false"] if flag.metavar == "BOOL" else flag.metavar.split("|")
     words = [word for word in known if word.islower()]
-    if collection is None and not words:
+    if collection is None and not words and not terms:
         return None
 
     def complete(incomplete: str) -> list[str]:
         ids = _read_ids(BY_COLLECTION[collection]) if collection is not None else []
+        # Of several kinds: as people write them, `cat/web`.
+        ids += [f"{(*kind.shorts, kind.word)[0]}/{id_}" for kind in terms for id_ in _read_ids(kind)]
         return [text for text in (*words, *ids) if text.startswith(incomplete)]
 
     return complete
@@ -116,6 +120,8 @@ _SHORT_FORMS_BEGIN_WITH = {
     "external_connections": "external_subnet",
     "next_hops": "external_subnet",
     "uplinks": "virtual_switch",
+    "include": "all_of",
+    "except": "all_of",
 }
 
 

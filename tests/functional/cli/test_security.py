@@ -314,3 +314,17 @@ def test_a_mode_is_changed_in_a_word(tiers: Run, controller: Controller) -> None
     ran = tiers("policy", "mode", "rp/shop", "enforce", expect=2)
     assert "names no security policy" in ran.err
     tiers("policy", "mode", "none", "enforce", expect=4)
+
+
+def test_words_ids_and_terms_are_completed(tiers: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiers("create", "eg", "shop", "--include", "cat/web")
+    monkeypatch.setenv("_NETCTL_COMPLETE", "complete_bash")
+    for line, expected in (
+        ("netctl create securitypolicy x --mode ", ["save", "monitor", "enforce"]),
+        ("netctl create securitypolicy x --secured ", ["cat/clients", "cat/db", "cat/web", "eg/shop"]),
+        ("netctl update entitygroup shop --except nic", ["nic/w1"]),
+        ("netctl update nic w1 --category c", ["clients"]),
+    ):
+        monkeypatch.setenv("COMP_WORDS", line)
+        monkeypatch.setenv("COMP_CWORD", str(len(line.split(" ")) - 1))
+        assert tiers().out.split() == expected
