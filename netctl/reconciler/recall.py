@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from netctl.compiler.identity import child_name, child_uuid, policy_uuid, port_uuid, route_uuid
-from netctl.compiler.membership import given_to
+from netctl.compiler.identity import policy_uuid, route_uuid
+from netctl.compiler.membership import ports_of
 from netctl.compiler.route import hops_of
 from netctl.compiler.routing_policy import FORTH
 from netctl.model.keys import Kind, SubnetId
@@ -56,21 +56,10 @@ def recall_learned(snapshot: Snapshot, actual: Rows) -> Iterator[tuple[Nic, str,
     """Yield what stands in the rows of NICs' ports beside what they were given: NIC, port, subnet, address."""
     for nic in snapshot.of_kind(Kind.NIC):
         assert isinstance(nic, Nic)
-        uid = nic.meta.uid
-        ports = [(str(uid), port_uuid(uid), nic.subnet, given_to(nic, nic.ipv4_address, nic.ipv6_address))]
-        ports += (
-            (
-                child_name(uid, vlan.vlan_id),
-                child_uuid(uid, vlan.vlan_id),
-                vlan.subnet,
-                given_to(nic, vlan.ipv4_address, vlan.ipv6_address),
-            )
-            for vlan in nic.trunk_vlans
-        )
-        for name, uuid, subnet, given in ports:
-            for address in _addresses(actual, uuid):
-                if address not in given:
-                    yield nic, name, subnet, address
+        for port in ports_of(snapshot, nic):
+            for address in _addresses(actual, port.uuid):
+                if address not in port.given:
+                    yield nic, port.name, port.subnet.id, address
 
 
 def _addresses(actual: Rows, port: str) -> tuple[str, ...]:

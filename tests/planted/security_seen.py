@@ -117,7 +117,7 @@ BUGS = (
     Bug(
         "a restarted controller forgets what was learned",
         "netctl/reconciler/recall.py",
-        "                if address not in given:\n",
+        "                if address not in port.given:\n",
         "                if False:\n",
         LEARNED,
     ),
