@@ -59,8 +59,8 @@ BUGS = (
     Bug(
         "port security forgets IPv6",
         "netctl/compiler/nic.py",
-        "(nic.mac_address, place.ipv4_address, place.ipv6_address) if part)",
-        "(nic.mac_address, place.ipv4_address) if part)",
+        "*given_to(nic, place.ipv4_address, place.ipv6_address)",
+        "*given_to(nic, place.ipv4_address, '')",
         "tests/unit/compiler",
     ),
     Bug(
