@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from tests.oracle.policy_words import ARP, ICMP, ICMPV6, NEIGHBOURHOOD, TCP, UDP, Packet
+from tests.oracle.policy_words import ARP, ICMP, ICMPV6, NEIGHBOURHOOD, TCP, UDP, Packet, number_of
 
 _TOKEN = re.compile(r"\s*(\|\||&&|[<>!=]=|[(){},<>!]|[@$]?[\w.:/-]+|\"[^\"]*\")")
 _COMPARE: dict[str, Callable[[int, int], bool]] = {
@@ -37,8 +37,7 @@ class Seen:
     @classmethod
     def of(cls, port: str, packet: Packet) -> Seen:
         """Look at a packet at a port."""
-        numbers = (int(ipaddress.ip_address(text)) for text in (packet.source, packet.destination))
-        return cls(port, packet, packet.version, *numbers)
+        return cls(port, packet, packet.version, number_of(packet.source), number_of(packet.destination))
 
 
 Question = Callable[[Seen], bool]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -94,6 +95,12 @@ def truth_table(world: PolicyWorld) -> Iterator[PolicyProbe]:
                 yield PolicyProbe(source, destination, between(pair, shape))
     for port in ports:
         yield from _to_many(port, ports)
+
+
+def some_of(world: PolicyWorld, count: int) -> list[PolicyProbe]:
+    """Return so many probes of a world, of every kind; the same ones each time."""
+    every = list(truth_table(world))
+    return random.Random(len(every)).sample(every, min(count, len(every)))
 
 
 def _to_many(port: Port, ports: list[Port]) -> Iterator[PolicyProbe]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from netctl.model.security_policy import Direction
 from netctl.nb.rows import Fact, FactKey, Member, Row, Value
 from tests.oracle.acl_match import Names, Question, Seen, question
-from tests.oracle.policy_words import Packet, State
+from tests.oracle.policy_words import ICMPV6, NEIGHBOURHOOD, Packet, State
 
 LPORT = {Direction.IN: "to-lport", Direction.OUT: "from-lport"}
 OTHER_WAY = {Direction.IN: Direction.OUT, Direction.OUT: Direction.IN}
@@ -71,17 +71,21 @@ class AclRows:
 
     def allows(self, port: str, direction: Direction, packet: Packet, state: State = State.FIRST) -> bool:
         """Does a packet pass a port?"""
-        if not packet.is_judged:
+        if packet.protocol == ICMPV6 and packet.icmp_type in NEIGHBOURHOOD:  # in front of every ACL
             return True
         if state is not State.FIRST and self.is_tracked(port, direction, packet):
             return True
         acl = self.first(port, direction, packet)
         return acl is None or acl.action.startswith("allow")
 
+    def is_stateful(self, port: str) -> bool:
+        """Has the switch of a port connections at all?"""
+        acls = (acl for way in Direction if way is not Direction.IN_OUT for acl in self.of_port[port, way])
+        return any(acl.action == "allow-related" for acl in acls)
+
     def is_tracked(self, port: str, direction: Direction, packet: Packet) -> bool:
         """Does conntrack see a packet?"""
-        acls = [*self.of_port[port, Direction.IN], *self.of_port[port, Direction.OUT]]
-        if packet.is_multicast or not any(acl.action == "allow-related" for acl in acls):
+        if packet.is_multicast or not self.is_stateful(port):
             return False
         seen = Seen.of(port, packet)
         mine = self.of_port[port, direction]

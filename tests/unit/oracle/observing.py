@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from hypothesis import Phase
+
 from netctl.compiler import identity
 from netctl.compiler.observed import Observed
 from netctl.model.keys import NicId, SecurityPolicyId
 from tests.oracle.policy_worlds import MadeWorld
+
+# A world is not made smaller: it is nearly all of one number, and the thousands of packets of each take their time.
+PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 
 
 def observed(made: MadeWorld, *, reject: bool = False, acl_tiers: bool = False) -> Observed:

@@ -9,12 +9,12 @@ from netctl.compiler.clause import Clause, Realm
 from netctl.model.security_policy import Direction
 from tests.oracle.policy import Line, PolicyOracle
 from tests.oracle.policy_worlds import MadeWorld, policy_worlds
-from tests.unit.oracle.observing import observed
+from tests.unit.oracle.observing import PHASES, observed
 
 WORLDS = 150
 
 
-@settings(max_examples=WORLDS)
+@settings(max_examples=WORLDS, phases=PHASES)
 @given(made=policy_worlds())
 def test_clauses_are_the_lines_of_the_oracle_in_its_order(made: MadeWorld) -> None:
     oracle = PolicyOracle(made.world)
@@ -25,7 +25,7 @@ def test_clauses_are_the_lines_of_the_oracle_in_its_order(made: MadeWorld) -> No
             assert [_as_line(clause) for clause in found] == wanted
 
 
-@settings(max_examples=WORLDS)
+@settings(max_examples=WORLDS, phases=PHASES)
 @given(made=policy_worlds())
 def test_ports_are_members_of_what_the_oracle_says(made: MadeWorld) -> None:
     world, oracle = made.world, PolicyOracle(made.world)

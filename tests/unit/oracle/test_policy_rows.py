@@ -1,13 +1,13 @@
 """The compiler's ACLs, port groups and address sets do with every packet what the oracle says, in random worlds.
 
 The rows are read by tests/oracle/acl_match.py, which knows OVN's language and nothing of the compiler.
-NETCTL_ORACLE_WORLDS sets how many worlds are tried (60); together they have 100,000 decisions at the least.
+NETCTL_ORACLE_WORLDS sets how many worlds are tried (200); together they have 100,000 decisions at the least.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from hypothesis import given, note, settings
@@ -21,14 +21,15 @@ from netctl.model.security_policy import Direction, PolicyMode
 from netctl.nb.rows import Row
 from tests.intents import OWNER
 from tests.oracle.policy import Line, PolicyOracle, ends
-from tests.oracle.policy_probes import PolicyProbe, truth_table
+from tests.oracle.policy_probes import PolicyProbe, some_of
 from tests.oracle.policy_show import shown
 from tests.oracle.policy_words import Packet, Port, State
 from tests.oracle.policy_worlds import MadeWorld, policy_worlds
 from tests.unit.oracle.acl_rows import OTHER_WAY, AclRows
-from tests.unit.oracle.observing import observed
+from tests.unit.oracle.observing import PHASES, observed
 
-WORLDS = int(os.environ.get("NETCTL_ORACLE_WORLDS", "60"))
+WORLDS = int(os.environ.get("NETCTL_ORACLE_WORLDS", "200"))
+PROBES = 700  # of a world
 LEAST = 100_000
 
 
@@ -48,7 +49,7 @@ class Decision:
 def test_rows_do_what_the_oracle_says() -> None:
     tally = [0]
 
-    @settings(max_examples=WORLDS)
+    @settings(max_examples=WORLDS, phases=PHASES)
     @given(made=policy_worlds(), tiers=st.booleans(), reject=st.booleans())
     def in_every_world(made: MadeWorld, tiers: bool, reject: bool) -> None:
         seen = observed(made, acl_tiers=tiers, reject=reject)
@@ -56,7 +57,7 @@ def test_rows_do_what_the_oracle_says() -> None:
         acls, oracle = AclRows(rows), PolicyOracle(made.world)
         note(shown(made.world))
         assert not acls.clashes, "two ACLs of one direction have the same priority"
-        for decision in decisions(oracle, truth_table(made.world)):
+        for decision in decisions(oracle, some_of(made.world, PROBES)):
             tally[0] += 1
             what = (decision.direction, decision.packet, decision.state)
             wanted = oracle.allows(decision.port, *what)
@@ -64,12 +65,16 @@ def test_rows_do_what_the_oracle_says() -> None:
             assert found == wanted, (
                 f"{decision}: the oracle says {wanted}, the rows {found}: {why(acls, decision)}"
             )
+            is_seen = decision.state is State.FIRST and decision.packet.is_judged
+            if is_seen and acls.is_stateful(lsp_of(decision.port)):
+                wanted = oracle.is_tracked(decision.port, *what[:2])
+                assert acls.is_tracked(lsp_of(decision.port), *what[:2]) == wanted, f"{decision} is tracked"
 
     in_every_world()
     assert tally[0] >= LEAST
 
 
-@settings(max_examples=WORLDS // 2)
+@settings(max_examples=WORLDS // 3, phases=PHASES)
 @given(made=policy_worlds())
 def test_policies_in_monitor_change_no_fate(made: MadeWorld) -> None:
     """Not of a packet, and not of a connection: the same are tracked."""
@@ -80,16 +85,16 @@ def test_policies_in_monitor_change_no_fate(made: MadeWorld) -> None:
             draft.put(replace(policy, mode=PolicyMode.SAVE))
     without = AclRows(compile_rows(draft.freeze(made.snapshot.revision), OWNER, observed(made)))
     acls = AclRows(compile_rows(made.snapshot, OWNER, observed(made)))
-    for decision in decisions(PolicyOracle(made.world), truth_table(made.world)):
+    for decision in decisions(PolicyOracle(made.world), some_of(made.world, PROBES)):
         port, what = lsp_of(decision.port), (decision.direction, decision.packet)
         assert acls.allows(port, *what, decision.state) == without.allows(port, *what, decision.state), str(
             decision
         )
-        if any(acl.action == "allow-related" for acl in without.of_port[port, decision.direction]):
+        if without.is_stateful(port):
             assert acls.is_tracked(port, *what) == without.is_tracked(port, *what), str(decision)
 
 
-@settings(max_examples=WORLDS // 2)
+@settings(max_examples=WORLDS // 3, phases=PHASES)
 @given(made=policy_worlds())
 def test_rows_are_of_the_line_that_decides_and_of_the_one_that_would_have_dropped(made: MadeWorld) -> None:
     """Hits and logs are of rows: each is the policy's and rule's that the oracle names."""
@@ -97,7 +102,7 @@ def test_rows_are_of_the_line_that_decides_and_of_the_one_that_would_have_droppe
     seen, oracle = observed(made), PolicyOracle(made.world)
     acls = AclRows(compile_rows(made.snapshot, OWNER, seen))
     known = {acl.uuid: acl for policy in made.world.policies for acl in acls_of(made.snapshot, seen, policy)}
-    for decision in decisions(oracle, truth_table(made.world)):
+    for decision in decisions(oracle, some_of(made.world, PROBES)):
         if decision.state is not State.FIRST or not decision.packet.is_judged:
             continue
         what = (decision.direction, decision.packet)
@@ -118,7 +123,7 @@ def _name(line: Line | Clause | None) -> tuple[object, ...]:
     return () if line is None else (line.policy, line.rule, line.subject, line.peers, line.action)
 
 
-def decisions(oracle: PolicyOracle, probes: Iterator[PolicyProbe]) -> Iterator[Decision]:
+def decisions(oracle: PolicyOracle, probes: Iterable[PolicyProbe]) -> Iterator[Decision]:
     """Yield what is decided: a first packet, and where it opens a connection an answer and an error, at each end."""
     for probe in probes:
         packet = probe.packet
