@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +17,7 @@ from netctl.model.snapshot import Snapshot
 from netctl.nb.diff import diff
 from netctl.nb.rows import Value
 from tests.intents import OWNER
+from tests.security_worlds import security_observations, security_walks
 from tests.worlds import worlds
 
 
@@ -27,9 +30,21 @@ def changed_between(before: Snapshot, after: Snapshot) -> frozenset[Key]:
 
 
 @settings(max_examples=50, deadline=None)
-@given(worlds(), worlds(), st.booleans())
-def test_they_are_what_two_full_compilations_differ_in(before: Snapshot, after: Snapshot, able: bool) -> None:
-    observed = Observed(dhcpv6=able, acl_tiers=able, reject=able)
+@given(worlds(), worlds(), st.builds(Observed, dhcpv6=st.booleans()))
+def test_they_are_what_two_full_compilations_differ_in(
+    before: Snapshot, after: Snapshot, observed: Observed
+) -> None:
+    compare(before, after, observed)
+
+
+@settings(max_examples=50, deadline=None)
+@given(security_walks(), security_observations())
+def test_so_they_are_between_worlds_of_policies(walk: list[Snapshot], observed: Observed) -> None:
+    for before, after in pairwise(walk):
+        compare(before, after, observed)
+
+
+def compare(before: Snapshot, after: Snapshot, observed: Observed) -> None:
     found = row_changes(before, after, changed_between(before, after), owner=OWNER, observed=observed)
     want, have = (compile_rows(snapshot, OWNER, observed) for snapshot in (after, before))
     delta = diff(want, have)
