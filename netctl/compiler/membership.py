@@ -119,8 +119,10 @@ _SECURABLE = (f"{Kind.CATEGORY.value}/", f"{Kind.ENTITY_GROUP.value}/")
 
 def given_to(nic: Nic, ipv4_address: str, ipv6_address: str) -> tuple[str, ...]:
     """Return the addresses that a port has from us; with one of IPv6 the link-local one follows from its MAC."""
-    local = link_local(nic.mac_address) if ipv6_address else ""
-    return tuple(dict.fromkeys(text for text in (ipv4_address, ipv6_address, local) if text))
+    if not ipv6_address:  # most have none, and every NIC is asked for
+        return (ipv4_address,) if ipv4_address else ()
+    addresses = (ipv4_address, ipv6_address, link_local(nic.mac_address))
+    return tuple(dict.fromkeys(text for text in addresses if text))
 
 
 def link_local(mac_address: str) -> str:
