@@ -1,7 +1,7 @@
 """Hits of policies: the southbound says which flows they are, the agents how often those matched.
 
 In: policies. Out: sums over the hosts, and which hosts did not answer. Owns: the book of sums and its file. Looked at
-when somebody asks, when somebody clears, and every minute: a counter that starts anew (the flow was installed again,
+when somebody asks, when somebody clears, and every few seconds: a counter that starts anew (the flow was installed again,
 the host rebooted) takes with it at most what it gained since the last look.
 """
 
@@ -31,7 +31,9 @@ from netctl.server.wakes import survived
 
 log = structlog.get_logger()
 
-LOOK_S = 60.0
+LOOK_S = 5.0
+# Looking takes at most a twentieth of the time, but is never further apart than a minute.
+_REST, _LOOK_MAX_S = 20, 60.0
 # An agent counts so many flows in half a second, and its answer stays far below what a message may have.
 KEYS_MAX = 20_000
 NO_SOUTHBOUND = "this controller was started without a southbound database; give it --southbound"
@@ -54,7 +56,7 @@ class PolicyHits:
     """The sums of all policies; on the event loop."""
 
     def __init__(self, ports: Ports, agents: AgentService, acls: AclBook) -> None:
-        """Begin to look every minute; needs the running event loop."""
+        """Begin to look every few seconds; needs the running event loop."""
         self._intents, self._southbound, self._agents = ports.intents, ports.southbound, agents
         self._acls, self._metrics = acls, ports.metrics
         self._file = HitsFile(ports.hits_file)
@@ -146,9 +148,12 @@ class PolicyHits:
             self._saved = content
 
     async def _run(self) -> None:
+        took_s = 0.0
         while True:
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(max(LOOK_S, min(_LOOK_MAX_S, _REST * took_s)))
+            began = time.monotonic()
             await survived(self._look_at_all())
+            took_s = time.monotonic() - began
 
     async def _look_at_all(self) -> None:
         snapshot = self._intents.snapshot()
