@@ -55,6 +55,7 @@ def sendable(made: MadeWorld) -> list[PolicyProbe]:
             continue
         near = source.subnet.id == destination.subnet.id
         routed = source.realm and all(gateway_of(end.subnet, packet.version) for end in (source, destination))
+        routed = routed and not packet.is_local
         is_echo = (
             packet.protocol in ECHO and packet.icmp_type == ECHO[packet.protocol] and not packet.icmp_code
         )

@@ -75,6 +75,11 @@ class Packet:
         """Does it go to several at once?"""
         return _is_group(self.destination)
 
+    @property
+    def is_local(self) -> bool:
+        """Do its addresses mean one link alone, which no router leaves with it?"""
+        return any(address.startswith("fe80:") for address in (self.source, self.destination))
+
     def answer(self) -> Packet:
         """Return what comes back."""
         back = replace(self, source=self.destination, destination=self.source)

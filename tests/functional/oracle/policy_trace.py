@@ -123,7 +123,7 @@ def parts(probe: PolicyProbe) -> list[PolicyProbe]:
         return [PolicyProbe(source, None, probe.packet), PolicyProbe(None, destination, probe.packet)]
     version = probe.packet.version
     routed = all(gateway_of(port.subnet, version) for port in (source, destination))
-    is_neighbours = not probe.packet.is_judged  # ARP and ND stay on their subnet
+    is_neighbours = probe.packet.is_local or not probe.packet.is_judged  # ARP and ND stay on their subnet
     return [probe] if routed and not is_neighbours else []
 
 
