@@ -1,8 +1,8 @@
 """Hits of policies: the southbound says which flows they are, the agents how often those matched.
 
 In: policies. Out: sums over the hosts, and which hosts did not answer. Owns: the book of sums and its file. Looked at
-when somebody asks, when somebody clears, and every few seconds: a counter that starts anew (the flow was installed again,
-the host rebooted) takes with it at most what it gained since the last look.
+when somebody asks, when somebody clears, and every few seconds: a counter that starts anew (the flow was installed
+again, the host rebooted) takes with it at most what it gained since the last look.
 """
 
 from __future__ import annotations
