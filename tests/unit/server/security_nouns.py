@@ -86,7 +86,9 @@ entity_groups = st.builds(
     EntityGroup, id=ids.map(EntityGroupId), meta=metas, include=selectors, except_=selectors
 )
 # To the microsecond, as a Timestamp tells it.
-moments = st.just(0.0) | st.integers(10**6, 4 * 10**15).map(lambda micros: micros // 10**6 + micros % 10**6 / 1e6)
+moments = st.just(0.0) | st.integers(10**6, 4 * 10**15).map(
+    lambda micros: micros // 10**6 + micros % 10**6 / 1e6
+)
 
 
 @st.composite
