@@ -22,7 +22,7 @@ from netctl.cli.failures import NOT_FOUND, Failure
 from netctl.cli.foretold import Foretold
 from netctl.cli.kinds import KINDS, Kind, kind_of_name
 from netctl.cli.messages import references_of, wrap
-from netctl.cli.order import Step, in_order
+from netctl.cli.order import Step, circle_through, in_order
 from netctl.cli.outcome import Made, Outcome, compare
 from netctl.v1 import operations_pb2 as operations
 
@@ -223,4 +223,7 @@ def _located(failure: Failure, plan: Plan) -> Failure:
     failure.field = match[2]
     if document is None:
         return failure.located(f"pruning {before.name}")
+    circle = circle_through(plan.steps, plan.steps[index].name) if failure.code == "NOT_FOUND" else []
+    if circle:
+        failure.hint = f"in the files they name each other in a circle: {' names '.join(circle)}"
     return failure.located(f"{document.where}: {document.resource.name}")

@@ -23,6 +23,8 @@ from netctl.cli.values import fields_of, is_map, set_scalar
 
 _MERGE = "tag:yaml.org,2002:merge"
 _MERGES_MAX = 50
+# Nobody writes deeper. The YAML library's compose recurses in C: at 20,000 levels and more it would end the process.
+_DEPTH_MAX = 100
 _OUTPUT_ONLY = {"vni", "tap_name", "server_mac_address", "gateway_mac_address", "gateways", "reserved"}
 # `kind` says what a document is: their own kind has this name.
 _OWN_KIND = {
@@ -54,6 +56,7 @@ def read_documents(text: str, file: str) -> Documents:
     found = Documents()
     reader = _Reader(file)
     try:
+        _refuse_depth(text, file)
         for node in yaml.compose_all(text, Loader=yaml.CSafeLoader):
             if not _is_null(node):
                 reader.read_document(node, found)
@@ -64,6 +67,17 @@ def read_documents(text: str, file: str) -> Documents:
         raise Failure(f"{where}: not YAML: {problem}", code="INVALID_FILE") from None
     reader.refuse_repeated(found.items)
     return found
+
+
+def _refuse_depth(text: str, file: str) -> None:
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEPTH_MAX:
+            where = f"{file}:{event.start_mark.line + 1}"
+            raise Failure(
+                f"{where}: lists and mappings nest more than {_DEPTH_MAX} deep", code="INVALID_FILE"
+            )
 
 
 def _is_null(node: Any) -> bool:

@@ -58,6 +58,21 @@ def in_order(steps: Sequence[Step]) -> list[Step]:
     return [steps[index] for index in (*ordered, *(index for _, index in circle))]
 
 
+def circle_through(steps: Sequence[Step], name: str) -> list[str]:
+    """Return the shortest way round from a name back to itself, with it at both ends; empty where there is none."""
+    needs = {step.name: sorted(step.needs) for step in steps if not step.is_removal}
+    ways = [[name]]
+    seen: set[str] = set()
+    for way in ways:  # grows while we look
+        for other in needs.get(way[-1], ()):
+            if other == name:
+                return [*way, other]
+            if other not in seen:
+                seen.add(other)
+                ways.append([*way, other])
+    return []
+
+
 def _edges(steps: Sequence[Step]) -> tuple[dict[int, list[int]], list[int]]:
     """Return which steps come after which, and of how many each comes after."""
     applies = {step.name: index for index, step in enumerate(steps) if not step.is_removal}

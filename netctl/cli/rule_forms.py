@@ -43,11 +43,16 @@ def parse_service(text: str) -> Parts:
     if protocol.isdecimal() and not rest:
         return [("protocol", "number"), ("protocol_number", protocol)]
     if protocol in ("tcp", "udp") and len(rest) <= 1:
-        return [("protocol", protocol), *(("ports", ports) for ports in rest)]
+        return [("protocol", protocol), *(("ports", _listed(ports, text)) for ports in rest)]
     if protocol in ("icmp", "icmpv6", "icmp6") and len(rest) <= 2:
         names = zip(("icmp_type", "icmp_code"), rest, strict=False)
         return [("protocol", protocol.replace("icmp6", "icmpv6")), *names]
     raise ValueError(f"{text!r} is not a service; write {_SERVICE}")
+
+
+def parse_selector(text: str) -> Parts:
+    """Return what `cat/web,vpc/blue` says of the fields of a selector."""
+    return [("all_of", _listed(text, text))]
 
 
 def render_service(values: Mapping[str, str]) -> str:
@@ -69,7 +74,7 @@ def parse_rule(text: str) -> Parts:
         raise ValueError(f"{text!r} is not a rule; write {_FORM}")
     name, action, way, peers = words[:4]
     parts = [("name", name), ("action", action.lower()), ("direction", _WAYS[way.lower()])]
-    parts += [] if peers == _ANY else [("peers", peers)]
+    parts += [] if peers == _ANY else [("peers", _listed(peers, text))]
     before = ""
     for word, after in pairwise([*words[4:], ""]):
         if before in _VALUES:
@@ -85,7 +90,7 @@ def _parse_word(word: str, after: str) -> tuple[str, str]:
     if low in _VALUES:
         if not after:
             raise ValueError(f"nothing follows {word!r}")
-        return _VALUES[low], after
+        return _VALUES[low], _listed(after, f"{word} {after}")
     if low in _FLAGS:
         return _FLAGS[low], "true"
     if low in _VERSIONS:
@@ -97,6 +102,15 @@ def _parse_word(word: str, after: str) -> tuple[str, str]:
         known = ", ".join((*_VALUES, *_FLAGS, *_VERSIONS))
         raise ValueError(f"{word!r} is neither a service ({_SERVICE}, sg/ID) nor one of {known}")
     return "services", word
+
+
+def _listed(parts: str, text: str) -> str:
+    """Return what commas separate. A part left out is an empty variable in a script: taken as nothing said, it would
+    open every port, or mean everybody.
+    """
+    if not all(part.strip() for part in parts.split(",")):
+        raise ValueError(f"{text!r} leaves something out: write it, or take the comma or slash away")
+    return parts
 
 
 def render_rule(values: Mapping[str, str]) -> str:

@@ -19,7 +19,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-from netctl.cli.rule_forms import Parts, parse_rule, parse_service, render_rule, render_service
+from netctl.cli.rule_forms import (
+    Parts,
+    parse_rule,
+    parse_selector,
+    parse_service,
+    render_rule,
+    render_service,
+)
 
 
 def parse_short_form(message: str, text: str, fields: Sequence[str]) -> Parts:
@@ -86,7 +93,7 @@ _PARSERS: Mapping[str, Callable[[str], Parts]] = {
     "TrunkVlan": _optional_pair("vlan_id", "subnet"),
     "Bfd": _bfd,
     "Service": parse_service,
-    "EntitySelector": lambda text: [("all_of", text)],
+    "EntitySelector": parse_selector,
     "SecurityRule": parse_rule,
 }
 

@@ -83,7 +83,12 @@ def check_service(field: str, service: Service) -> None:
             )
         for i, item in enumerate(ranges):
             shape.check_range(f"{field}.{name}[{i}].first", item.first, low=0, high=65_535)
-            shape.check_range(f"{field}.{name}[{i}].last", item.last, low=item.first, high=65_535)
+            shape.check_range(f"{field}.{name}[{i}].last", item.last, low=0, high=65_535)
+            if item.last < item.first:
+                raise InvalidIntent(
+                    f"{field}.{name}[{i}].last",
+                    f"{item.first}-{item.last} ends before it begins: write {item.last}-{item.first}",
+                )
     for name in ("icmp_type", "icmp_code"):
         number: int | None = getattr(service, name)
         if number is None:

@@ -12,8 +12,9 @@ DISPLAY_NAME_MAX = 256
 LABELS_MAX = 64
 LABEL_VALUE_MAX = 256
 _LABEL_KEY = re.compile(r"[a-z0-9]([a-z0-9./_-]{0,62})\Z")
-# What breaks a line or a terminal: C0, DEL, C1, the line and paragraph separators; surrogates are no UTF-8.
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+# What breaks a line or a terminal: C0, DEL, C1, the line and paragraph separators; what turns the direction of the text
+# around it, so that a line says another thing than it shows (CVE-2021-42574); surrogates are no UTF-8.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}\Z")
 # Linux: IFNAMSIZ is 16 with the final NUL; '/' and white space are refused by the kernel (dev_valid_name).
 # IPv4 in the form that ipaddress gives back, seen ten times as fast.

@@ -109,6 +109,8 @@ def test_of_several_merges_the_first_counts_and_many_take_no_time() -> None:
         ("kind: Subnet\nname: a\nipv4: 10.0.0.0/24\n", "3: `ipv4`: '10.0.0.0/24' is a single value"),
         ("just text\n", "1: this is not a mapping"),
         ("kind: [\n", "2: not YAML: "),
+        ("\nkey: " + "[" * 100_000, "2: lists and mappings nest more than 100 deep"),
+        ("- " * 100_000, "1: lists and mappings nest more than 100 deep"),
         ("set: a\nkind: Nic\n", "2: a document with `set` holds"),
         ("? [a]\n: b\n", "1: a single value belongs here"),
     ],

@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netctl.cli.order import Step, in_order
+from netctl.cli.order import Step, circle_through, in_order
 
 
 def step(name: str, *needs: str, leaves: tuple[str, ...] = (), certain: bool = False) -> Step:
@@ -113,3 +113,13 @@ def test_a_resource_that_names_itself_is_no_circle() -> None:
 def test_an_edit_can_be_told_to_wait() -> None:
     steps = [replace(gone("Nic-fw"), after=frozenset({"RoutingPolicy-p", "gone"})), step("RoutingPolicy-p")]
     assert names(in_order(steps)) == ["+RoutingPolicy-p", "-Nic-fw"]
+
+
+def test_the_way_round_a_circle_is_told() -> None:
+    circle = (step("EntityGroup-a", "EntityGroup-b"), step("EntityGroup-b", "Category", "EntityGroup-c"))
+    steps = [*circle, step("EntityGroup-c", "EntityGroup-b", "EntityGroup-a"), step("Category")]
+    assert circle_through(steps, "EntityGroup-a") == [f"EntityGroup-{it}" for it in "abca"]
+    assert circle_through(steps, "EntityGroup-b") == [f"EntityGroup-{it}" for it in "bcb"]
+    assert circle_through(steps, "Category") == []
+    assert circle_through([step("EntityGroup-a", "EntityGroup-a")], "EntityGroup-a") == ["EntityGroup-a"] * 2
+    assert circle_through([circle[0], gone("EntityGroup-b", "EntityGroup-a")], "EntityGroup-a") == []

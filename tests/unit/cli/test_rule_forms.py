@@ -79,11 +79,23 @@ def test_what_a_line_says() -> None:
         ("web allow from any priority", "nothing follows 'priority'"),
         ("web allow from any priority high", "'high' is not a whole number"),
         ("web allow from any until 2030-13-01", "'2030-13-01' is not a time"),
+        # As scripts write with an empty variable: to everybody, to every port, to more than was meant.
+        ("web allow from , tcp/443", "'web allow from , tcp/443' leaves something out"),
+        ("web allow from cat/web, tcp/443", "leaves something out"),
+        ("web allow from any tcp/", "'tcp/' leaves something out"),
+        ("web allow from any tcp/80,,443", "'tcp/80,,443' leaves something out"),
+        ("web allow from any at cat/web,", "'at cat/web,' leaves something out"),
     ],
 )
 def test_what_cannot_be_read_says_how_to_write_it(line: str, says: str) -> None:
     with pytest.raises(ValueError, match=says.replace("/", ".")):
         set_path(pb.SecurityPolicy(), "rules", [line])
+
+
+@pytest.mark.parametrize("text", ["cat/web,", ",cat/web", "cat/web,,vpc/blue", ","])
+def test_a_selector_leaves_no_term_out(text: str) -> None:
+    with pytest.raises(ValueError, match="leaves something out"):
+        set_path(pb.EntityGroup(), "include", [text])
 
 
 def test_what_only_files_say_is_printed_too() -> None:

@@ -40,8 +40,8 @@ from tests.security import (
 from tests.unit.model.test_shape import STRANGE
 from tests.unit.model.world import nic, overlay, vpc
 
-STRANGE_TEXTS = ["a\nb", "a\x00b", "\x1b[31m", "\u2028", "\ud800", "x" * (TEXT_MAX + 1)]
-FREE_TEXTS = ['"} || ip4 /*', "$as_x", "@pg", "日本語", "👩‍💻", "a b", "x" * TEXT_MAX, "a:b", "\\"]
+STRANGE_TEXTS = ["a\nb", "a\x00b", "\x1b[31m", "\u2028", "\u202e", "\ud800", "x" * (TEXT_MAX + 1)]
+FREE_TEXTS = ['"} || ip4 /*', "$as_x", "@pg", "日本語", "שלום", "👩‍💻", "a b", "x" * TEXT_MAX, "a:b", "\\"]
 
 
 def refused(make: Callable[[], Any], field: str, *texts: str) -> None:

@@ -58,7 +58,21 @@ def test_a_display_name_takes_any_text(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["a\nb", "a\rb", "\t", "\x00", "\x1b[31m", "\x7f", "\x85", "\u2028", "\u2029", "\ud800"]
+    "text",
+    [
+        "a\nb",
+        "a\rb",
+        "\t",
+        "\x00",
+        "\x1b[31m",
+        "\x7f",
+        "\x85",
+        "\u2028",
+        "\u2029",
+        "\u202edrawkcab",
+        "\u2066",
+        "\ud800",
+    ],
 )
 def test_a_display_name_is_one_line(text: str) -> None:
     with pytest.raises(InvalidIntent, match="line break or control character") as caught:

@@ -12,7 +12,10 @@ from netctl.model.nic import Nic, NicMode, TrunkVlan
 from netctl.model.subnet import AddressRange, DhcpOptions, IpConfig, Ipv6Mode, StaticRoute, Subnet, SubnetKind
 
 ids = st.from_regex(r"[a-z]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True)
-text = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), max_size=20)
+_TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+text = st.text(
+    st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp"), exclude_characters=_TURNING), max_size=20
+)
 labels = st.dictionaries(st.from_regex(r"[a-z0-9][a-z0-9./_-]{0,10}", fullmatch=True), text, max_size=3)
 metas = st.builds(Meta, display_name=text, labels=labels)
 category_lists = st.lists(ids.map(CategoryId), max_size=3, unique=True).map(tuple)
