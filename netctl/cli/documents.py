@@ -74,7 +74,7 @@ def _refuse_depth(text: str, file: str) -> None:
     for event in yaml.parse(text, Loader=yaml.CSafeLoader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > _DEPTH_MAX:
-            where = f"{file}:{event.start_mark.line + 1}"
+            where = f"{file}:{event.start_mark.line + 1}" if event.start_mark else file
             raise Failure(
                 f"{where}: lists and mappings nest more than {_DEPTH_MAX} deep", code="INVALID_FILE"
             )
