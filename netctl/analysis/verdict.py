@@ -15,6 +15,7 @@ from netctl.compiler.clause import Clause, Realm
 from netctl.compiler.clauses import OTHER_WAY
 from netctl.compiler.membership import Port, terms_of_port
 from netctl.compiler.observed import NOTHING_OBSERVED, Observed
+from netctl.compiler.realms import is_secured
 from netctl.model.groups import Term
 from netctl.model.numbers import version_of
 from netctl.model.security_policy import Direction, RuleAction
@@ -121,8 +122,12 @@ class Evaluator:
 
     def decide(self, port: Port, direction: Direction, packet: Packet) -> Decision:
         """Return what one end does with the first packet of a connection: OUT at the source, IN at the destination."""
-        if not packet.is_judged or self._is_own_dhcp(port, direction, packet):
+        if not packet.is_judged:
             return Decision(port, direction, RuleAction.ALLOW)
+        if self._is_own_dhcp(port, packet):
+            # OVN has answered where it was asked; what it did not take for a question, nobody gets.
+            lost = direction is Direction.IN and is_secured(self.snapshot, port.realm)
+            return Decision(port, direction, RuleAction.DENY if lost else RuleAction.ALLOW)
         decides, watched = self._first(port, direction, packet)
         action = decides.action if decides is not None else RuleAction.ALLOW
         if action is not RuleAction.ALLOW:
@@ -205,10 +210,10 @@ class Evaluator:
             self._orders[realm, direction] = found
         return found
 
-    def _is_own_dhcp(self, port: Port, direction: Direction, packet: Packet) -> bool:
-        """Is it a guest's question to the subnet's own DHCP server, which no policy keeps from it?"""
+    def _is_own_dhcp(self, port: Port, packet: Packet) -> bool:
+        """Is it a question to the subnet's own DHCP server, which no policy keeps from it?"""
         of = packet.service
-        if direction is not Direction.OUT or of is None or of.protocol is not ServiceProtocol.UDP:
+        if of is None or of.protocol is not ServiceProtocol.UDP:
             return False
         ports = tuple(
             ranges[0].first if len(ranges) == 1 and ranges[0].first == ranges[0].last else None

@@ -44,8 +44,12 @@ def compile_dhcp(
         yield _row(dhcpv6_uuid(uid), subnet.ipv6, _dhcpv6_options(subnet, inherited), marks)
 
 
-def compile_dhcp_acl(subnet: Subnet, marks: dict[str, str], observed: Observed) -> Iterator[Fact]:
-    """Yield what lets guests ask OVN, which answers on their own host, whatever policies say; answers pass anyway."""
+def compile_dhcp_acls(subnet: Subnet, marks: dict[str, str], observed: Observed) -> Iterator[Fact]:
+    """Yield what lets guests ask OVN, which answers on their own host, whatever policies say; answers pass anyway.
+
+    What OVN does not take for a question goes on as any other packet: nobody gets it, or a guest in quarantine could
+    tell others what it likes.
+    """
     asked: list[str] = []
     if serves_dhcp(subnet) and subnet.dhcp is not None:
         server = subnet.dhcp.server_address
@@ -55,18 +59,20 @@ def compile_dhcp_acl(subnet: Subnet, marks: dict[str, str], observed: Observed) 
         asked.append("udp.src == 546 && udp.dst == 547 && ip6.dst == ff02::1:2")
     if not asked:
         return
-    uuid = dhcp_acl_uuid(subnet.meta.uid)
-    columns: dict[str, Value] = {
-        "direction": "from-lport",
-        "priority": priority.ACL_DHCP,
-        "match": " || ".join(f"({term})" for term in asked) if len(asked) > 1 else asked[0],
-        "action": "allow",
-        "external_ids": marks,
-    }
-    if observed.acl_tiers:
-        columns["tier"] = priority.ACL_DHCP_TIER
-    yield Row("ACL", uuid, columns)
-    yield Member("Logical_Switch", switch_uuid(subnet.meta.uid), "acls", uuid)
+    match = " || ".join(f"({term})" for term in asked) if len(asked) > 1 else asked[0]
+    for direction, action in (("from-lport", "allow"), ("to-lport", "drop")):
+        uuid = dhcp_acl_uuid(subnet.meta.uid, direction)
+        columns: dict[str, Value] = {
+            "direction": direction,
+            "priority": priority.ACL_DHCP,
+            "match": match,
+            "action": action,
+            "external_ids": marks,
+        }
+        if observed.acl_tiers:
+            columns["tier"] = priority.ACL_DHCP_TIER
+        yield Row("ACL", uuid, columns)
+        yield Member("Logical_Switch", switch_uuid(subnet.meta.uid), "acls", uuid)
 
 
 def _row(uuid: str, config: IpConfig, options: dict[str, str], marks: dict[str, str]) -> Row:

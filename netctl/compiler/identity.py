@@ -195,9 +195,9 @@ def acl_uuid(policy: Uid, realm: Uid, *line: str) -> str:
     return row_uuid("ACL", policy, realm, *line)
 
 
-def dhcp_acl_uuid(subnet: Uid) -> str:
-    """Return the ACL that lets guests ask the subnet's own DHCP server."""
-    return row_uuid("ACL", subnet, "dhcp")
+def dhcp_acl_uuid(subnet: Uid, direction: str) -> str:
+    """Return the ACL that lets guests ask the subnet's own DHCP server, or that keeps the question from others."""
+    return row_uuid("ACL", subnet, "dhcp", direction)
 
 
 def meter_uuid(policy: Uid) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netctl.compiler.dhcp import compile_dhcp, compile_dhcp_acl
+from netctl.compiler.dhcp import compile_dhcp, compile_dhcp_acls
 from netctl.compiler.identity import external_ids, localnet_name, localnet_uuid, switch_uuid
 from netctl.compiler.membership import realm_of
 from netctl.compiler.observed import Observed
@@ -34,7 +34,7 @@ def compile_subnet(snapshot: Snapshot, subnet: Subnet, owner: str, observed: Obs
     vpc = snapshot.vpc(subnet.vpc) if subnet.vpc else None
     yield from compile_dhcp(subnet, vpc, marks, observed)
     if is_secured(snapshot, realm_of(subnet)):
-        yield from compile_dhcp_acl(subnet, marks, observed)
+        yield from compile_dhcp_acls(subnet, marks, observed)
     if vpc is not None:
         yield from compile_router_port(snapshot, subnet, vpc, marks, observed)
 

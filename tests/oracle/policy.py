@@ -111,6 +111,10 @@ class PolicyOracle:
         """Does one end let a packet pass?"""
         if not packet.is_judged or self.is_own_dhcp(port, direction, packet):
             return True
+        if direction is Direction.IN and self.is_question(port, packet) and self.has_policies(port.realm):
+            return (
+                False  # OVN answers on the asker's host, and what it does not take for a question nobody gets
+            )
         if state is not State.FIRST and self.is_tracked(port, direction, packet):
             return True
         line = self.decides(port, direction, packet)
@@ -281,7 +285,15 @@ class PolicyOracle:
 
     def is_own_dhcp(self, port: Port, direction: Direction, packet: Packet) -> bool:
         """Is this a guest's question to its subnet's own DHCP server, which policies do not keep from it?"""
-        if direction is not Direction.OUT or packet.protocol != UDP:
+        return direction is Direction.OUT and self.is_question(port, packet)
+
+    def has_policies(self, realm: str) -> bool:
+        """Does any policy hold in a realm?"""
+        return any(p.mode is not PolicyMode.SAVE and in_scope(p, realm) for p in self.world.policies)
+
+    def is_question(self, port: Port, packet: Packet) -> bool:
+        """Is this addressed to the DHCP server that OVN is on the port's subnet?"""
+        if packet.protocol != UDP:
             return False
         ports = (packet.source_port, packet.destination_port)
         if ports == (68, 67) and serves_dhcp(port.subnet):

@@ -112,8 +112,11 @@ def _to_many(port: Port, ports: list[Port]) -> Iterator[PolicyProbe]:
             yield PolicyProbe(None, port, Packet(source, group, UDP, CLIENT_PORT, 5353))
         for source in _of(port, version, port.realm):
             yield PolicyProbe(port, None, Packet(source, group, UDP, CLIENT_PORT, 5353))
-    yield PolicyProbe(port, None, Packet("0.0.0.0", "255.255.255.255", UDP, 68, 67))
-    yield PolicyProbe(port, None, Packet("fe80::1", "ff02::1:2", UDP, 546, 547))
+    four = Packet("0.0.0.0", "255.255.255.255", UDP, 68, 67)
+    six = Packet("fe80::1", "ff02::1:2", UDP, 546, 547)
+    for question in (four, six):
+        yield PolicyProbe(port, None, question)
+        yield PolicyProbe(None, port, question)
     if port.subnet.dhcp is not None and port.subnet.dhcp.server_address:
         for target in (67, 69):
             server = port.subnet.dhcp.server_address

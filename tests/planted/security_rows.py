@@ -109,8 +109,15 @@ BUGS = (
     Bug(
         "quarantine keeps guests from their DHCP server",
         "netctl/compiler/subnet.py",
-        "        yield from compile_dhcp_acl(subnet, marks, observed)\n",
+        "        yield from compile_dhcp_acls(subnet, marks, observed)\n",
         "        pass\n",
+        ROWS,
+    ),
+    Bug(
+        "what looks like DHCP leaves quarantine",
+        "netctl/compiler/dhcp.py",
+        '(("from-lport", "allow"), ("to-lport", "drop"))',
+        '(("from-lport", "allow"),)',
         ROWS,
     ),
     Bug(

@@ -254,7 +254,7 @@ def test_guests_may_ask_their_own_dhcp_server_in_a_secured_realm() -> None:
         secured_vlan("v30", 30), ipv6_mode=Ipv6Mode.DHCPV6_STATEFUL, gateway_mac_address="50:6b:8d:00:99:01"
     )
     rows = rows_with(six, policy("shop", "web"), observed=Observed(dhcpv6=True))
-    own = identity.dhcp_acl_uuid(uid_of("v10"))
+    own = identity.dhcp_acl_uuid(uid_of("v10"), "from-lport")
     four = (
         "udp.src == 68 && udp.dst == 67 && ((ip4.src == 0.0.0.0 && ip4.dst == 255.255.255.255)"
         " || ip4.dst == 10.0.{}.254)"
@@ -266,10 +266,19 @@ def test_guests_may_ask_their_own_dhcp_server_in_a_secured_realm() -> None:
         "action": "allow",
         "external_ids": marks("subnets", "v10"),
     }
-    assert Member("Logical_Switch", identity.switch_uuid(uid_of("v10")), "acls", own) in rows.values()
-    both = columns(rows, "ACL", identity.dhcp_acl_uuid(uid_of("v30")))["match"]
+    lost = identity.dhcp_acl_uuid(uid_of("v10"), "to-lport")
+    assert columns(rows, "ACL", lost) == {
+        **columns(rows, "ACL", own),
+        "direction": "to-lport",
+        "action": "drop",
+    }, "what OVN does not take for a question, nobody gets"
+    for acl in (own, lost):
+        assert Member("Logical_Switch", identity.switch_uuid(uid_of("v10")), "acls", acl) in rows.values()
+    both = columns(rows, "ACL", identity.dhcp_acl_uuid(uid_of("v30"), "from-lport"))["match"]
     assert both == f"({four.format(30)}) || (udp.src == 546 && udp.dst == 547 && ip6.dst == ff02::1:2)"
-    assert ("ACL", identity.dhcp_acl_uuid(uid_of("s1"))) not in rows, "no policy holds in the VPC"
+    assert ("ACL", identity.dhcp_acl_uuid(uid_of("s1"), "from-lport")) not in rows, (
+        "no policy holds in the VPC"
+    )
 
 
 def test_learned_addresses_are_a_ports_and_never_its_port_security() -> None:

@@ -59,7 +59,7 @@ class Asked:
         assert way is end[1]
         assert decision.allows == self.oracle.allows(port, way, probe.packet), f"{probe}: {decision}"
         line = self.oracle.decides(port, way, probe.packet)
-        own = self.oracle.is_own_dhcp(port, way, probe.packet)
+        own = self.oracle.is_question(port, probe.packet)
         if decision.clause is not None or (probe.packet.is_judged and not own):
             assert _same(decision.clause, line), f"{probe}: {line} but {decision}"
         watched = self.oracle.would_drop(port, way, probe.packet)
