@@ -126,16 +126,56 @@ def transactions(way: str, size: int) -> Iterator[list[Any]]:
     ]
     for start in range(0, size, 5000):
         yield operations_of([Port(number) for number in range(start, min(size, start + 5000))])
+    uuids = [Port(number).uuid for number in range(size)]
     if way == PAIRS:
         for group in range(GROUPS_COUNT):
-            yield [*_group(group, size, ()), *_pairs(group, size)]
-        return
-    for group in range(GROUPS_COUNT):
-        drops = (1, 2) if way == GROUPS else ()
-        acls = [*_rules(group), *(_drop(f"g{group}", number) for number in drops)]
-        yield _group(group, size, acls)
-    if way == NEUTRON:
+            yield [*_group(group, uuids, ()), *_pairs(group, size)]
+    elif way == NEUTRON:
+        for group in range(GROUPS_COUNT):
+            yield _group(group, uuids, [*_rules(group)])
         yield _drop_all(size)
+    else:
+        yield from by_group(uuids)
+
+
+def by_group(ports: Sequence[str]) -> Iterator[list[Any]]:
+    """Yield the operations that make the least there can be by hand, of ports (uuids) that are there already."""
+    for group in range(GROUPS_COUNT):
+        acls = [*_rules(group), *(_drop(f"g{group}", number) for number in (1, 2))]
+        yield _group(group, ports, acls)
+
+
+def beside() -> list[Any]:
+    """Return the operations that put one port by hand, on a switch of its own, and all groups with it alone."""
+    port, switch = Port(0), {"name": "by-hand"}
+    return [
+        {"op": "insert", "table": "Logical_Switch", "uuid": port.switch, "row": switch},
+        *operations_of([port]),
+        *(operation for operations in by_group([port.uuid]) for operation in operations),
+    ]
+
+
+def regroup(port: str, here: int, there: int) -> list[Any]:
+    """Return the operations by which a port (uuid) leaves one group of the peers' and enters another one."""
+    return [_member(port, here, "delete"), _member(port, there, "insert")]
+
+
+def flip(flipped: bool) -> dict[str, Any]:
+    """Return the operation that makes the peers' first rule deny, or allow again."""
+    where = [["_uuid", "==", ["uuid", first_acl(0)]]]
+    row = {"action": "drop" if flipped else "allow-related"}
+    return {"op": "update", "table": "ACL", "where": where, "row": row}
+
+
+def gone(group: int) -> dict[str, Any]:
+    """Return the operation that removes one group of the peers', its rules with it."""
+    return {"op": "delete", "table": "Port_Group", "where": [["_uuid", "==", ["uuid", port_group(group)]]]}
+
+
+def _member(port: str, group: int, mutator: str) -> dict[str, Any]:
+    where = [["_uuid", "==", ["uuid", port_group(group)]]]
+    mutations = [["ports", mutator, ["set", [["uuid", port]]]]]
+    return {"op": "mutate", "table": "Port_Group", "where": where, "mutations": mutations}
 
 
 def _switch(number: int) -> str:
@@ -146,8 +186,8 @@ def _members(group: int, size: int) -> Sequence[int]:
     return range(group, size, GROUPS_COUNT)
 
 
-def _group(group: int, size: int, acls: Sequence[dict[str, Any]]) -> list[Any]:
-    ports = [["uuid", Port(number).uuid] for number in _members(group, size)]
+def _group(group: int, uuids: Sequence[str], acls: Sequence[dict[str, Any]]) -> list[Any]:
+    ports = [["uuid", uuid] for uuid in uuids[group::GROUPS_COUNT]]
     row = {
         "name": f"g{group}",
         "ports": ["set", ports],
@@ -160,7 +200,7 @@ def _rules(group: int) -> Iterator[dict[str, Any]]:
     for step, source in enumerate(sources_of(group)):
         match = f"outport == @g{group} && ip4.src == $g{source}_ip4 && tcp.dst == {_FIRST_PORT + step}"
         yield _acl((str(group), str(step)), ("to-lport", 1002, match, "allow-related"))
-    yield _acl((str(group), "out"), ("from-lport", 1002, f"inport == @g{group} && ip4", "allow-related"))
+    yield _acl((str(group), "out"), ("from-lport", 1002, f"inport == @g{group} && ip", "allow-related"))
 
 
 def _drop(name: str, number: int) -> dict[str, Any]:
