@@ -27,6 +27,13 @@ def test_an_echo_reply_is_told_from_a_request() -> None:
     assert parse(bytes(frame)) == Seen(9, *PAIRS[0], True)
 
 
+@pytest.mark.parametrize("protocol", ["icmp", "tcp"])
+@pytest.mark.parametrize(("source", "destination"), PAIRS)
+def test_an_answer_is_made_and_found(protocol: str, source: str, destination: str) -> None:
+    frame = render(Packet(source, destination, protocol, 80, 4000), 518, MACS, answer=True)
+    assert parse(frame) == Seen(518, source, destination, True)
+
+
 def test_checksums_are_right() -> None:
     """The sum over a header, or over pseudo header and body, is all ones (RFC 1071)."""
     frame = render(Packet(*PAIRS[0], "udp", 4000, 80), 1, MACS)
