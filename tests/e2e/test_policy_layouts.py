@@ -103,7 +103,7 @@ def check_answers(town: PolicyTown, probes: list[PolicyProbe]) -> None:
 
 
 def has_answer(oracle: PolicyOracle, probe: PolicyProbe) -> bool:
-    """Is it said what becomes of the answer? Conntrack drops one to a SYN that it has not seen; a datagram is judged."""
+    """Is it said what becomes of the answer? Conntrack drops one to a SYN it has not seen; a datagram is judged."""
     back = probe.packet.answer()
     return probe.packet.protocol == UDP or all(
         oracle.knows(port, way, probe.packet) or not oracle.is_tracked(port, OTHER_WAY[way], back)
