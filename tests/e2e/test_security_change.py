@@ -13,6 +13,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
+import pytest
+
 from netctl.loop import wait_until
 from tests.e2e import talk
 from tests.e2e.figures import note
@@ -149,6 +151,7 @@ def test_a_guest_changes_its_group_and_both_are_allowed(ward: Ward) -> None:
         ward.here.settle_datapaths()
 
 
+@pytest.mark.parametrize("ward", ["vlan"], indirect=True)
 def test_a_policy_grows_and_shrinks_beside_others(ward: Ward) -> None:
     """Its block of priorities moves; so do those of the policies after it."""
     many = [rule(f"more-{number}", IN, tcp(10_000 + number)) for number in range(50)]
@@ -160,6 +163,7 @@ def test_a_policy_grows_and_shrinks_beside_others(ward: Ward) -> None:
         watch.put(shop(ward))
 
 
+@pytest.mark.parametrize("ward", ["vpc"], indirect=True)
 def test_a_change_that_comes_late_or_to_one_host_first_harms_nobody(ward: Ward) -> None:
     """northd sleeps, then one host's ovn-controller does: each is told several changes at once when it awakes."""
     ward.put(shop(ward))
@@ -186,6 +190,7 @@ def asleep(ward: Ward, node: str, daemon: str) -> Iterator[None]:
         os.kill(pid, signal.SIGCONT)
 
 
+@pytest.mark.parametrize("ward", ["vpc"], indirect=True)
 def test_restarts_change_nothing(ward: Ward) -> None:
     """All that is not the data path dies at once, on every host, and comes back."""
     names = ("controller", "ovn-controller", "agent")
@@ -201,6 +206,7 @@ def test_restarts_change_nothing(ward: Ward) -> None:
         watch.then(ward.here.settle_datapaths)
 
 
+@pytest.mark.parametrize("ward", ["vlan"], indirect=True)
 def test_a_datapath_that_dies_forgets_no_policy(ward: Ward) -> None:
     """Open vSwitch' process is killed on both hosts: what it does before it has all flows again lets nothing in."""
     processes = [ward.here.lab.process(host, "ovs-vswitchd") for host in ("h1", "h2")]

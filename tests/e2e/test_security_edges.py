@@ -13,7 +13,7 @@ from netctl.v1 import security_pb2, vpc_pb2
 from tests.e2e import forged, talk, vpcs
 from tests.e2e.raw import frame_socket, tapped
 from tests.e2e.security import ICMP, IN, OUT, Ask, asks, id_of, rule, tcp, udp
-from tests.e2e.stations import Station
+from tests.e2e.stations import Station, heard
 from tests.e2e.talk import End
 from tests.e2e.vpcs import INTERNET, NAT
 from tests.e2e.wards import DB, WEB, Ward, arriving, emptied_after, newcomer
@@ -72,6 +72,16 @@ def test_a_router_answers_those_who_may_ask_it(both_wards: dict[str, Ward]) -> N
         assert [vpcs.ping(ward.here, name, router) for name in names] == [False, True]
         ward.put(ward.policy("application", "shut", [WEB], rule("ping", OUT, ICMP)))
         assert [vpcs.ping(ward.here, name, router) for name in names] == [True, True]
+
+
+def test_isolated_guests_do_not_meet_by_their_link_local_addresses(both_wards: dict[str, Ward]) -> None:
+    with emptied_after(both_wards["vlan"]) as ward:
+        ward.put(ward.policy("isolation", "apart", [WEB, DB]))
+        one, peers = Station(nic=ward.guests.nics["web1"]), ("db1", "db2", "web2", "rest1", "rest2")
+        for name in peers:
+            other = Station(nic=ward.guests.nics[name])
+            frames = {"it": forged.udp(one.local, other.local, (5000, 5001))}
+            assert heard(ward.here, one, other, frames) == (set() if name.startswith("db") else {"it"}), name
 
 
 @pytest.mark.parametrize("scope", ["vlan", "vpc"])

@@ -55,6 +55,9 @@ def test_default_deny_stops_rogue_servers_and_routers_and_no_neighbours(
     rogue = {
         "DHCP to all": forged.udp(liar.four, EVERYBODY, (67, 68)),
         "DHCP to one": forged.udp(liar.four, victim.four, (67, 68)),
+        "multicast": forged.udp(liar.four, Address("01:00:5e:00:00:fb", "224.0.0.251"), (5353, 5353)),
+        "IPv6 multicast": forged.udp(liar.six, Address("33:33:00:00:00:fb", "ff02::fb"), (5353, 5353)),
+        "broadcast": forged.udp(liar.four, EVERYBODY, (5353, 5353)),
     }
     advertised = {"router": forged.router_advertisement(liar.local)}
     assert heard(ward.here, *ends, neighbours | rogue) == {*neighbours, *rogue}, "without a policy"
