@@ -10,13 +10,16 @@ from __future__ import annotations
 import enum
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from netctl.compiler import identity
 from netctl.compiler.compile import compile_intent
 from netctl.compiler.dependents import readers_between
 from netctl.compiler.observed import Observed
-from netctl.model.keys import Key, resource_name
+from netctl.compiler.realms import coverage_of, realms_in
+from netctl.model.intent import key_of
+from netctl.model.keys import Key, Kind, resource_name
 from netctl.model.snapshot import Snapshot
 from netctl.nb.diff import diff
 from netctl.nb.rows import Atom, Fact, FactKey, Member, Row, Rows, Update, Value, collect
@@ -38,7 +41,10 @@ class RowChangeKind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowChange:
-    """One row that would change, of the intent `name`; `columns` as they would be, `before` as they are, as text."""
+    """One row that would change, of the intent `name`; `columns` as they would be, `before` as they are, as text.
+
+    Of a member `name` is the member's intent and `row_name` the row's; empty where the row is of none any more.
+    """
 
     kind: RowChangeKind
     table: str
@@ -48,6 +54,7 @@ class RowChange:
     before: Mapping[str, str] = field(default_factory=dict)
     column: str = ""
     member: str = ""
+    row_name: str = ""
 
 
 def row_changes(
@@ -62,6 +69,8 @@ def row_changes(
     found = [*(_inserted(row, names) for row in delta.insert)]
     found += (_updated(update, want, have, names) for update in delta.update)
     found += (_deleted(have[key], names) for key in delta.delete)
+    _name_rows(after, ((one.table, one.parent) for one in delta.add), names)
+    _name_rows(before, ((one.table, one.parent) for one in delta.remove), names)
     found += _members(RowChangeKind.ADD_MEMBER, delta.add, names)
     found += _members(RowChangeKind.REMOVE_MEMBER, delta.remove, names)
     order = {kind: place for place, kind in enumerate(RowChangeKind)}
@@ -124,7 +133,44 @@ def _members(
             name=names[one.key],
             column=one.column,
             member=one.member,
+            row_name=names.get((one.table, one.parent), ""),
         )
+
+
+def _name_rows(snapshot: Snapshot, keys: Iterable[tuple[str, str]], names: dict[FactKey, str]) -> None:
+    """Find whose rows those are that get or lose members, where their intents are not compiled anew."""
+    for table in sorted({key[0] for key in keys if key not in names}):
+        for name, uuid in _ROWS_OF.get(table, _no_rows)(snapshot):
+            names.setdefault((table, uuid), name)
+
+
+def _switches(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    for subnet in snapshot.of_kind(Kind.SUBNET):
+        yield resource_name(key_of(subnet)), identity.switch_uuid(subnet.meta.uid)
+
+
+def _routers(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    for vpc in snapshot.of_kind(Kind.VPC):
+        yield resource_name(key_of(vpc)), identity.router_uuid(vpc.meta.uid)
+
+
+def _port_groups(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    for kind in (Kind.CATEGORY, Kind.ENTITY_GROUP):
+        for term in snapshot.of_kind(kind):
+            name = resource_name(key_of(term))
+            for _, realm in realms_in(snapshot, coverage_of(snapshot, name)):
+                yield name, identity.port_group_uuid(term.meta.uid, realm)
+
+
+def _no_rows(_: Snapshot) -> Iterator[tuple[str, str]]:
+    yield from ()
+
+
+_ROWS_OF: Mapping[str, Callable[[Snapshot], Iterator[tuple[str, str]]]] = {
+    "Logical_Switch": _switches,
+    "Logical_Router": _routers,
+    "Port_Group": _port_groups,
+}
 
 
 def render_value(value: Value) -> str:

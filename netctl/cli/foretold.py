@@ -56,7 +56,8 @@ def _line(change: pb.RowChange) -> str:
     match change.kind:
         case pb.ROW_CHANGE_KIND_ADD_MEMBER | pb.ROW_CHANGE_KIND_REMOVE_MEMBER:
             arrow = "<-" if change.kind == pb.ROW_CHANGE_KIND_ADD_MEMBER else "->"
-            return f"{sign} {change.table} {change.row[:8]}…  {change.column} {arrow} {of}"
+            whose = change.row_resource_name or f"{change.row[:8]}…"
+            return f"{sign} {change.table}  {whose}  {change.column} {arrow} {of}"
         case pb.ROW_CHANGE_KIND_UPDATE:
             before = change.columns_before
             texts = (

@@ -83,4 +83,5 @@ def change_to_proto(change: RowChange) -> pb.RowChange:
         columns_before=change.before,
         column=change.column,
         member=change.member,
+        row_resource_name=change.row_name,
     )

@@ -160,6 +160,7 @@ class RowChange(_message.Message):
     COLUMNS_BEFORE_FIELD_NUMBER: _builtins.int
     COLUMN_FIELD_NUMBER: _builtins.int
     MEMBER_FIELD_NUMBER: _builtins.int
+    ROW_RESOURCE_NAME_FIELD_NUMBER: _builtins.int
     kind: Global___RowChangeKind.ValueType
     table: _builtins.str
     """E.g. `ACL`."""
@@ -170,6 +171,8 @@ class RowChange(_message.Message):
     column: _builtins.str
     """ADD_MEMBER and REMOVE_MEMBER."""
     member: _builtins.str
+    row_resource_name: _builtins.str
+    """ADD_MEMBER and REMOVE_MEMBER: the intent that the row is of; `resource_name` is the one that the member is of."""
     @_builtins.property
     def columns(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """INSERT: what is written; UPDATE: the columns that differ, as they would be. As `ovn-nbctl list` prints them."""
@@ -189,10 +192,11 @@ class RowChange(_message.Message):
         columns_before: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         column: _builtins.str = ...,
         member: _builtins.str = ...,
+        row_resource_name: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["column", b"column", "columns", b"columns", "columns_before", b"columns_before", "kind", b"kind", "member", b"member", "resource_name", b"resource_name", "row", b"row", "table", b"table"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["column", b"column", "columns", b"columns", "columns_before", b"columns_before", "kind", b"kind", "member", b"member", "resource_name", b"resource_name", "row", b"row", "row_resource_name", b"row_resource_name", "table", b"table"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netctl.analysis.rows import RowChangeKind, render_value, row_changes
-from netctl.compiler.compile import compile_rows
+from netctl.compiler.compile import compile_intent, compile_rows
 from netctl.compiler.observed import NOTHING_OBSERVED, Observed
 from netctl.model.intent import key_of
-from netctl.model.keys import Key, Kind
+from netctl.model.keys import Key, Kind, resource_name
 from netctl.model.snapshot import Snapshot
 from netctl.nb.diff import diff
-from netctl.nb.rows import Value
+from netctl.nb.rows import Row, Value
 from tests.intents import OWNER
 from tests.security_worlds import security_observations, security_walks
 from tests.worlds import worlds
@@ -56,11 +56,26 @@ def compare(before: Snapshot, after: Snapshot, observed: Observed) -> None:
     added = {(RowChangeKind.ADD_MEMBER, m.table, m.parent, m.column, m.member) for m in delta.add}
     removed = {(RowChangeKind.REMOVE_MEMBER, m.table, m.parent, m.column, m.member) for m in delta.remove}
     assert told == inserted | updated | deleted | added | removed
+    whose = owners(before, after, observed)
     for one in found:
         if one.kind is RowChangeKind.UPDATE:
             assert one.columns
             assert all(one.columns[column] != one.before.get(column) for column in one.columns)
         assert one.name.partition("/")[0] in set(Kind)
+        if one.column:
+            assert one.row_name == whose[one.table, one.row]
+
+
+def owners(before: Snapshot, after: Snapshot, observed: Observed) -> dict[tuple[str, str], str]:
+    """Return whose each row is."""
+    return {
+        (fact.table, fact.uuid): resource_name(key_of(one))
+        for snapshot in (before, after)
+        for kind in Kind
+        for one in snapshot.of_kind(kind)
+        for fact in compile_intent(snapshot, key_of(one), OWNER, observed)
+        if isinstance(fact, Row)
+    }
 
 
 def test_what_does_not_change_touches_nothing() -> None:
