@@ -111,8 +111,14 @@ def _of_time(policy: SecurityPolicy, observed: Observed, asked: ReportRequest) -
                 FindingKind.EXPIRED, policy, rule, f"{name} has expired and is off{whose}: remove or renew it"
             )
         elif rule.expire_time_s <= asked.now_s + EXPIRING_S:
-            days = (rule.expire_time_s - asked.now_s) / 86_400
-            yield _finding(FindingKind.EXPIRING, policy, rule, f"{name} expires in {days:.1f} days{whose}")
+            left = _time_left(rule.expire_time_s - asked.now_s)
+            yield _finding(FindingKind.EXPIRING, policy, rule, f"{name} expires in {left}{whose}")
+
+
+def _time_left(seconds: float) -> str:
+    if seconds < 7_200:
+        return f"{seconds / 60:.0f} minutes"
+    return f"{seconds / 3_600:.0f} hours" if seconds < 172_800 else f"{seconds / 86_400:.1f} days"
 
 
 def _of_groups(snapshot: Snapshot, policy: SecurityPolicy, members: Members) -> Iterator[Finding]:

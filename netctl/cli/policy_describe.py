@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from netctl.cli import api
@@ -40,7 +41,7 @@ def describe_policy(client: Client, policy: pb.SecurityPolicy) -> tuple[Lines, d
     rules = sorted(policy.rules, key=lambda rule: -rule.priority)
     if rules:
         headers = ("PRIORITY", "NAME", "ACTION", "WAY", "PEERS", "SERVICES", "AT", "NOTES")
-        table = align([headers, *(tuple(cell or "-" for cell in _rule(rule)) for rule in rules)])
+        table = align([headers, *(tuple(cell or "-" for cell in rule_cells(rule)) for rule in rules)])
         lines += [("rules" if index == 0 else "", line) for index, line in enumerate(table)]
     lines += [("then", text) for text in _then(policy)]
     return lines, counts
@@ -54,12 +55,15 @@ def describe_members(client: Client, name: str) -> tuple[Lines, dict[str, Any]]:
     return lines or [("", "nobody")], {"count": found.count, "nics": list(found.nics)}
 
 
-def _rule(rule: pb.SecurityRule) -> tuple[str, ...]:
+def rule_cells(rule: pb.SecurityRule) -> tuple[str, ...]:
+    """Return a rule in words, one for each column; the last are notes."""
     values = dict(flatten(rule))
     services = [values[field] for field in ("service_groups", "services") if field in values]
     notes = [f"ipv{rule.ip_version}"] if rule.ip_version else []
     notes += [field for field in _NOTES if field in values]
-    notes += [f"until {values['expire_time']}"] if "expire_time" in values else []
+    if "expire_time" in values:
+        is_over = rule.expire_time.ToDatetime(UTC) <= datetime.now(UTC)
+        notes.append(f"{'off, expired' if is_over else 'until'} {values['expire_time']}")
     notes += [f"{field} {values[field]}" for field in _TEXTS if field in values]
     return (
         str(rule.priority),

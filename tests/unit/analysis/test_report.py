@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from netctl.analysis.finding import Finding
 from netctl.analysis.hits import Count, Tally
 from netctl.analysis.report import ReportRequest, last_hits_of, report
@@ -56,6 +58,16 @@ def test_rules_that_expire_are_told_in_time() -> None:
         "rule past of securityPolicies/shop has expired and is off, owner Ω, ticket CHG-1: remove or renew it"
     )
     assert found[1].message.endswith("expires in 6.5 days")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "left"),
+    [(90, "2 minutes"), (2 * 3600, "2 hours"), (30 * 3600, "30 hours"), (2 * DAY_S, "2.0 days")],
+)
+def test_a_rule_that_is_nearly_over_says_when_in_hours_and_minutes(seconds: float, left: str) -> None:
+    late = rule("r1", "web", services=("tcp/1",), expire_time_s=NOW_S + seconds)
+    (found,) = findings(policy("shop", "db", rules=(late,)))
+    assert found.message.endswith(f"expires in {left}")
 
 
 def test_a_rule_that_is_off_by_what_is_observed_has_expired_though_our_clock_is_behind() -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from netctl.cli.kinds import KINDS
 from netctl.cli.messages import changed_fields, flatten, references_of
 from netctl.cli.order import Step, in_order
+from netctl.cli.policy_describe import rule_cells
 from netctl.cli.values import set_path
 from netctl.v1 import security_pb2 as pb
 
@@ -142,3 +143,10 @@ def test_every_kind_has_its_place_in_a_batch() -> None:
     assert (
         places["Category"] < places["Vpc"] < places["Nic"] < places["EntityGroup"] < places["SecurityPolicy"]
     )
+
+
+def test_a_rule_that_is_over_is_described_as_off() -> None:
+    policy = pb.SecurityPolicy()
+    set_path(policy, "rules", ["a allow from any until 2020-01-02", "b allow from any until 2999-01-02"])
+    notes = [rule_cells(rule)[-1] for rule in policy.rules]
+    assert notes == ["off, expired 2020-01-02T00:00:00Z", "until 2999-01-02T00:00:00Z"]
