@@ -251,6 +251,14 @@ class Stream:
 
     guests: Guests
     sent: dict[int, Ask] = field(default_factory=dict)
+    asking: threading.Lock = field(default_factory=threading.Lock)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Ask nothing during a block; before it all that was asked is where it goes, or dropped."""
+        with self.asking:
+            self.guests.swept({ask.source for ask in self.sent.values()})
+            yield
 
     def wait_for_more(self, count: int) -> None:
         """Return when so many more were sent: time measured in packets."""
@@ -272,7 +280,8 @@ def streaming(guests: Guests, questions: Sequence[Ask], *, pps: int = 400) -> It
 
     def send() -> None:
         for ask in itertools.cycle(questions):
-            stream.sent[guests.send(ask)] = ask
+            with stream.asking:
+                stream.sent[guests.send(ask)] = ask
             if ending.wait(1 / pps):
                 return
 

@@ -42,18 +42,24 @@ class Ward:
         """Return a policy that is enforced where these guests are."""
         return security.policy(kind, policy_id, secured, *rules, **(self.scope | fields))
 
-    def put(self, *resources: Resource) -> None:
-        """Create or change; return when every host has it."""
+    def put(self, *resources: Resource, purge: bool = True) -> None:
+        """Create or change; return when every host has it. A purge of what they cached may cost a packet."""
         self.here.apply(*resources)
         self.made.extend(one.name for one in resources if one.name not in self.made)
-        self.here.settle_datapaths()
+        self._settle(purge=purge)
 
-    def drop(self, *names: str) -> None:
-        """Remove, last first; return when no host has it."""
+    def drop(self, *names: str, purge: bool = True) -> None:
+        """Remove; return when no host has it."""
         self.here.remove(*names)
         for name in names:
             self.made.remove(name)
-        self.here.settle_datapaths()
+        self._settle(purge=purge)
+
+    def _settle(self, *, purge: bool) -> None:
+        if purge:
+            self.here.settle_datapaths()
+        else:
+            self.here.settle()
 
     def join(self, guest: str, *categories: str) -> None:
         """Give a guest these categories and no others."""
