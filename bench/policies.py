@@ -29,9 +29,12 @@ from netctl.v1.network_pb2_grpc import NicServiceStub
 from netctl.v1.security_pb2_grpc import SecurityPolicyServiceStub
 from tests.servers import OvsdbServer, northd, ovsdb_server
 
-CHANGES, CHANGES_LARGE = 10, 5
+CHANGES, CHANGES_LARGE = 10, 4  # even: the next round begins where this one did
 PAIRS_UPTO = 500  # NICs; above, northd takes minutes
 _CHUNK = 5000
+# By hand beside netctl's: groups 0 and 1 as netctl's are, each on two switches and more than one port on the first,
+# so that one that moves changes as many flows.
+_BESIDE = (0, 50, 100, 1, 51)
 _FULL_S = 600.0
 _ROWS = ("ACL", "Port_Group", "Address_Set", "Meter", "Meter_Band")
 _BUMP = {"op": "mutate", "table": "NB_Global", "where": [], "mutations": [["nb_cfg", "+=", 1]]}
@@ -85,21 +88,31 @@ def _by_hand(way: str, size: int) -> list[Figure]:
         stack.enter_context(northd(Path(text), nb, sb))
         _wait_northd(client, 1)
         first_pass_s = time.monotonic() - began
-        return [_first_pass(way, size, first_pass_s), *_counted(way, size, client, _acl_flows(sb))]
+        figures = [_first_pass(way, size, first_pass_s), *_counted(way, size, client, _acl_flows(sb))]
+        if way == layout.PAIRS:
+            changes = [layout.regroup_pairs(size, here, 1 - here) for here in (0, 1)]
+            taken = [_timed(client, operations) for operations in changes]
+            figures.append(
+                _figure(f"{way}, one changes its group", size, taken, count=sum(map(_acls_in, changes)) // 2)
+            )
+        return figures
+
+
+def _acls_in(operations: Sequence[dict[str, Any]]) -> int:
+    """Return how many rows are put in; as many go."""
+    return sum(operation["op"] == "insert" for operation in operations)
 
 
 def _first_pass(way: str, size: int, seconds: float) -> Figure:
     return Figure(bench="policies", way=f"{way}, northd's first pass", size=size, seconds=seconds)
 
 
-def _timed(here: World, client: RawClient, operations: list[Any]) -> float:
-    """Return the seconds until northd is done with a change by hand, which netctl and the follower see too."""
+def _timed(client: RawClient, operations: list[Any]) -> float:
+    """Return the seconds until northd is done with a change by hand."""
     began = time.monotonic()
     nb_cfg = client.transact([*operations, _BUMP, _CFG])[-1]["rows"][0]["nb_cfg"]
     _wait_northd(client, nb_cfg)
-    done = time.monotonic()
-    here.follower.after(nb_cfg - 1)
-    return done - began
+    return time.monotonic() - began
 
 
 def _wait_northd(client: RawClient, nb_cfg: int) -> None:
@@ -143,7 +156,7 @@ def _by_netctl(size: int, repetitions: int) -> list[Figure]:
                 nb_cfg = client.transact([_CFG])[0]["rows"][0]["nb_cfg"]
                 _wait_northd(client, nb_cfg)
                 figures = _counted(NETCTL, size, client, _acl_flows(sb))
-                client.transact(layout.beside())
+                client.transact(layout.beside(_BESIDE))
                 for _ in range(repetitions):
                     figures += _changes_in_turns(here, client, size)
         return [_first_pass(NETCTL, size, _northd_over(Path(text) / "nb.db")), *figures]
@@ -167,20 +180,33 @@ def _northd_over(database: Path) -> float:
 
 def _changes_in_turns(here: World, client: RawClient, size: int) -> list[Figure]:
     """Change netctl's, and the same by hand of a port beside netctl's: northd has the same to recompute."""
-    ways = (RAW_REGROUP, REGROUP, REGROUP_ROWS, RAW_FLIP, FLIP, FLIP_ROWS)
-    taken: dict[str, list[float]] = {way: [] for way in ways}
+    taken: dict[str, list[float]] = {}
     for number in range(CHANGES_LARGE if size > _CHUNK else CHANGES):
         old, new = number % 2, 1 - number % 2
-        taken[RAW_REGROUP].append(_timed(here, client, layout.regroup(Port(0).uuid, old, new)))
-        taken[RAW_FLIP].append(_timed(here, client, [layout.flip(old == 0)]))
-        for way, rows, edit in (
-            (REGROUP, REGROUP_ROWS, partial(_regroup, here, new)),
-            (FLIP, FLIP_ROWS, partial(_flip, here, old == 0)),
-        ):
+        by_hand = {
+            RAW_REGROUP: layout.regroup(Port(0).uuid, old, new),
+            RAW_FLIP: [layout.flip(old == 0)],
+        }
+        by_netctl = {
+            (REGROUP, REGROUP_ROWS): partial(_regroup, here, new),
+            (FLIP, FLIP_ROWS): partial(_flip, here, old == 0),
+        }
+        for way, operations in by_hand.items():
+            _settle(here, client)
+            taken.setdefault(way, []).append(_timed(client, operations))
+        for (way, rows), edit in by_netctl.items():
+            _settle(here, client)
             to_rows, to_northd = _change(here, client, edit)
-            taken[way].append(to_northd)
-            taken[rows].append(to_rows)
+            taken.setdefault(way, []).append(to_northd)
+            taken.setdefault(rows, []).append(to_rows)
     return [_figure(way, size, seconds) for way, seconds in taken.items()]
+
+
+def _settle(here: World, client: RawClient) -> None:
+    """Return when northd is done with all that the change before has left, and the follower has heard of it."""
+    nb_cfg = client.transact([_BUMP, _CFG])[-1]["rows"][0]["nb_cfg"]
+    _wait_northd(client, nb_cfg)
+    here.follower.after(nb_cfg - 1)
 
 
 def _change(here: World, client: RawClient, call: Callable[[], object]) -> tuple[float, float]:
@@ -210,5 +236,12 @@ def _flip(here: World, flipped: bool) -> None:
     SecurityPolicyServiceStub(here.channel).UpdateSecurityPolicy(request, timeout=CALL_S)
 
 
-def _figure(way: str, size: int, taken: Sequence[float]) -> Figure:
-    return Figure(bench="policies", way=way, size=size, seconds=median(taken), p99_s=percentile(taken, 99))
+def _figure(way: str, size: int, taken: Sequence[float], *, count: int = 0) -> Figure:
+    return Figure(
+        bench="policies",
+        way=way,
+        size=size,
+        seconds=median(taken),
+        p99_s=percentile(taken, 99),
+        count=count,
+    )

@@ -125,7 +125,7 @@ class _Lab(ExitStack):
     def plug_by_hand(self) -> None:
         """Put one port by hand beside netctl's, with a switch, groups and rules of its own, on the same host."""
         port = Port(0)
-        self._raw.transact(layout.beside())
+        self._raw.transact(layout.beside((port.number,)))
         self._here.lab.add_guest(_HOST, _TAP, port.address.split()[0])
         marks = ["--", "set", "Interface", _TAP, f"external_ids:iface-id={port.name}"]
         self._here.vsctl(_HOST, "add-port", "brAtlas", _TAP, *marks)

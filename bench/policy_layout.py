@@ -145,13 +145,17 @@ def by_group(ports: Sequence[str]) -> Iterator[list[Any]]:
         yield _group(group, ports, acls)
 
 
-def beside() -> list[Any]:
-    """Return the operations that put one port by hand, on a switch of its own, and all groups with it alone."""
-    port, switch = Port(0), {"name": "by-hand"}
+def beside(numbers: Sequence[int]) -> list[Any]:
+    """Return the operations that put a few ports by hand, their switches, and all groups with them alone."""
+    ports = {number: Port(number) for number in numbers}
+    uuids = [ports[number].uuid if number in ports else "" for number in range(max(numbers) + 1)]
     return [
-        {"op": "insert", "table": "Logical_Switch", "uuid": port.switch, "row": switch},
-        *operations_of([port]),
-        *(operation for operations in by_group([port.uuid]) for operation in operations),
+        *(
+            {"op": "insert", "table": "Logical_Switch", "uuid": switch, "row": {"name": f"by-hand-{switch}"}}
+            for switch in sorted({port.switch for port in ports.values()})
+        ),
+        *operations_of(list(ports.values())),
+        *(operation for operations in by_group(uuids) for operation in operations),
     ]
 
 
@@ -187,7 +191,7 @@ def _members(group: int, size: int) -> Sequence[int]:
 
 
 def _group(group: int, uuids: Sequence[str], acls: Sequence[dict[str, Any]]) -> list[Any]:
-    ports = [["uuid", uuid] for uuid in uuids[group::GROUPS_COUNT]]
+    ports = [["uuid", uuid] for uuid in uuids[group::GROUPS_COUNT] if uuid]
     row = {
         "name": f"g{group}",
         "ports": ["set", ports],
@@ -222,25 +226,52 @@ def _drop_all(size: int) -> list[Any]:
 
 
 def _pairs(group: int, size: int) -> list[Any]:
-    acls = []
-    for step, source in enumerate(sources_of(group)):
-        for receiver in _members(group, size):
-            for sender in _members(source, size):
-                address = Port(sender).address.split()[1]
-                match = f'outport == "{Port(receiver).name}" && ip4.src == {address} && tcp.dst == {_FIRST_PORT + step}'
-                key = (str(group), str(step), str(receiver), str(sender))
-                acls.append(_acl(key, ("to-lport", 1002, match, "allow-related")))
-    where = [["_uuid", "==", ["uuid", port_group(group)]]]
-    added = ["set", [["uuid", acl["uuid"]] for acl in acls]]
-    return [
-        *acls,
-        {
-            "op": "mutate",
-            "table": "Port_Group",
-            "where": where,
-            "mutations": [["acls", "insert", added]],
-        },
+    acls = [
+        _pair(group, step, receiver, sender)
+        for step, source in enumerate(sources_of(group))
+        for receiver in _members(group, size)
+        for sender in _members(source, size)
     ]
+    return [*acls, _has(group, acls, "insert")]
+
+
+def regroup_pairs(size: int, here: int, there: int) -> list[Any]:
+    """Return the operations by which the first port changes its group where each pair of ports has an ACL."""
+    operations = []
+    for group, acls in _pairs_of(0, here, size).items():
+        operations.append(_has(group, acls, "delete"))
+    for group, acls in _pairs_of(0, there, size).items():
+        operations += [*acls, _has(group, acls, "insert")]
+    return operations
+
+
+def _pairs_of(number: int, group: int, size: int) -> dict[int, list[dict[str, Any]]]:
+    """Return the ACLs that a port needs to be in a group, by the group whose rules they are."""
+    found = {
+        other: [_pair(other, sources_of(other).index(group), receiver, number) for receiver in receivers]
+        for other in range(GROUPS_COUNT)
+        if group in sources_of(other) and (receivers := [n for n in _members(other, size) if n != number])
+    }
+    found[group] = [
+        _pair(group, step, number, sender)
+        for step, source in enumerate(sources_of(group))
+        for sender in _members(source, size)
+        if sender != number
+    ]
+    return found
+
+
+def _pair(group: int, step: int, receiver: int, sender: int) -> dict[str, Any]:
+    address = Port(sender).address.split()[1]
+    match = f'outport == "{Port(receiver).name}" && ip4.src == {address} && tcp.dst == {_FIRST_PORT + step}'
+    key = (str(group), str(step), str(receiver), str(sender))
+    return _acl(key, ("to-lport", 1002, match, "allow-related"))
+
+
+def _has(group: int, acls: Sequence[dict[str, Any]], mutator: str) -> dict[str, Any]:
+    members = ["set", [["uuid", acl["uuid"]] for acl in acls]]
+    where = [["_uuid", "==", ["uuid", port_group(group)]]]
+    return {"op": "mutate", "table": "Port_Group", "where": where, "mutations": [["acls", mutator, members]]}
 
 
 def _acl(key: tuple[str, ...], what: tuple[str, int, str, str]) -> dict[str, Any]:
