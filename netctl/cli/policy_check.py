@@ -37,7 +37,8 @@ def print_test(client: Client, request: pb.TestPolicyRequest, output: str) -> in
     if output in ("json", "yaml"):
         print_data(render_json(answer, zeros=True), output)
     else:
-        print("allowed" if answer.allowed else "denied")
+        one_way = "" if answer.answered else ", but answers to it are not"
+        print(f"allowed{one_way}" if answer.allowed else "denied")
         print_table(
             ("NIC", "WAY", "ACTION", "POLICY", "RULE", "TRACKED", "WOULD DROP"),
             map(_decision, answer.decisions),

@@ -21,6 +21,7 @@ def verdict_to_proto(verdict: Verdict, reason: str) -> pb.TestPolicyResponse:
     """Return the message of a verdict."""
     return pb.TestPolicyResponse(
         allowed=verdict.allowed,
+        answered=verdict.answered,
         decisions=[_decision(decision) for decision in verdict.decisions],
         reason=reason,
     )

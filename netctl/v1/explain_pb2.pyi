@@ -554,10 +554,13 @@ class TestPolicyResponse(_message.Message):
     ALLOWED_FIELD_NUMBER: _builtins.int
     DECISIONS_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    ANSWERED_FIELD_NUMBER: _builtins.int
     allowed: _builtins.bool
     """Both ends allow it."""
     reason: _builtins.str
     """In one sentence, with names."""
+    answered: _builtins.bool
+    """Answers come back as well; not so where a stateless rule allows and no rule allows the answers."""
     @_builtins.property
     def decisions(self) -> _containers.RepeatedCompositeFieldContainer[Global___PolicyDecision]:
         """At the source, when it is a NIC or an address of one; then at the destination, likewise."""
@@ -568,10 +571,11 @@ class TestPolicyResponse(_message.Message):
         allowed: _builtins.bool = ...,
         decisions: _abc.Iterable[Global___PolicyDecision] | None = ...,
         reason: _builtins.str = ...,
+        answered: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed", b"allowed", "decisions", b"decisions", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed", b"allowed", "answered", b"answered", "decisions", b"decisions", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

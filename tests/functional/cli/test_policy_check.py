@@ -49,6 +49,15 @@ def test_what_is_allowed_and_what_is_denied_differ_in_the_exit_status(shop: Run)
     )
 
 
+def test_that_no_answers_come_back_is_said_first(shop: Run) -> None:
+    shop("update", "sp", "shop", "--rule", "sql allow from cat/web tcp/5432 stateless")
+    ran = shop("policy", "test", "w1", "d1", "tcp/5432")
+    assert ran.lines[0] == "allowed, but answers to it are not"
+    assert ran.lines[3].split() == ["d1", "in", "allow", "shop", "sql", "no", "-"]
+    data = shop("policy", "test", "w1", "d1", "tcp/5432", "-o", "json").data
+    assert (data["allowed"], data["answered"]) == (True, False)
+
+
 @pytest.mark.parametrize(
     ("words", "status"),
     [
