@@ -65,6 +65,21 @@ def test_default_deny_stops_rogue_servers_and_routers_and_no_neighbours(
     assert heard(ward.here, *ends, rogue | advertised | neighbours) == set(neighbours)
 
 
+def test_nothing_leaves_quarantine_that_looks_like_dhcp(ward: Ward) -> None:
+    """A guest may ask OVN, and nobody else gets what OVN does not take for a question."""
+    shut, other = (Station(nic=ward.guests.nics[name]) for name in ("web1", "rest2"))
+    server = ward.here.get_subnet(shut.nic.subnet).dhcp.server_address
+    nobody = Address(shut.four.mac, "0.0.0.0")
+    frames = {
+        "to all": forged.udp(nobody, EVERYBODY, (68, 67)),
+        "to one": forged.udp(nobody, Address(other.four.mac, EVERYBODY.ip), (68, 67)),
+        "to the server": forged.udp(shut.four, Address(other.four.mac, server), (68, 67)),
+    }
+    assert {"to all", "to one"} <= heard(ward.here, shut, other, frames), "without a policy"
+    ward.put(ward.policy("quarantine", "shut", [WEB]))
+    assert heard(ward.here, shut, other, frames) == set()
+
+
 def test_guests_that_forgot_their_neighbours_find_them_under_default_deny(ward: Ward) -> None:
     ward.put(ward.policy("application", "ping", [WEB], rule("ping", BOTH, ICMP, ICMP6)))
     for version in (4, 6):
