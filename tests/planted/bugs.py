@@ -20,6 +20,7 @@ from tests.planted import (
     security_rows,
     security_seen,
     security_told,
+    security_words,
     server,
     store,
 )
@@ -41,6 +42,7 @@ BUGS: tuple[Bug, ...] = (
     *security_rows.BUGS,
     *security_seen.BUGS,
     *security_told.BUGS,
+    *security_words.BUGS,
     *host.BUGS,
     *server.BUGS,
     *explain.BUGS,
