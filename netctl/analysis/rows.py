@@ -10,19 +10,17 @@ from __future__ import annotations
 import enum
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from netctl.compiler import identity
+from netctl.analysis.row_names import RowNames
 from netctl.compiler.compile import compile_intent
 from netctl.compiler.dependents import readers_between
 from netctl.compiler.observed import Observed
-from netctl.compiler.realms import coverage_of, realms_in
-from netctl.model.intent import key_of
-from netctl.model.keys import Key, Kind, resource_name
+from netctl.model.keys import Key, resource_name
 from netctl.model.snapshot import Snapshot
 from netctl.nb.diff import diff
-from netctl.nb.rows import Atom, Fact, FactKey, Member, Row, Rows, Update, Value, collect
+from netctl.nb.rows import Atom, Fact, FactKey, Member, Row, RowKey, Rows, Update, Value, collect
 
 # What ovn-nbctl prints without quotes.
 _BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -43,7 +41,8 @@ class RowChangeKind(enum.StrEnum):
 class RowChange:
     """One row that would change, of the intent `name`; `columns` as they would be, `before` as they are, as text.
 
-    Of a member `name` is the member's intent and `row_name` the row's; empty where the row is of none any more.
+    Of a member `name` is the member's intent and `row_resource_name` the row's, empty where it is of none any more.
+    `row_name` is the row in words, as RowChange of status.proto has it.
     """
 
     kind: RowChangeKind
@@ -54,6 +53,7 @@ class RowChange:
     before: Mapping[str, str] = field(default_factory=dict)
     column: str = ""
     member: str = ""
+    row_resource_name: str = ""
     row_name: str = ""
 
 
@@ -62,115 +62,87 @@ def row_changes(
 ) -> list[RowChange]:
     """Return what would be written, sorted: rows that come, change and go, members that come and go."""
     readers = sorted(readers_between(before, after, changed))
-    names: dict[FactKey, str] = {}
-    have = _compile(before, readers, names, owner, observed)
-    want = _compile(after, readers, names, owner, observed)
+    keys: dict[FactKey, Key] = {}
+    have = _compile(before, readers, keys, owner, observed)
+    want = _compile(after, readers, keys, owner, observed)
     delta = diff(want, have)
-    found = [*(_inserted(row, names) for row in delta.insert)]
-    found += (_updated(update, want, have, names) for update in delta.update)
-    found += (_deleted(have[key], names) for key in delta.delete)
-    _name_rows(after, ((one.table, one.parent) for one in delta.add), names)
-    _name_rows(before, ((one.table, one.parent) for one in delta.remove), names)
-    found += _members(RowChangeKind.ADD_MEMBER, delta.add, names)
-    found += _members(RowChangeKind.REMOVE_MEMBER, delta.remove, names)
+    teller = _Teller(keys, RowNames(keys, ((after, want), (before, have)), observed))
+    found = [*(teller.inserted(row) for row in delta.insert)]
+    found += (teller.updated(update, want, have) for update in delta.update)
+    found += (teller.deleted(have[key]) for key in delta.delete)
+    found += teller.members(RowChangeKind.ADD_MEMBER, delta.add)
+    found += teller.members(RowChangeKind.REMOVE_MEMBER, delta.remove)
     order = {kind: place for place, kind in enumerate(RowChangeKind)}
-    return sorted(found, key=lambda one: (order[one.kind], one.table, one.name, one.row, one.member))
+    return sorted(
+        found, key=lambda one: (order[one.kind], one.table, one.name, one.row_name, one.row, one.member)
+    )
 
 
 def _compile(
-    snapshot: Snapshot, keys: Iterable[Key], names: dict[FactKey, str], owner: str, observed: Observed
+    snapshot: Snapshot, readers: Iterable[Key], keys: dict[FactKey, Key], owner: str, observed: Observed
 ) -> Rows:
     def facts() -> Iterator[Fact]:
-        for key in keys:
+        for key in readers:
             for fact in compile_intent(snapshot, key, owner, observed):
-                names[fact.key] = resource_name(key)
+                keys[fact.key] = key
                 yield fact
 
     return collect(facts())
 
 
-def _inserted(row: Row, names: Mapping[FactKey, str]) -> RowChange:
-    columns = {column: render_value(value) for column, value in sorted(row.columns.items())}
-    return RowChange(
-        kind=RowChangeKind.INSERT, table=row.table, row=row.uuid, name=names[row.key], columns=columns
-    )
+@dataclass(frozen=True, slots=True)
+class _Teller:
+    """Makes changes of what the diff found."""
 
+    keys: Mapping[FactKey, Key]
+    rows: RowNames
 
-def _updated(update: Update, want: Rows, have: Rows, names: Mapping[FactKey, str]) -> RowChange:
-    key = (update.table, update.uuid)
-    after, before = want[key], have[key]
-    assert isinstance(after, Row)
-    assert isinstance(before, Row)
-    columns = sorted((*update.columns, *update.maps))
-    return RowChange(
-        kind=RowChangeKind.UPDATE,
-        table=update.table,
-        row=update.uuid,
-        name=names[key],
-        columns={column: render_value(after.columns[column]) for column in columns},
-        before={
-            column: render_value(before.columns[column]) for column in columns if column in before.columns
-        },
-    )
+    def inserted(self, row: Row) -> RowChange:
+        return self._of_row(RowChangeKind.INSERT, row.key, _render(row, row.columns), {})
 
+    def updated(self, update: Update, want: Rows, have: Rows) -> RowChange:
+        key = (update.table, update.uuid)
+        after, before = want[key], have[key]
+        assert isinstance(after, Row)
+        assert isinstance(before, Row)
+        columns = (*update.columns, *update.maps)
+        return self._of_row(RowChangeKind.UPDATE, key, _render(after, columns), _render(before, columns))
 
-def _deleted(row: Fact, names: Mapping[FactKey, str]) -> RowChange:
-    assert isinstance(row, Row)
-    before = {column: render_value(value) for column, value in sorted(row.columns.items())}
-    return RowChange(
-        kind=RowChangeKind.DELETE, table=row.table, row=row.uuid, name=names[row.key], before=before
-    )
+    def deleted(self, row: Fact) -> RowChange:
+        assert isinstance(row, Row)
+        return self._of_row(RowChangeKind.DELETE, row.key, {}, _render(row, row.columns))
 
+    def members(self, kind: RowChangeKind, members: Iterable[Member]) -> Iterator[RowChange]:
+        for one in members:
+            parent = self.rows.of_parent(one)
+            yield RowChange(
+                kind=kind,
+                table=one.table,
+                row=one.parent,
+                name=resource_name(self.keys[one.key]),
+                row_resource_name=parent.of,
+                row_name=parent.words,
+                column=one.column,
+                member=one.member,
+            )
 
-def _members(
-    kind: RowChangeKind, members: Iterable[Member], names: Mapping[FactKey, str]
-) -> Iterator[RowChange]:
-    for one in members:
-        yield RowChange(
+    def _of_row(
+        self, kind: RowChangeKind, row: RowKey, columns: Mapping[str, str], before: Mapping[str, str]
+    ) -> RowChange:
+        told = self.rows.of_row(row)
+        return RowChange(
             kind=kind,
-            table=one.table,
-            row=one.parent,
-            name=names[one.key],
-            column=one.column,
-            member=one.member,
-            row_name=names.get((one.table, one.parent), ""),
+            table=row[0],
+            row=row[1],
+            name=told.of,
+            row_name=told.words,
+            columns=columns,
+            before=before,
         )
 
 
-def _name_rows(snapshot: Snapshot, keys: Iterable[tuple[str, str]], names: dict[FactKey, str]) -> None:
-    """Find whose rows those are that get or lose members, where their intents are not compiled anew."""
-    for table in sorted({key[0] for key in keys if key not in names}):
-        for name, uuid in _ROWS_OF.get(table, _no_rows)(snapshot):
-            names.setdefault((table, uuid), name)
-
-
-def _switches(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
-    for subnet in snapshot.of_kind(Kind.SUBNET):
-        yield resource_name(key_of(subnet)), identity.switch_uuid(subnet.meta.uid)
-
-
-def _routers(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
-    for vpc in snapshot.of_kind(Kind.VPC):
-        yield resource_name(key_of(vpc)), identity.router_uuid(vpc.meta.uid)
-
-
-def _port_groups(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
-    for kind in (Kind.CATEGORY, Kind.ENTITY_GROUP):
-        for term in snapshot.of_kind(kind):
-            name = resource_name(key_of(term))
-            for _, realm in realms_in(snapshot, coverage_of(snapshot, name)):
-                yield name, identity.port_group_uuid(term.meta.uid, realm)
-
-
-def _no_rows(_: Snapshot) -> Iterator[tuple[str, str]]:
-    yield from ()
-
-
-_ROWS_OF: Mapping[str, Callable[[Snapshot], Iterator[tuple[str, str]]]] = {
-    "Logical_Switch": _switches,
-    "Logical_Router": _routers,
-    "Port_Group": _port_groups,
-}
+def _render(row: Row, columns: Iterable[str]) -> dict[str, str]:
+    return {column: render_value(row.columns[column]) for column in sorted(columns) if column in row.columns}
 
 
 def render_value(value: Value) -> str:

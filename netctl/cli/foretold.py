@@ -56,7 +56,7 @@ def _line(change: pb.RowChange) -> str:
     match change.kind:
         case pb.ROW_CHANGE_KIND_ADD_MEMBER | pb.ROW_CHANGE_KIND_REMOVE_MEMBER:
             arrow = "<-" if change.kind == pb.ROW_CHANGE_KIND_ADD_MEMBER else "->"
-            whose = change.row_resource_name or f"{change.row[:8]}…"
+            whose = change.row_name or change.row_resource_name or f"{change.row[:8]}…"
             return f"{sign} {change.table}  {whose}  {change.column} {arrow} {of}"
         case pb.ROW_CHANGE_KIND_UPDATE:
             before = change.columns_before
@@ -64,9 +64,15 @@ def _line(change: pb.RowChange) -> str:
                 f"{name}: {before.get(name) or '(unset)'} -> {value}"
                 for name, value in sorted(change.columns.items())
             )
-            return f"{sign} {change.table} {change.row[:8]}…  {of}  {', '.join(texts)}"
+            which = change.row_name or f"{change.row[:8]}…"
+            return f"{sign} {change.table}  {_with_intent(which, of)}  {', '.join(texts)}"
     columns = change.columns if change.kind == pb.ROW_CHANGE_KIND_INSERT else change.columns_before
-    return f"{sign} {change.table}  {of}  {_columns(columns)}".rstrip()
+    return f"{sign} {change.table}  {_with_intent(change.row_name, of)}  {_columns(columns)}".rstrip()
+
+
+def _with_intent(words: str, of: str) -> str:
+    """Return a row in words and its intent, which is said once: `rule web, in  securityPolicies/shop`."""
+    return words if f"{words} ".startswith(f"{of} ") else f"{words}  {of}".lstrip()
 
 
 def _columns(columns: Mapping[str, str]) -> str:

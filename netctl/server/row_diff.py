@@ -83,5 +83,6 @@ def change_to_proto(change: RowChange) -> pb.RowChange:
         columns_before=change.before,
         column=change.column,
         member=change.member,
-        row_resource_name=change.row_name,
+        row_resource_name=change.row_resource_name,
+        row_name=change.row_name,
     )

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16netctl/v1/status.proto\x12\tnetctl.v1\"\\\n\x06Status\x12\x1f\n\x05phase\x18\x01 \x01(\x0e\x32\x10.netctl.v1.Phase\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x10\n\x08revision\x18\x04 \x01(\x03\"\xfc\x02\n\tRowChange\x12&\n\x04kind\x18\x01 \x01(\x0e\x32\x18.netctl.v1.RowChangeKind\x12\r\n\x05table\x18\x02 \x01(\t\x12\x0b\n\x03row\x18\x03 \x01(\t\x12\x15\n\rresource_name\x18\x04 \x01(\t\x12\x32\n\x07\x63olumns\x18\x05 \x03(\x0b\x32!.netctl.v1.RowChange.ColumnsEntry\x12?\n\x0e\x63olumns_before\x18\x06 \x03(\x0b\x32\'.netctl.v1.RowChange.ColumnsBeforeEntry\x12\x0e\n\x06\x63olumn\x18\x07 \x01(\t\x12\x0e\n\x06member\x18\x08 \x01(\t\x12\x19\n\x11row_resource_name\x18\t \x01(\t\x1a.\n\x0c\x43olumnsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x34\n\x12\x43olumnsBeforeEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*Y\n\x05Phase\x12\x15\n\x11PHASE_UNSPECIFIED\x10\x00\x12\x11\n\rPHASE_PENDING\x10\x01\x12\x14\n\x10PHASE_PROGRAMMED\x10\x02\x12\x10\n\x0cPHASE_FAILED\x10\x03*\xc7\x01\n\rRowChangeKind\x12\x1f\n\x1bROW_CHANGE_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16ROW_CHANGE_KIND_INSERT\x10\x01\x12\x1a\n\x16ROW_CHANGE_KIND_UPDATE\x10\x02\x12\x1a\n\x16ROW_CHANGE_KIND_DELETE\x10\x03\x12\x1e\n\x1aROW_CHANGE_KIND_ADD_MEMBER\x10\x04\x12!\n\x1dROW_CHANGE_KIND_REMOVE_MEMBER\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16netctl/v1/status.proto\x12\tnetctl.v1\"\\\n\x06Status\x12\x1f\n\x05phase\x18\x01 \x01(\x0e\x32\x10.netctl.v1.Phase\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x10\n\x08revision\x18\x04 \x01(\x03\"\x8e\x03\n\tRowChange\x12&\n\x04kind\x18\x01 \x01(\x0e\x32\x18.netctl.v1.RowChangeKind\x12\r\n\x05table\x18\x02 \x01(\t\x12\x0b\n\x03row\x18\x03 \x01(\t\x12\x15\n\rresource_name\x18\x04 \x01(\t\x12\x32\n\x07\x63olumns\x18\x05 \x03(\x0b\x32!.netctl.v1.RowChange.ColumnsEntry\x12?\n\x0e\x63olumns_before\x18\x06 \x03(\x0b\x32\'.netctl.v1.RowChange.ColumnsBeforeEntry\x12\x0e\n\x06\x63olumn\x18\x07 \x01(\t\x12\x0e\n\x06member\x18\x08 \x01(\t\x12\x19\n\x11row_resource_name\x18\t \x01(\t\x12\x10\n\x08row_name\x18\n \x01(\t\x1a.\n\x0c\x43olumnsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x34\n\x12\x43olumnsBeforeEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*Y\n\x05Phase\x12\x15\n\x11PHASE_UNSPECIFIED\x10\x00\x12\x11\n\rPHASE_PENDING\x10\x01\x12\x14\n\x10PHASE_PROGRAMMED\x10\x02\x12\x10\n\x0cPHASE_FAILED\x10\x03*\xc7\x01\n\rRowChangeKind\x12\x1f\n\x1bROW_CHANGE_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16ROW_CHANGE_KIND_INSERT\x10\x01\x12\x1a\n\x16ROW_CHANGE_KIND_UPDATE\x10\x02\x12\x1a\n\x16ROW_CHANGE_KIND_DELETE\x10\x03\x12\x1e\n\x1aROW_CHANGE_KIND_ADD_MEMBER\x10\x04\x12!\n\x1dROW_CHANGE_KIND_REMOVE_MEMBER\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,16 +35,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ROWCHANGE_COLUMNSENTRY']._serialized_options = b'8\001'
   _globals['_ROWCHANGE_COLUMNSBEFOREENTRY']._loaded_options = None
   _globals['_ROWCHANGE_COLUMNSBEFOREENTRY']._serialized_options = b'8\001'
-  _globals['_PHASE']._serialized_start=514
-  _globals['_PHASE']._serialized_end=603
-  _globals['_ROWCHANGEKIND']._serialized_start=606
-  _globals['_ROWCHANGEKIND']._serialized_end=805
+  _globals['_PHASE']._serialized_start=532
+  _globals['_PHASE']._serialized_end=621
+  _globals['_ROWCHANGEKIND']._serialized_start=624
+  _globals['_ROWCHANGEKIND']._serialized_end=823
   _globals['_STATUS']._serialized_start=37
   _globals['_STATUS']._serialized_end=129
   _globals['_ROWCHANGE']._serialized_start=132
-  _globals['_ROWCHANGE']._serialized_end=512
-  _globals['_ROWCHANGE_COLUMNSENTRY']._serialized_start=412
-  _globals['_ROWCHANGE_COLUMNSENTRY']._serialized_end=458
-  _globals['_ROWCHANGE_COLUMNSBEFOREENTRY']._serialized_start=460
-  _globals['_ROWCHANGE_COLUMNSBEFOREENTRY']._serialized_end=512
+  _globals['_ROWCHANGE']._serialized_end=530
+  _globals['_ROWCHANGE_COLUMNSENTRY']._serialized_start=430
+  _globals['_ROWCHANGE_COLUMNSENTRY']._serialized_end=476
+  _globals['_ROWCHANGE_COLUMNSBEFOREENTRY']._serialized_start=478
+  _globals['_ROWCHANGE_COLUMNSBEFOREENTRY']._serialized_end=530
 # @@protoc_insertion_point(module_scope)

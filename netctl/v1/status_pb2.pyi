@@ -161,6 +161,7 @@ class RowChange(_message.Message):
     COLUMN_FIELD_NUMBER: _builtins.int
     MEMBER_FIELD_NUMBER: _builtins.int
     ROW_RESOURCE_NAME_FIELD_NUMBER: _builtins.int
+    ROW_NAME_FIELD_NUMBER: _builtins.int
     kind: Global___RowChangeKind.ValueType
     table: _builtins.str
     """E.g. `ACL`."""
@@ -173,6 +174,13 @@ class RowChange(_message.Message):
     member: _builtins.str
     row_resource_name: _builtins.str
     """ADD_MEMBER and REMOVE_MEMBER: the intent that the row is of; `resource_name` is the one that the member is of."""
+    row_name: _builtins.str
+    """What the row is in words. Of a Port_Group whose it is and in which VPC, `categories/web in vpcs/blue`; outside VPCs
+    just `categories/web`. Of an ACL of a policy its line and direction, `rule web-in, in`, `implicit deny, out`,
+    followed by `, at categories/web in vpcs/blue` where the line has several ACLs; where a policy in MONITOR looks at
+    what another one allows, `rule x of securityPolicies/y in front of rule z, in`. Else the intent that the row is of;
+    empty where that one has several rows of the table and no words tell them apart.
+    """
     @_builtins.property
     def columns(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """INSERT: what is written; UPDATE: the columns that differ, as they would be. As `ovn-nbctl list` prints them."""
@@ -193,10 +201,11 @@ class RowChange(_message.Message):
         column: _builtins.str = ...,
         member: _builtins.str = ...,
         row_resource_name: _builtins.str = ...,
+        row_name: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["column", b"column", "columns", b"columns", "columns_before", b"columns_before", "kind", b"kind", "member", b"member", "resource_name", b"resource_name", "row", b"row", "row_resource_name", b"row_resource_name", "table", b"table"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["column", b"column", "columns", b"columns", "columns_before", b"columns_before", "kind", b"kind", "member", b"member", "resource_name", b"resource_name", "row", b"row", "row_name", b"row_name", "row_resource_name", b"row_resource_name", "table", b"table"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -226,13 +226,15 @@ def test_a_dry_run_says_which_rows_would_change(tiers: Run) -> None:
     ran = tiers("create", "sp", "shop", *options, *rule, "--mode", "enforce", "--dry-run")
     assert ran.err == "dry run: nothing was changed\n"
     (acl,) = [line for line in ran.lines if line.startswith("  + ACL") and "tcp.dst" in line]
-    assert acl.startswith("  + ACL  securityPolicies/shop  action=allow-related direction=to-lport ")
+    assert acl.startswith(
+        "  + ACL  rule in, in  securityPolicies/shop  action=allow-related direction=to-lport "
+    )
     assert "  + Port_Group  categories/web  ports <- nics/w1" in ran.lines
     assert "  + Port_Group  categories/web  acls <- securityPolicies/shop" in ran.lines
     tiers("create", "sp", "shop", *options, *rule, "--mode", "enforce")
     ran = tiers("update", "sp", "shop", "--rule", "in deny from cat/clients tcp/443", "--dry-run")
     (line,) = [line for line in ran.lines if line.startswith("  ~ ACL ")]
-    assert line.endswith("…  securityPolicies/shop  action: allow-related -> drop")
+    assert line == "  ~ ACL  rule in, in  securityPolicies/shop  action: allow-related -> drop"
     ran = tiers("update", "nic", "w1", "--category", "db", "--dry-run")
     (line,) = [line for line in ran.lines if "Port_Group" in line]
     assert line == "  - Port_Group  categories/web  ports -> nics/w1"
@@ -244,6 +246,8 @@ def test_a_dry_run_says_which_rows_would_change(tiers: Run) -> None:
     assert foretold["resources"] == [{"action": "deleted", "name": "securityPolicies/shop"}]
     kinds = {(change["kind"], change["table"]) for change in foretold["row_changes"]}
     assert ("ROW_CHANGE_KIND_DELETE", "ACL") in kinds
+    (acl,) = [one for one in foretold["row_changes"] if one.get("row_name") == "rule in, in"]
+    assert len(acl["row"]) == 36, "programs get the uuid too"
     assert int(foretold["row_change_count"]) == len(foretold["row_changes"])
     assert tiers("get", "sp").lines[1].split()[0] == "shop", "it is still there"
 

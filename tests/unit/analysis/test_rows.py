@@ -63,7 +63,8 @@ def compare(before: Snapshot, after: Snapshot, observed: Observed) -> None:
             assert all(one.columns[column] != one.before.get(column) for column in one.columns)
         assert one.name.partition("/")[0] in set(Kind)
         if one.column:
-            assert one.row_name == whose[one.table, one.row]
+            assert one.row_resource_name == whose[one.table, one.row]
+            assert one.row_name.partition(" ")[0] == one.row_resource_name
 
 
 def owners(before: Snapshot, after: Snapshot, observed: Observed) -> dict[tuple[str, str], str]:
