@@ -6,7 +6,7 @@ ovn-trace prints the logical flow's match and priority: northd puts the ACL's ma
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from netctl.analysis.trace_text import Stage
 from netctl.analysis.wording import line_of, policy_name, told
@@ -21,9 +21,6 @@ from netctl.model.security_policy import Direction, RuleAction
 from netctl.model.snapshot import Snapshot
 from netctl.model.subnet import Subnet
 
-if TYPE_CHECKING:
-    from netctl.analysis.trace_walk import Walk
-
 # ovn-northd, OVN_ACL_PRI_OFFSET.
 _OFFSET = 1000
 # What each looks at: the port that a packet comes from, or goes to.
@@ -32,28 +29,34 @@ _REJECTS = re.compile(r"\breject \{")
 _OURS = "@sg_"
 
 
-def take_acl(walk: Walk, subnet: Subnet, stage: Stage, nic: Nic | None) -> None:
-    """Note what an ACL of ours decides at a NIC's port; nothing when it is none, or none that the intents have now."""
-    direction = ACL_STAGES.get(stage.name)
-    if direction is None or nic is None or _OURS not in stage.match:
-        return
-    acl = find_acl(walk.world.snapshot, walk.world.observed, subnet, stage)
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What an ACL does, in sentences, each with its policy; `ends`: the last one ends the packet's way."""
+
+    steps: tuple[tuple[str, Key], ...]
+    ends: bool = False
+
+
+def tell_acl(snapshot: Snapshot, observed: Observed, at: tuple[Subnet, Nic], stage: Stage) -> Told | None:
+    """Return what an ACL of ours decides at a NIC's port; None when it is none, or none that the intents have now."""
+    subnet, nic = at
+    if stage.name not in ACL_STAGES or _OURS not in stage.match:
+        return None
+    acl = find_acl(snapshot, observed, subnet, stage)
     if acl is None:
-        return
+        return None
     where = f"at {resource_name((Kind.NIC, nic.id))}"
-    if direction is Direction.IN:
-        walk.arrive(subnet, nic)
     if stage.drops or stage.search(_REJECTS):
         text = f"{told(acl.clause, RuleAction.DENY if stage.drops else RuleAction.REJECT)}, {where}"
-        walk.step("security", text, _key(acl.clause))
-        walk.end(text)
-        return
+        return Told(((text, _key(acl.clause)),), ends=True)
+    steps = []
     if not acl.clause.monitored:
-        walk.step("security", f"{told(acl.clause)}, {where}", _key(acl.clause))
+        steps.append((f"{told(acl.clause)}, {where}", _key(acl.clause)))
     if acl.would_drop_of is not None:
         dropper = acl.would_drop_of
         text = f"{policy_name(dropper)}, in MONITOR, would have dropped it ({line_of(dropper)}), {where}"
-        walk.step("security", text, _key(dropper))
+        steps.append((text, _key(dropper)))
+    return Told(tuple(steps))
 
 
 def find_acl(snapshot: Snapshot, observed: Observed, subnet: Subnet, stage: Stage) -> Acl | None:

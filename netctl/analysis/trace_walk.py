@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from netctl.analysis.gateways import gateway_binding
 from netctl.analysis.routes import list_routes
 from netctl.analysis.trace_ports import find_deaf, find_nic, vlan_of
-from netctl.analysis.trace_security import ACL_STAGES, take_acl
+from netctl.analysis.trace_security import ACL_STAGES, tell_acl
 from netctl.analysis.trace_text import Pipeline, Stage
 from netctl.compiler import identity, priority
 from netctl.compiler.exits import Exit, exits_of
@@ -23,6 +23,7 @@ from netctl.compiler.observed import Observed
 from netctl.model.keys import Key, Kind, resource_name
 from netctl.model.nic import Nic
 from netctl.model.routing_policy import PRIORITY_MAX, PRIORITY_MIN, PolicyAction, RoutingPolicy
+from netctl.model.security_policy import Direction
 from netctl.model.snapshot import Snapshot
 from netctl.model.subnet import Subnet
 from netctl.model.vpc import Vpc
@@ -129,7 +130,16 @@ class Walk:
             self.drop(f"{stage.name} of a switch or router that is not ours")
 
     def _take_decision(self, subnet: Subnet, nic: Nic | None, stage: Stage) -> None:
-        take_acl(self, subnet, stage, nic)
+        told = None
+        if nic is not None:
+            told = tell_acl(self.world.snapshot, self.world.observed, (subnet, nic), stage)
+        if told is not None and nic is not None:
+            if ACL_STAGES[stage.name] is Direction.IN:
+                self.arrive(subnet, nic)
+            for text, key in told.steps:
+                self.step("security", text, key)
+            if told.ends:
+                self.end(told.steps[-1][0])
         if stage.drops and not self.verdict:
             self._drop_on_switch(subnet, nic, stage)
 

@@ -15,13 +15,13 @@ from netctl.model.keys import Kind, SecurityPolicyId, check_id
 from netctl.model.policy_log import LogEntry
 from netctl.model.security_policy import SecurityPolicy
 from netctl.model.snapshot import Snapshot
+from netctl.server.connection import answer_policy_test
 from netctl.server.convert import parse_name
 from netctl.server.convert_policy_log import entry_to_proto, rule_hits_to_proto
 from netctl.server.convert_verdict import findings_to_proto, parse_report
 from netctl.server.edge import Context
 from netctl.server.hits import PolicyHits
 from netctl.server.policy_log import KEPT, SLICE, PolicyLog
-from netctl.server.policy_test import answer_policy_test
 from netctl.server.ports import Ports
 from netctl.server.writes import actor_of
 from netctl.v1 import explain_pb2 as pb

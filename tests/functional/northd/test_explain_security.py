@@ -14,7 +14,7 @@ from netctl.model.security_policy import IntraGroup, PolicyKind, PolicyMode, Pol
 from netctl.model.snapshot import Snapshot
 from netctl.nb.diff import diff
 from netctl.ovsdb.southbound import OvsdbSouthbound
-from netctl.server.policy_test import answer_policy_test
+from netctl.server.connection import answer_policy_test
 from netctl.server.trace import trace
 from netctl.v1 import explain_pb2 as pb
 from netctl.v1 import security_pb2, vpc_pb2
