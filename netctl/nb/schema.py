@@ -13,6 +13,9 @@ MEMBER_COLUMNS: Mapping[str, frozenset[str]] = {
     "Logical_Router": frozenset({"ports", "nat", "static_routes", "policies"}),
 }
 
+# Those of them that refer weakly: a port may be in groups of others as well, and there it is their member, not ours.
+WEAK_COLUMNS = frozenset({("Port_Group", "ports")})
+
 _IDENTITY = frozenset({OWNER_KEY, KIND_KEY, ID_KEY})
 
 # Keys that a compiler may write. One that is here and no longer desired is removed; any other key is foreign and stays.

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from netctl.bulk import BULK_ROWS, without_collector
 from netctl.nb.rows import OWNER_KEY, Fact, FactKey, Member, MemberKey, Row, RowKey, Value
-from netctl.nb.schema import MEMBER_COLUMNS
+from netctl.nb.schema import MEMBER_COLUMNS, WEAK_COLUMNS
 from netctl.ovsdb.schema import Column, Schema
 from netctl.ovsdb.wire import Json, Parser, apply_diff, default_value, parse_members, parser_of
 
@@ -103,6 +103,7 @@ class Replica:
             changes[row.key] = new if is_ours else None
         if was_ours != is_ours:
             suspects.update(self._holders.get(row.uuid, ()))
+            suspects.update(self._held_weakly(row))
 
     def _is_ours(self, row: Row | None) -> bool:
         if row is None:
@@ -114,7 +115,16 @@ class Replica:
         table, parent, column, member = key
         if member not in self._sets.get((table, parent, column), ()):
             return False
+        if (table, column) in WEAK_COLUMNS and not self._is_ours(self.row((table, parent))):
+            return False
         return self._is_ours(self.row((self._tables[table].members[column], member)))
+
+    def _held_weakly(self, row: Row) -> Iterator[MemberKey]:
+        """Yield the memberships that are ours when the row is."""
+        for column in self._tables[row.table].members:
+            if (row.table, column) in WEAK_COLUMNS:
+                for member in self._sets.get((row.table, row.uuid, column), ()):
+                    yield row.table, row.uuid, column, member
 
     def _update_sets(self, table: _Table, uuid: str, kind: str, columns: Json) -> Iterator[MemberKey]:
         """Follow the member columns of one row; yield the memberships that began or ended."""

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from netctl.errors import Conflict, NetctlError, NorthboundUnavailable, Rejected
 from netctl.nb.features import WANTED_COLUMNS, Features
 from netctl.nb.rows import OWNER_KEY, Delta, Fact, FactKey, MapEdit, Member, Row, RowKey, Rows, Update, Value
+from netctl.nb.schema import WEAK_COLUMNS
 from tests.fakes.northbound_schema import (
     DEFAULTS,
     LOOSE,
@@ -204,6 +205,8 @@ class FakeNorthbound:
             yield Row(table, uuid, dict(self._rows[table, uuid]))
         for (table, parent, column), members in self._sets.items():
             kind = SETS[table][column]
+            if (table, column) in WEAK_COLUMNS and (table, parent) not in ours:
+                continue
             yield from (Member(table, parent, column, member) for member in members if (kind, member) in ours)
 
     def _is_ours(self, columns: Mapping[str, Value]) -> bool:

@@ -160,3 +160,36 @@ def test_a_priority_out_of_range_is_refused(subject: Subject, priority: int) -> 
         subject.northbound.apply(Delta(update=(Update("ACL", ACL, {"priority": priority}),)), epoch=1)
     subject.northbound.apply(Delta(update=(Update("ACL", ACL, {"priority": 32_767}),)), epoch=1)
     assert columns(subject, "ACL", ACL)["priority"] == 32_767
+
+
+def test_a_port_in_a_foreign_group_is_the_others_member_and_stays(subject: Subject) -> None:
+    theirs = row_uuid("foreign", "group")
+    subject.northbound.apply(everything(), epoch=1)
+    subject.northbound.take_changed()
+    subject.hands.hand_insert("Port_Group", theirs, {"name": "theirs"})
+    subject.hands.hand_add("Port_Group", theirs, "ports", PORT)
+    subject.hands.hand_update("Port_Group", GROUP, {"name": "renamed"})
+    changed = subject.see(lambda: name_of(subject, GROUP) == "renamed", "a later edit of ours seen")
+    assert changed == {("Port_Group", GROUP)}
+    subject.northbound.apply(Delta(remove=(STANDING,)), epoch=1)
+    assert subject.hands.read_members("Port_Group", theirs, "ports") == {PORT}
+    assert subject.hands.read_members("Port_Group", GROUP, "ports") == frozenset()
+
+
+def test_a_group_that_loses_its_mark_takes_its_ports_along_until_it_is_taken_back(subject: Subject) -> None:
+    subject.northbound.apply(everything(), epoch=1)
+    subject.northbound.take_changed()
+    subject.hands.hand_update("Port_Group", GROUP, {"external_ids": {}})
+    changed = subject.see(
+        lambda: ("Port_Group", GROUP) not in subject.northbound.owned_rows(), "the mark is gone"
+    )
+    assert changed >= {("Port_Group", GROUP), STANDING.key}
+    assert STANDING.key not in subject.northbound.owned_rows()
+    subject.northbound.apply(Delta(insert=(row("Port_Group", GROUP, name="one"),), add=(STANDING,)), epoch=1)
+    assert STANDING.key in subject.northbound.owned_rows()
+    assert subject.hands.read_members("Port_Group", GROUP, "ports") == {PORT}
+
+
+def name_of(subject: Subject, uuid: str) -> Value | None:
+    found = subject.northbound.owned_rows().get(("Port_Group", uuid))
+    return found.columns["name"] if isinstance(found, Row) else None
