@@ -9,6 +9,7 @@ from typing import Any
 from netctl.cli import api
 from netctl.cli.address_usage import describe_usage
 from netctl.cli.client import Client
+from netctl.cli.describe_nic import explain_nic
 from netctl.cli.explain import describe_router, explain_vpc
 from netctl.cli.failures import Failure
 from netctl.cli.history import render_change
@@ -106,6 +107,9 @@ def _read_extra(client: Client, resource: Any) -> Extra | None:
             usage = api.subnet_usage(client, name)
             data = render_json(usage, zeros=True)
             return Extra(title="Addresses", lines=describe_usage(usage), key="usage", data=data)
+        case "nic":
+            lines, data = explain_nic(client, name)
+            return Extra(title="Security", lines=lines, key="security", data=data)
         case "securitypolicy":
             lines, data = describe_policy(client, resource)
             return Extra(title="Who may talk to whom", lines=lines, key="members", data=data)

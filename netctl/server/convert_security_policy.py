@@ -38,14 +38,14 @@ _KINDS = {
     pb.SECURITY_POLICY_KIND_APPLICATION: PolicyKind.APPLICATION,
     pb.SECURITY_POLICY_KIND_VDI: PolicyKind.VDI,
 }
-_KIND_VALUES = {kind: value for value, kind in _KINDS.items()}
+KIND_VALUES = {kind: value for value, kind in _KINDS.items()}
 _KIND_NAMES = {value: name for name, value in pb.SecurityPolicyKind.items()}
 _MODES = {
     pb.SECURITY_POLICY_MODE_SAVE: PolicyMode.SAVE,
     pb.SECURITY_POLICY_MODE_MONITOR: PolicyMode.MONITOR,
     pb.SECURITY_POLICY_MODE_ENFORCE: PolicyMode.ENFORCE,
 }
-_MODE_VALUES = {mode: value for value, mode in _MODES.items()}
+MODE_VALUES = {mode: value for value, mode in _MODES.items()}
 _MODE_NAMES = {value: name for name, value in pb.SecurityPolicyMode.items()}
 _SCOPES = {
     pb.SECURITY_SCOPE_ALL_VLAN: PolicyScope.ALL_VLAN,
@@ -155,8 +155,8 @@ def security_policy_to_proto(policy: SecurityPolicy, status: Status | None) -> p
     message = pb.SecurityPolicy()
     message.name = f"securityPolicies/{policy.id}"
     meta_to_proto(policy.meta, message)
-    message.kind = _KIND_VALUES[policy.kind]
-    message.mode = _MODE_VALUES[policy.mode]
+    message.kind = KIND_VALUES[policy.kind]
+    message.mode = MODE_VALUES[policy.mode]
     message.scope = _SCOPE_VALUES[policy.scope]
     message.vpcs.extend(f"vpcs/{id}" for id in policy.vpcs)
     message.priority = policy.priority

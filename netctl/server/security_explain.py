@@ -9,15 +9,17 @@ from collections.abc import AsyncIterator
 import structlog
 
 from netctl.analysis.acls import counted_of
+from netctl.analysis.port_security import explain_nic
 from netctl.analysis.report import LastHits, last_hits_of, report
 from netctl.errors import InvalidIntent, NotFound
-from netctl.model.keys import Kind, SecurityPolicyId, check_id
+from netctl.model.keys import Kind, NicId, SecurityPolicyId, check_id
 from netctl.model.policy_log import LogEntry
 from netctl.model.security_policy import SecurityPolicy
 from netctl.model.snapshot import Snapshot
 from netctl.server.connection import answer_policy_test
 from netctl.server.convert import parse_name
 from netctl.server.convert_policy_log import entry_to_proto, rule_hits_to_proto
+from netctl.server.convert_port_security import nic_to_proto
 from netctl.server.convert_verdict import findings_to_proto, parse_report
 from netctl.server.edge import Context
 from netctl.server.hits import PolicyHits
@@ -70,6 +72,16 @@ class SecurityExplainService(explain_pb2_grpc.SecurityExplainServiceServicer):
         await self._hits.clear(policy)
         log.info("hits cleared", policy=policy.id, actor=actor_of(context.peer()))
         return pb.ClearSecurityPolicyHitsResponse()
+
+    async def ExplainNic(self, request: pb.ExplainNicRequest, context: Context) -> pb.ExplainNicResponse:
+        """Return what policies know a NIC by, and which are about it."""
+        id = parse_name("name", request.name, Kind.NIC)
+        check_id("name", id)
+        snapshot = self._intents.snapshot()
+        nic = snapshot.nic(NicId(id))
+        if nic is None:
+            raise NotFound(f"nics/{id} does not exist", field="name")
+        return nic_to_proto(await asyncio.to_thread(explain_nic, snapshot, self._observed(), nic))
 
     async def FollowPolicyLog(
         self, request: pb.FollowPolicyLogRequest, context: Context

@@ -820,7 +820,9 @@ class PolicyFinding(_message.Message):
     OTHER_RULE_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
-    """SHADOWED, CONTRADICTED, UNUSED, EXPIRED, EXPIRING, EMPTY_GROUP, NOT_COVERED, REJECT_AS_DENY or STATELESS_OVERLAP."""
+    """SHADOWED, CONTRADICTED, UNUSED, EXPIRED, EXPIRING, EMPTY_GROUP, NOT_COVERED, REJECT_AS_DENY, STATELESS_OVERLAP or
+    NEVER_MATCHES.
+    """
     policy: _builtins.str
     """`securityPolicies/{id}`."""
     rule: _builtins.str
@@ -846,6 +848,164 @@ class PolicyFinding(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PolicyFinding: _TypeAlias = PolicyFinding  # noqa: Y015
+
+@_typing.final
+class ExplainNicRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`nics/{id}`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainNicRequest: _TypeAlias = ExplainNicRequest  # noqa: Y015
+
+@_typing.final
+class ExplainNicResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PORTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def ports(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExplainedPort]:
+        """The untagged one first, then each VLAN of a trunk."""
+
+    def __init__(
+        self,
+        *,
+        ports: _abc.Iterable[Global___ExplainedPort] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ports", b"ports"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainNicResponse: _TypeAlias = ExplainNicResponse  # noqa: Y015
+
+@_typing.final
+class ExplainedPort(_message.Message):
+    """A NIC on one of its subnets, as security policies see it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VLAN_ID_FIELD_NUMBER: _builtins.int
+    SUBNET_FIELD_NUMBER: _builtins.int
+    REALM_FIELD_NUMBER: _builtins.int
+    CATEGORIES_FIELD_NUMBER: _builtins.int
+    ENTITY_GROUPS_FIELD_NUMBER: _builtins.int
+    GIVEN_ADDRESSES_FIELD_NUMBER: _builtins.int
+    LEARNED_ADDRESSES_FIELD_NUMBER: _builtins.int
+    POLICIES_FIELD_NUMBER: _builtins.int
+    vlan_id: _builtins.int
+    """0 is untagged."""
+    subnet: _builtins.str
+    """`subnets/{id}`."""
+    realm: _builtins.str
+    """Where its addresses mean one thing: `vpcs/{id}`, empty for all subnets outside VPCs."""
+    @_builtins.property
+    def categories(self) -> _containers.RepeatedCompositeFieldContainer[Global___PortCategory]: ...
+    @_builtins.property
+    def entity_groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """`entityGroups/{id}`, sorted."""
+
+    @_builtins.property
+    def given_addresses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """By us, and what follows from them."""
+
+    @_builtins.property
+    def learned_addresses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Those that its guest uses beside them."""
+
+    @_builtins.property
+    def policies(self) -> _containers.RepeatedCompositeFieldContainer[Global___PortPolicy]:
+        """About this port in its realm, in the order in which they are looked at; none in SAVE."""
+
+    def __init__(
+        self,
+        *,
+        vlan_id: _builtins.int = ...,
+        subnet: _builtins.str = ...,
+        realm: _builtins.str = ...,
+        categories: _abc.Iterable[Global___PortCategory] | None = ...,
+        entity_groups: _abc.Iterable[_builtins.str] | None = ...,
+        given_addresses: _abc.Iterable[_builtins.str] | None = ...,
+        learned_addresses: _abc.Iterable[_builtins.str] | None = ...,
+        policies: _abc.Iterable[Global___PortPolicy] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["categories", b"categories", "entity_groups", b"entity_groups", "given_addresses", b"given_addresses", "learned_addresses", b"learned_addresses", "policies", b"policies", "realm", b"realm", "subnet", b"subnet", "vlan_id", b"vlan_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainedPort: _TypeAlias = ExplainedPort  # noqa: Y015
+
+@_typing.final
+class PortCategory(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    ORIGINS_FIELD_NUMBER: _builtins.int
+    category: _builtins.str
+    """`categories/{id}`."""
+    @_builtins.property
+    def origins(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Where it has it from: `nics/{id}`, `subnets/{id}`, `vpcs/{id}`, in this order."""
+
+    def __init__(
+        self,
+        *,
+        category: _builtins.str = ...,
+        origins: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "origins", b"origins"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PortCategory: _TypeAlias = PortCategory  # noqa: Y015
+
+@_typing.final
+class PortPolicy(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POLICY_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    MODE_FIELD_NUMBER: _builtins.int
+    SUBJECTS_FIELD_NUMBER: _builtins.int
+    policy: _builtins.str
+    """`securityPolicies/{id}`."""
+    kind: _security_pb2.SecurityPolicyKind.ValueType
+    mode: _security_pb2.SecurityPolicyMode.ValueType
+    @_builtins.property
+    def subjects(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """By which of its categories and entity groups, sorted."""
+
+    def __init__(
+        self,
+        *,
+        policy: _builtins.str = ...,
+        kind: _security_pb2.SecurityPolicyKind.ValueType = ...,
+        mode: _security_pb2.SecurityPolicyMode.ValueType = ...,
+        subjects: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "mode", b"mode", "policy", b"policy", "subjects", b"subjects"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PortPolicy: _TypeAlias = PortPolicy  # noqa: Y015
 
 @_typing.final
 class FollowPolicyLogRequest(_message.Message):

@@ -263,6 +263,11 @@ class SecurityExplainServiceStub:
                 request_serializer=netctl_dot_v1_dot_explain__pb2.ReportSecurityPoliciesRequest.SerializeToString,
                 response_deserializer=netctl_dot_v1_dot_explain__pb2.ReportSecurityPoliciesResponse.FromString,
                 _registered_method=True)
+        self.ExplainNic = channel.unary_unary(
+                '/netctl.v1.SecurityExplainService/ExplainNic',
+                request_serializer=netctl_dot_v1_dot_explain__pb2.ExplainNicRequest.SerializeToString,
+                response_deserializer=netctl_dot_v1_dot_explain__pb2.ExplainNicResponse.FromString,
+                _registered_method=True)
         self.FollowPolicyLog = channel.unary_stream(
                 '/netctl.v1.SecurityExplainService/FollowPolicyLog',
                 request_serializer=netctl_dot_v1_dot_explain__pb2.FollowPolicyLogRequest.SerializeToString,
@@ -302,6 +307,13 @@ class SecurityExplainServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExplainNic(self, request, context):
+        """What policies know a NIC by, port by port, and which of them are about it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def FollowPolicyLog(self, request, context):
         """What rules logged: the last ones, and with `follow` those to come.
         """
@@ -331,6 +343,11 @@ def add_SecurityExplainServiceServicer_to_server(servicer, server):
                     servicer.ReportSecurityPolicies,
                     request_deserializer=netctl_dot_v1_dot_explain__pb2.ReportSecurityPoliciesRequest.FromString,
                     response_serializer=netctl_dot_v1_dot_explain__pb2.ReportSecurityPoliciesResponse.SerializeToString,
+            ),
+            'ExplainNic': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainNic,
+                    request_deserializer=netctl_dot_v1_dot_explain__pb2.ExplainNicRequest.FromString,
+                    response_serializer=netctl_dot_v1_dot_explain__pb2.ExplainNicResponse.SerializeToString,
             ),
             'FollowPolicyLog': grpc.unary_stream_rpc_method_handler(
                     servicer.FollowPolicyLog,
@@ -447,6 +464,33 @@ class SecurityExplainService:
             '/netctl.v1.SecurityExplainService/ReportSecurityPolicies',
             netctl_dot_v1_dot_explain__pb2.ReportSecurityPoliciesRequest.SerializeToString,
             netctl_dot_v1_dot_explain__pb2.ReportSecurityPoliciesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainNic(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/netctl.v1.SecurityExplainService/ExplainNic',
+            netctl_dot_v1_dot_explain__pb2.ExplainNicRequest.SerializeToString,
+            netctl_dot_v1_dot_explain__pb2.ExplainNicResponse.FromString,
             options,
             channel_credentials,
             insecure,

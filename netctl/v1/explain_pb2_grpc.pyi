@@ -108,6 +108,8 @@ class SecurityExplainServiceStub:
     """Count from zero again."""
     ReportSecurityPolicies: _grpc.UnaryUnaryMultiCallable[_explain_pb2.ReportSecurityPoliciesRequest, _explain_pb2.ReportSecurityPoliciesResponse]
     """What is wrong with the rules: shadowed, contradictory, unused, expired, empty groups."""
+    ExplainNic: _grpc.UnaryUnaryMultiCallable[_explain_pb2.ExplainNicRequest, _explain_pb2.ExplainNicResponse]
+    """What policies know a NIC by, port by port, and which of them are about it."""
     FollowPolicyLog: _grpc.UnaryStreamMultiCallable[_explain_pb2.FollowPolicyLogRequest, _explain_pb2.FollowPolicyLogResponse]
     """What rules logged: the last ones, and with `follow` those to come."""
 
@@ -124,6 +126,8 @@ class SecurityExplainServiceAsyncStub(SecurityExplainServiceStub):
     """Count from zero again."""
     ReportSecurityPolicies: _aio.UnaryUnaryMultiCallable[_explain_pb2.ReportSecurityPoliciesRequest, _explain_pb2.ReportSecurityPoliciesResponse]  # type: ignore[assignment]
     """What is wrong with the rules: shadowed, contradictory, unused, expired, empty groups."""
+    ExplainNic: _aio.UnaryUnaryMultiCallable[_explain_pb2.ExplainNicRequest, _explain_pb2.ExplainNicResponse]  # type: ignore[assignment]
+    """What policies know a NIC by, port by port, and which of them are about it."""
     FollowPolicyLog: _aio.UnaryStreamMultiCallable[_explain_pb2.FollowPolicyLogRequest, _explain_pb2.FollowPolicyLogResponse]  # type: ignore[assignment]
     """What rules logged: the last ones, and with `follow` those to come."""
 
@@ -161,6 +165,14 @@ class SecurityExplainServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_explain_pb2.ReportSecurityPoliciesResponse, _abc.Awaitable[_explain_pb2.ReportSecurityPoliciesResponse]]:
         """What is wrong with the rules: shadowed, contradictory, unused, expired, empty groups."""
+
+    @_abc_1.abstractmethod
+    def ExplainNic(
+        self,
+        request: _explain_pb2.ExplainNicRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_explain_pb2.ExplainNicResponse, _abc.Awaitable[_explain_pb2.ExplainNicResponse]]:
+        """What policies know a NIC by, port by port, and which of them are about it."""
 
     @_abc_1.abstractmethod
     def FollowPolicyLog(

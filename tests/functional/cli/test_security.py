@@ -302,6 +302,27 @@ def test_a_policy_and_its_groups_are_described(furnished: Run, tmp_path: Path) -
         assert "securityPolicies/shop" in furnished("describe", kind, name).out
 
 
+def test_a_nic_is_described_as_policies_know_it(furnished: Run, tmp_path: Path) -> None:
+    file = tmp_path / "shop.yaml"
+    file.write_text(SHOP)
+    furnished("apply", "-f", str(file))
+    lines = [" ".join(line.split()) for line in furnished("describe", "nic", "d1").lines]
+    section = lines[lines.index("Security") :]
+    assert section[1] == "port subnets/web, outside VPCs"
+    (given,) = (line for line in section if line.startswith("given "))
+    assert given.startswith("given 10.")
+    assert "category categories/db from nics/d1" in section
+    assert "group entityGroups/shop" in section
+    assert "policies POLICY KIND MODE BY" in section
+    assert "securityPolicies/shop application monitor entityGroups/shop" in section
+    lines = [" ".join(line.split()) for line in furnished("describe", "nic", "w1").lines]
+    assert "category categories/web from nics/w1" in lines
+    assert "policies none: everything is allowed" in lines, "it is an exception of the group"
+    (port,) = furnished("describe", "nic", "d1", "-o", "json").data["security"]["ports"]
+    assert [one["policy"] for one in port["policies"]] == ["securityPolicies/shop"]
+    assert (port["entity_groups"], port["learned_addresses"]) == (["entityGroups/shop"], [])
+
+
 def test_a_mode_is_changed_in_a_word(tiers: Run, controller: Controller) -> None:
     options = ("--kind", "quarantine", "--scope", "all-vlan", "--secured", "cat/web")
     controller.statuses.say((Kind.SECURITY_POLICY, "shop"), Phase.PENDING, "SAVED", "nothing is written")

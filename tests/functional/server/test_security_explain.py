@@ -1,19 +1,33 @@
-"""TestPolicy and ReportSecurityPolicies over gRPC: of what is stored and counted, and what is refused."""
+"""TestPolicy, ReportSecurityPolicies and ExplainNic over gRPC: of what is stored and counted, and what is refused."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 
+from netctl.compiler.observed import Observed
+from netctl.model.keys import NicId
 from netctl.v1 import explain_pb2 as pb
 from netctl.v1 import security_pb2, vpc_pb2
-from tests.functional.server.secured import ALLOW, DENY, ENFORCE, IN, OUT, SHOP, WATCH, Secured, policy
+from tests.functional.server.secured import (
+    ALLOW,
+    DENY,
+    ENFORCE,
+    IN,
+    MONITOR,
+    OUT,
+    SHOP,
+    WATCH,
+    Secured,
+    policy,
+)
 from tests.functional.server.world import World, nic, refused
 
 TCP = security_pb2.SERVICE_PROTOCOL_TCP
@@ -132,3 +146,47 @@ async def test_reports_that_cannot_be_are_refused(secured: Secured) -> None:
         await reported(secured, "shop")
     async with refused(INVALID, "unused_s"):
         await reported(secured, unused_s=-1)
+
+
+async def explained(secured: Secured, name: str) -> list[pb.ExplainedPort]:
+    return list((await secured.explain.ExplainNic(pb.ExplainNicRequest(name=name))).ports)
+
+
+async def test_a_nic_is_explained_by_name(secured: Secured) -> None:
+    await secured.watch()
+    (port,) = await explained(secured, "nics/web-1")
+    assert (port.vlan_id, port.realm, port.subnet) == (0, "", "subnets/web")
+    assert (list(port.given_addresses), list(port.learned_addresses)) == (["10.0.0.5"], [])
+    (category,) = port.categories
+    assert (category.category, list(category.origins)) == ("categories/web", ["nics/web-1"])
+    kind = security_pb2.SECURITY_POLICY_KIND_APPLICATION
+    told = [(one.policy, one.kind, one.mode, list(one.subjects)) for one in port.policies]
+    assert told == [
+        (WATCH, kind, MONITOR, ["categories/web"]),
+        (SHOP, kind, ENFORCE, ["categories/web"]),
+    ]
+    (stranger,) = await explained(secured, "nics/x-1")
+    assert not stranger.categories
+    assert not stranger.policies
+
+
+async def test_learned_addresses_are_those_observed(secured: Secured) -> None:
+    nic_ = secured.world.admission.snapshot().nic(NicId("web-1"))
+    assert nic_ is not None
+    learned = Observed(learned={nic_.meta.uid: ("10.0.0.99",)})
+    await secured.stop()
+    secured.ports = replace(secured.ports, observed=lambda: learned)
+    await secured.start()
+    assert [list(port.learned_addresses) for port in await explained(secured, "nics/web-1")] == [
+        ["10.0.0.99"]
+    ]
+    assert [list(port.learned_addresses) for port in await explained(secured, "nics/web-2")] == [[]]
+
+
+async def test_a_nic_that_cannot_be_explained_is_refused(secured: Secured) -> None:
+    async with refused(grpc.StatusCode.NOT_FOUND, "name"):
+        await explained(secured, "nics/nobody")
+    async with refused(INVALID, "name"):
+        await explained(secured, "web-1")
+    async with refused(INVALID, "name"):
+        await explained(secured, "nics/Web 1")
