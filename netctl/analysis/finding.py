@@ -20,6 +20,7 @@ class FindingKind(enum.StrEnum):
     NOT_COVERED = "NOT_COVERED"
     REJECT_AS_DENY = "REJECT_AS_DENY"
     STATELESS_OVERLAP = "STATELESS_OVERLAP"
+    NEVER_MATCHES = "NEVER_MATCHES"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from netctl.analysis.finding import Finding, FindingKind
 from netctl.analysis.hits import Tally
 from netctl.analysis.members import Members
+from netctl.analysis.never import why_never
 from netctl.analysis.peers import Peers, spans_of
 from netctl.analysis.shadows import RuleName, find_shadows, placed
 from netctl.compiler.clauses import lower, order_of
@@ -57,6 +58,7 @@ def report(snapshot: Snapshot, observed: Observed, asked: ReportRequest) -> tupl
         found += _of_time(policy, observed, asked)
         found += _of_groups(snapshot, policy, members)
         found += _of_rejects(policy, observed)
+        found += _never(snapshot, policy, observed)
         if asked.hits is not None:
             found += _unused(policy, observed, asked, asked.hits)
     return tuple(sorted(found, key=_Places(wanted).of))
@@ -166,6 +168,15 @@ def _of_rejects(policy: SecurityPolicy, observed: Observed) -> Iterator[Finding]
                 " (CVE-2026-5265); upgrade OVN, or start the controller with --trust-reject"
             )
             yield _finding(FindingKind.REJECT_AS_DENY, policy, rule, text)
+
+
+def _never(snapshot: Snapshot, policy: SecurityPolicy, observed: Observed) -> Iterator[Finding]:
+    for rule in policy.rules:
+        if rule.disabled or (policy.id, rule.name) in observed.expired:
+            continue
+        if why := why_never(snapshot, rule):
+            text = f"rule {rule.name} of {_name(policy)} can match nothing: {why}"
+            yield _finding(FindingKind.NEVER_MATCHES, policy, rule, text)
 
 
 def _unused(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.planted.bug import Bug
 
 _VERDICT = "tests/unit/oracle/test_policy_verdict.py"
+_NEVER = "tests/unit/analysis/test_report_never.py"
 _SHADOWS = "tests/unit/analysis/test_shadows.py"
 _TRACE = "tests/functional/northd/test_explain_security.py"
 
@@ -99,5 +100,26 @@ BUGS = (
         " or policy.meta.update_time_s > since",
         "",
         "tests/unit/analysis/test_report.py",
+    ),
+    Bug(
+        "one service that cannot match is enough to say that its rule cannot",
+        "netctl/analysis/never.py",
+        'dict.fromkeys(reasons)) if all(reasons) else ""',
+        'dict.fromkeys(filter(None, reasons))) if any(reasons) else ""',
+        _NEVER,
+    ),
+    Bug(
+        "peers that are groups of NICs have no IP version",
+        "netctl/analysis/never.py",
+        "if not peers or not all(map(is_address_group, peers)):\n        return _BOTH\n",
+        "peers = list(filter(is_address_group, peers))\n    if not peers:\n        return _BOTH\n",
+        _NEVER,
+    ),
+    Bug(
+        "what a guest says of its multicast groups before it has an address is never seen",
+        "netctl/analysis/never.py",
+        "frozenset({130, 133,",
+        "frozenset({130, 131, 133,",
+        _NEVER,
     ),
 )

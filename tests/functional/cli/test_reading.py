@@ -226,7 +226,7 @@ def test_the_installed_command_completes_names_and_ends_watch_quietly(nics: Run,
             what="both NICs are printed",
         )
         watch.send_signal(2)
-        _, err = watch.communicate(timeout=10)
+        _, err = watch.communicate(timeout=60)
     assert (watch.returncode, err) == (130, b"")
 
 
