@@ -13,14 +13,15 @@ from netctl.errors import InvalidIntent
 from netctl.model.assignment import Assignment, Chassis, NicAssignment, UplinkBridge
 from netctl.model.infra import Meta
 from netctl.model.intent import Intent, key_of
-from netctl.model.keys import HostId, NicId, SubnetId, Uid
+from netctl.model.keys import HostId, NicId, RoutingPolicyId, SubnetId, Uid, VpcId
 from netctl.model.nic import NicMode
 from netctl.model.route import Bfd
-from netctl.model.routing_policy import Endpoint, Fallback, PortRange
+from netctl.model.routing_policy import Endpoint, Fallback, PolicyAction, PortRange, RoutingPolicy
 from netctl.model.status import HostReport, NicReport, Phase, Status, TunnelReport
 from netctl.model.subnet import Subnet
 from netctl.model.vpc import ExternalConnection, VpcKind
 from netctl.server.convert_agent import assignment_to_proto, report_from_proto, report_to_proto
+from netctl.server.convert_policy import routing_policy_from_proto, routing_policy_to_proto
 from netctl.server.nouns import (
     ADDRESS_RESERVATION,
     BY_KIND,
@@ -355,3 +356,15 @@ def test_an_assignment_is_rendered_whole() -> None:
         assert len(rendered.ListFields()) == len(dataclasses.fields(value))
     assert list(message.uplink_bridges[0].interfaces) == ["eth1", "eth2"]
     assert message.nics[0].nic_id == "a"
+
+
+@pytest.mark.parametrize("endpoint", [Endpoint(), Endpoint(external=True), Endpoint(cidr="10.0.0.0/8")])
+def test_whom_a_routing_policy_is_about_comes_back(endpoint: Endpoint) -> None:
+    policy = RoutingPolicy(
+        id=RoutingPolicyId("p"),
+        vpc=VpcId("blue"),
+        priority=10,
+        source=endpoint,
+        action=PolicyAction.DENY,
+    )
+    assert routing_policy_from_proto(routing_policy_to_proto(policy, None)).source == endpoint
