@@ -133,7 +133,13 @@ async def test_names_that_are_no_names(world: World, name: str) -> None:
     assert world.admission.snapshot().revision == 0
 
 
-TEXTS = ("Web \"1\" & 'two' $x @y; drop", "\U0001f600" * 256, "e\u0301 \u00e9", "\u05e9\u05dc\u05d5\u05dd web", "<b>&amp;</b>")
+TEXTS = (
+    "Web \"1\" & 'two' $x @y; drop",
+    "\U0001f600" * 256,
+    "e\u0301 \u00e9",
+    "\u05e9\u05dc\u05d5\u05dd web",
+    "<b>&amp;</b>",
+)
 
 
 @pytest.mark.parametrize("text", TEXTS, ids=lambda text: ascii(text[:12]))
