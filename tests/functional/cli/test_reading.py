@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -208,6 +209,16 @@ def test_nobody_there_is_said_in_one_line(netctl: Run, controller: Controller) -
     )
 
 
+@contextmanager
+def listening_to_interrupts() -> Iterator[None]:
+    """Start programs that an interrupt ends, also where the tests run in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_the_installed_command_completes_names_and_ends_watch_quietly(nics: Run, tmp_path: Path) -> None:
     program = str(Path(sys.executable).parent / "netctl")
     environment = {
@@ -218,15 +229,19 @@ def test_the_installed_command_completes_names_and_ends_watch_quietly(nics: Run,
     }
     completed = subprocess.run([program], env=environment, capture_output=True, text=True, check=False)
     assert completed.stdout.split() == ["web-1", "web-2"], completed.stderr
-    with open(tmp_path / "out", "w+") as out:
+    with open(tmp_path / "out", "w+") as out, listening_to_interrupts():
         watch = subprocess.Popen([program, "watch", "nics", "-o", "json"], stdout=out, stderr=subprocess.PIPE)
+    try:
         wait_until(
             lambda: (tmp_path / "out").read_text().count("\n") == 2,
             timeout_s=10,
             what="both NICs are printed",
         )
-        watch.send_signal(2)
+        watch.send_signal(signal.SIGINT)
         _, err = watch.communicate(timeout=60)
+    finally:
+        watch.kill()
+        watch.communicate()
     assert (watch.returncode, err) == (130, b"")
 
 
