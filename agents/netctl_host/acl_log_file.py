@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 
@@ -132,6 +133,8 @@ class AclLogFollower:
 
     def start(self) -> None:
         """Begin."""
+        with suppress(OSError):  # the loop meets and tells it
+            self._look()  # from here on: what is written before the thread first runs is told
         self._thread.start()
 
     def close(self) -> None:

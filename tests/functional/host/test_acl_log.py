@@ -84,7 +84,12 @@ class Ovn:
 
     def wait(self) -> None:
         """Wait until the rules hold."""
-        wait_until(lambda: "up" in self._nbctl("lsp-get-up", "p1"), timeout_s=20, what="p1 is up")
+        for port in ("p1", "p2"):
+            wait_until(
+                lambda port=port: self._nbctl("lsp-get-up", port).strip() == "up",  # type: ignore[misc]
+                timeout_s=20,
+                what=f"{port} is up",
+            )
         self._nbctl("--wait=hv", "--timeout=20", "sync")
 
     def send(self, *frames: bytes) -> None:
