@@ -13,6 +13,7 @@ from netctl.analysis.services import NEIGHBOURHOOD
 from netctl.analysis.whose import Whose
 from netctl.compiler.clause import Clause, Realm
 from netctl.compiler.clauses import OTHER_WAY
+from netctl.compiler.dhcp import serves_dhcp, serves_dhcpv6
 from netctl.compiler.membership import Port, terms_of_port
 from netctl.compiler.observed import NOTHING_OBSERVED, Observed
 from netctl.compiler.realms import is_secured
@@ -220,11 +221,9 @@ class Evaluator:
             for ranges in (of.source_ports, of.ports)
         )
         subnet = port.subnet
-        if ports == _DHCP and subnet.ipv4 is not None and subnet.dhcp is not None:
+        if ports == _DHCP and serves_dhcp(subnet) and subnet.dhcp is not None:
             everybody = (packet.source, packet.destination) == ("0.0.0.0", _EVERYBODY)
-            return not subnet.dhcp.disabled and (
-                everybody or packet.destination == subnet.dhcp.server_address
-            )
-        if ports == _DHCPV6 and subnet.ipv6 is not None and self.observed.dhcpv6:
-            return subnet.ipv6_mode.by_dhcp and packet.destination == _DHCPV6_SERVERS
+            return everybody or packet.destination == subnet.dhcp.server_address
+        if ports == _DHCPV6 and serves_dhcpv6(subnet, self.observed):
+            return packet.destination == _DHCPV6_SERVERS
         return False
