@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from netctl_host.assignment_chains import Mirror, ServiceChains
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chassis:
@@ -31,6 +33,64 @@ class UplinkBridge:
     bond_mode: str
     mtu_bytes: int
     address: str
+    primary: str = ""
+    lacp: str = "off"
+    lacp_fast: bool = True
+    lacp_fallback: bool = True
+    host_addresses: tuple[str, ...] = ()
+    mcast_snooping: bool = False
+    mcast_timeout_s: int = 300
+    querier_vlan_ids: tuple[int, ...] = ()
+    settings_id: str = ""
+    held: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InternalPort:
+    """An internal port of an uplink bridge; `vlan_id` 0 is untagged."""
+
+    name: str
+    bridge: str
+    vlan_id: int = 0
+    addresses: tuple[str, ...] = ()
+    mtu_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InternalBridge:
+    """A Linux bridge without uplinks."""
+
+    name: str
+    addresses: tuple[str, ...] = ()
+    interfaces: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaticRoute:
+    """A route told by DHCP."""
+
+    destination: str
+    next_hop: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpLease:
+    """What the host's DHCP server tells one guest; `router` "" is none."""
+
+    address: str
+    prefix_length: int
+    server_address: str
+    server_mac_address: str
+    router: str = ""
+    lease_s: int
+    dns_servers: tuple[str, ...] = ()
+    domain_name: str = ""
+    domain_search: tuple[str, ...] = ()
+    ntp_servers: tuple[str, ...] = ()
+    tftp_server: str = ""
+    bootfile_name: str = ""
+    static_routes: tuple[StaticRoute, ...] = ()
+    mtu_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +110,12 @@ class NicAssignment:
     learn_addresses: bool = False
     guard_ipv6: bool = False
     trunk_vlan_ids: tuple[int, ...] = ()
+    bridge: str = ""
+    vlan_id: int = 0
+    trunks_all: bool = False
+    disconnected: bool = False
+    dhcp: DhcpLease | None = None
+    mirror_destination: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,3 +128,7 @@ class Assignment:
     chassis: Chassis
     uplink_bridges: tuple[UplinkBridge, ...] = ()
     nics: tuple[NicAssignment, ...] = ()
+    internal_ports: tuple[InternalPort, ...] = ()
+    internal_bridge: InternalBridge | None = None
+    service_chains: ServiceChains = ServiceChains()
+    mirrors: tuple[Mirror, ...] = ()

@@ -23,7 +23,7 @@ class Observed:
 
     `expired`: rules of security policies whose time is over. `learned`: by the name of a NIC's port (compiler/identity)
     the addresses that its guest uses beside those that we gave it, sorted. `reject`: may an ACL answer (CVE-2026-5265)?
-    `acl_tiers`: has ACL tiers (OVN 23.06)?
+    `acl_tiers`: has ACL tiers (OVN 23.06)? `network_functions`: has it those (OVN 26.03)?
     """
 
     dead: frozenset[tuple[VpcId, str]] = frozenset()
@@ -35,6 +35,7 @@ class Observed:
     learned: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     reject: bool = False
     acl_tiers: bool = False
+    network_functions: bool = False
 
     def is_dead(self, vpc: VpcId, address: str, external: SubnetId | None = None) -> bool:
         """Is an address dead, or the connection to the external subnet that it is in?"""

@@ -13,6 +13,7 @@ from netctl.model.keys import ClusterId, HostId, Uid, VirtualSwitchId, check_id
 
 DEFAULT_MAC_PREFIX = "50:6b:8d"  # Nutanix's OUI, the product's default
 DEFAULT_MTU_BYTES = 1500
+DEFAULT_MCAST_TIMEOUT_S = 300  # ovs-vswitchd.conf.db(5), mcast-snooping-aging-time
 # RFC 791: every host takes 576; RFC 8200: IPv6 needs 1280. 9216 is what switches call jumbo at most.
 MTU_MIN_BYTES, MTU_MAX_BYTES = 576, 9216
 _BRIDGE = re.compile(r"br([0-9]|[1-9][0-9])\Z")
@@ -54,9 +55,44 @@ class Cluster:
 
 
 class BondMode(enum.StrEnum):
-    """Load balancing of an uplink bond, spelled as OVS spells `Port.bond_mode`."""
+    """Load balancing of an uplink bond, spelled as OVS spells `Port.bond_mode`; NONE is no bond at all."""
 
     ACTIVE_BACKUP = "active-backup"
+    BALANCE_SLB = "balance-slb"
+    BALANCE_TCP = "balance-tcp"
+    NONE = ""
+
+
+class LacpMode(enum.StrEnum):
+    """Is LACP spoken? As OVS spells `Port.lacp`; AUTO in a request is ACTIVE with BALANCE_TCP, else OFF."""
+
+    AUTO = ""
+    OFF = "off"
+    ACTIVE = "active"
+
+
+class LacpTimeout(enum.StrEnum):
+    """How often LACP partners speak, as OVS spells `other_config:lacp-time`."""
+
+    FAST = "fast"
+    SLOW = "slow"
+
+
+class Rollout(enum.StrEnum):
+    """How a change comes to the hosts: one after the other, or all at once."""
+
+    ROLLING = "rolling"
+    QUICK = "quick"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IgmpSnooping:
+    """Multicast only where it is asked for; `querier_vlan_ids` (0 untagged): where hosts ask who wants it."""
+
+    enabled: bool = False
+    timeout_s: int = DEFAULT_MCAST_TIMEOUT_S
+    querier: bool = False
+    querier_vlan_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +108,11 @@ class VirtualSwitch:
     bridge: str = ""
     mtu_bytes: int = DEFAULT_MTU_BYTES
     bond_mode: BondMode = BondMode.ACTIVE_BACKUP
+    lacp_mode: LacpMode = LacpMode.AUTO
+    lacp_timeout: LacpTimeout = LacpTimeout.FAST
+    lacp_fallback: bool = True
+    igmp_snooping: IgmpSnooping = IgmpSnooping()
+    rollout: Rollout = Rollout.ROLLING
 
     def __post_init__(self) -> None:
         check_id("name", self.id)
@@ -88,10 +129,35 @@ class VirtualSwitch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uplink:
-    """The interfaces of one host that connect one virtual switch; the first is the bond's primary."""
+    """The interfaces of one host that connect one virtual switch; `active_interface` "" is the first.
+
+    `addresses` (with prefix length) are the host's own on the bridge's internal port.
+    """
 
     virtual_switch: VirtualSwitchId
     interfaces: tuple[str, ...]
+    active_interface: str = ""
+    addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InternalPort:
+    """An interface of the host on a virtual switch; `vlan_id` 0 is untagged, `mtu_bytes` 0 the virtual switch's."""
+
+    name: str
+    virtual_switch: VirtualSwitchId
+    vlan_id: int = 0
+    addresses: tuple[str, ...] = ()
+    mtu_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InternalBridge:
+    """A Linux bridge without uplinks, for the host's own virtual machines."""
+
+    name: str = "virbr0"
+    addresses: tuple[str, ...] = ()
+    interfaces: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +170,8 @@ class Host:
     tunnel_address: str
     tunnel_virtual_switch: VirtualSwitchId = VirtualSwitchId("")
     uplinks: tuple[Uplink, ...] = ()
+    internal_ports: tuple[InternalPort, ...] = ()
+    internal_bridge: InternalBridge | None = None
 
     def __post_init__(self) -> None:
         check_id("name", self.id)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from netctl.model.category import Category
+from netctl.model.chain import NetworkFunction, ServiceChain
 from netctl.model.floating_ip import FloatingIp
 from netctl.model.groups import AddressGroup, EntityGroup
 from netctl.model.infra import Cluster, Host, VirtualSwitch
-from netctl.model.keys import Key, Kind
+from netctl.model.keys import Key, Kind, NicId
+from netctl.model.mirror import TrafficMirror
 from netctl.model.nic import Nic
 from netctl.model.reservation import AddressReservation
 from netctl.model.route import Route
@@ -34,6 +36,9 @@ Intent = (
     | ServiceGroup
     | EntityGroup
     | SecurityPolicy
+    | NetworkFunction
+    | ServiceChain
+    | TrafficMirror
 )
 
 KIND_OF: dict[type, Kind] = {
@@ -52,6 +57,9 @@ KIND_OF: dict[type, Kind] = {
     ServiceGroup: Kind.SERVICE_GROUP,
     EntityGroup: Kind.ENTITY_GROUP,
     SecurityPolicy: Kind.SECURITY_POLICY,
+    NetworkFunction: Kind.NETWORK_FUNCTION,
+    ServiceChain: Kind.SERVICE_CHAIN,
+    TrafficMirror: Kind.TRAFFIC_MIRROR,
 }
 
 
@@ -87,7 +95,19 @@ class Remove:
     if_revision: int = 0
 
 
-Edit = Create | Replace | Remove
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restack:
+    """Move a NIC to the other side of its subnet's migration: `basic` without OVN, or a port of OVN.
+
+    Not for clients: `reconciler/migration.py` asks for it, one NIC after the other. `if_revision` is the NIC's.
+    """
+
+    nic: NicId
+    basic: bool
+    if_revision: int = 0
+
+
+Edit = Create | Replace | Remove | Restack
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,9 @@ AddressGroupId = NewType("AddressGroupId", str)
 ServiceGroupId = NewType("ServiceGroupId", str)
 EntityGroupId = NewType("EntityGroupId", str)
 SecurityPolicyId = NewType("SecurityPolicyId", str)
+NetworkFunctionId = NewType("NetworkFunctionId", str)
+ServiceChainId = NewType("ServiceChainId", str)
+TrafficMirrorId = NewType("TrafficMirrorId", str)
 Uid = NewType("Uid", str)
 
 _ID = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?\Z")
@@ -46,6 +49,9 @@ class Kind(enum.StrEnum):
     SERVICE_GROUP = "serviceGroups"
     ENTITY_GROUP = "entityGroups"
     SECURITY_POLICY = "securityPolicies"
+    NETWORK_FUNCTION = "networkFunctions"
+    SERVICE_CHAIN = "serviceChains"
+    TRAFFIC_MIRROR = "trafficMirrors"
 
 
 # (kind, id): how every room names an intent.

@@ -15,6 +15,31 @@ VLAN_TAG_MAX = 4094  # IEEE 802.1Q: 4095 is reserved, 0 is "no VLAN"
 TRUNK_VLANS_MAX = 256
 
 
+class NicKind(enum.StrEnum):
+    """What a NIC is for; NETWORK_FUNCTION and SPAN_DESTINATION have no subnet and no addresses."""
+
+    NORMAL = "normal"
+    DIRECT = "direct"
+    NETWORK_FUNCTION = "network-function"
+    SPAN_DESTINATION = "span-destination"
+
+
+class FunctionSide(enum.StrEnum):
+    """Which side of a network function a NIC is: towards the guests, towards the network, or for copies."""
+
+    NONE = ""
+    INGRESS = "ingress"
+    EGRESS = "egress"
+    TAP = "tap"
+
+
+class NicModel(enum.StrEnum):
+    """The device that the guest sees."""
+
+    VIRTIO = "virtio"
+    E1000 = "e1000"
+
+
 class NicMode(enum.StrEnum):
     """How a NIC carries VLANs."""
 
@@ -26,7 +51,8 @@ class NicMode(enum.StrEnum):
 class TrunkVlan:
     """One VLAN of a trunk NIC: the tag that the guest uses, and what is behind it.
 
-    `subnet` "" in a request is, on a VLAN subnet's NIC, the subnet of this VLAN id on the same virtual switch.
+    `subnet` "" in a request is, on a VLAN or VLAN_BASIC subnet's NIC, the subnet of this VLAN id on the same virtual
+    switch; stored it is "" on a basic NIC where there is none.
     """
 
     vlan_id: int
@@ -39,12 +65,13 @@ class TrunkVlan:
 class Nic:
     """One guest interface. `host` "" is a floating NIC; addresses are "" in a request that leaves them to admission.
 
-    `tap_name` is what the host agent plugs; it is set at admission.
+    `tap_name` is what the host agent plugs; it is set at admission. So is `basic`: plugged without OVN, into the uplink
+    bridge. It follows the subnet's kind NIC by NIC (`Restack`). `subnet` is "" where `has_subnet` is false.
     """
 
     id: NicId
     meta: Meta = Meta()
-    subnet: SubnetId
+    subnet: SubnetId = SubnetId("")
     host: HostId = HostId("")
     mac_address: str = ""
     ipv4_address: str = ""
@@ -56,10 +83,16 @@ class Nic:
     mode: NicMode = NicMode.ACCESS
     trunk_vlans: tuple[TrunkVlan, ...] = ()
     categories: tuple[CategoryId, ...] = ()
+    kind: NicKind = NicKind.NORMAL
+    function_side: FunctionSide = FunctionSide.NONE
+    model: NicModel = NicModel.VIRTIO
+    queues: int = 1
+    basic: bool = False
 
     def __post_init__(self) -> None:
         check_id("name", self.id)
-        check_id("subnet", self.subnet)
+        if self.has_subnet:
+            check_id("subnet", self.subnet)
         if self.host:
             check_id("host", self.host)
         if self.mac_address:
@@ -81,6 +114,16 @@ class Nic:
             check_categories(self.categories)
         if self.trunk_vlans:
             object.__setattr__(self, "trunk_vlans", self._checked_vlans())
+
+    @property
+    def has_subnet(self) -> bool:
+        """Is it a guest's interface on a subnet?"""
+        return self.kind in (NicKind.NORMAL, NicKind.DIRECT)
+
+    @property
+    def has_port(self) -> bool:
+        """Has it a logical switch port in OVN, as a guest's interface?"""
+        return self.kind is NicKind.NORMAL and not self.basic
 
     @property
     def trunks_all(self) -> bool:

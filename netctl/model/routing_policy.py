@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from netctl.errors import InvalidIntent
 from netctl.model import shape
 from netctl.model.infra import Meta
-from netctl.model.keys import RoutingPolicyId, VpcId, check_id
+from netctl.model.keys import RoutingPolicyId, ServiceChainId, VpcId, check_id
 
 PRIORITY_MIN, PRIORITY_MAX = 10, 1000
 PORT_RANGES_MAX = 32
@@ -79,10 +79,15 @@ class RoutingPolicy:
     service_ips: tuple[str, ...] = ()
     fallback: Fallback = Fallback.PASSTHROUGH
     bidirectional: bool = False
+    service_chain: ServiceChainId = ServiceChainId("")
 
     def __post_init__(self) -> None:
         check_id("name", self.id)
         check_id("vpc", self.vpc)
+        if self.service_chain:
+            check_id("service_chain", self.service_chain)
+            if self.action is not PolicyAction.PERMIT:
+                raise InvalidIntent("service_chain", "goes with action PERMIT")
         shape.check_range("priority", self.priority, low=PRIORITY_MIN, high=PRIORITY_MAX)
         for name in ("source", "destination"):
             object.__setattr__(self, name, _endpoint(name, getattr(self, name)))

@@ -11,7 +11,7 @@ from netctl.errors import Exhausted, InvalidIntent
 from netctl.model import shape
 from netctl.model.groups import PEERS, SECURABLE, Term, check_terms
 from netctl.model.infra import Meta
-from netctl.model.keys import SecurityPolicyId, ServiceGroupId, VpcId, check_id
+from netctl.model.keys import SecurityPolicyId, ServiceChainId, ServiceGroupId, VpcId, check_id
 from netctl.model.service import Service, check_services
 
 RULES_MAX = 1000
@@ -123,6 +123,7 @@ class SecurityRule:
     ticket: str = ""
     expire_time_s: float = 0.0
     disabled: bool = False
+    service_chain: ServiceChainId = ServiceChainId("")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,6 +199,10 @@ class SecurityPolicy:
             raise InvalidIntent(f"{field}.action", f"the rules of a {self.kind.value} policy can only ALLOW")
         if rule.stateless and rule.action is not RuleAction.ALLOW:
             raise InvalidIntent(f"{field}.stateless", "goes with action ALLOW")
+        if rule.service_chain:
+            check_id(f"{field}.service_chain", rule.service_chain)
+            if rule.action is not RuleAction.ALLOW:
+                raise InvalidIntent(f"{field}.service_chain", "goes with action ALLOW")
         if rule.expire_time_s < 0:
             raise InvalidIntent(
                 f"{field}.expire_time", "is before 1970; leave it unset for a rule that stays"

@@ -25,6 +25,8 @@ class Context:
     new_uid: Callable[[], Uid]
     # Whether this OVN may be asked to answer DHCPv6 (CVE-2026-5367).
     dhcpv6: bool = True
+    # Whether it has network functions (OVN 26.03): service chains of overlay subnets need them.
+    network_functions: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,25 +48,76 @@ class BridgeReport:
     bridge: str
     physnet: str
     up: bool
+    settings_id: str = ""
+    rolled_back_settings_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LldpNeighbor:
+    """What is at the other end of a cable, as far as it says; `port_vlan_id` 0 is unknown."""
+
+    chassis_id: str
+    port_id: str
+    port_description: str = ""
+    system_name: str = ""
+    system_description: str = ""
+    port_vlan_id: int = 0
+    management_address: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkReport:
-    """A Linux interface that serves an uplink."""
+    """A Linux interface that serves an uplink (`uplink`), or could; `speed_mbps` 0 is unknown."""
 
     interface: str
     present: bool
     up: bool
     mtu_bytes: int
+    uplink: bool = True
+    mac_address: str = ""
+    speed_mbps: int = 0
+    full_duplex: bool = False
+    driver: str = ""
+    bridge: str = ""
+    addresses: tuple[str, ...] = ()
+    neighbor: LldpNeighbor | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BondReport:
-    """An uplink bond."""
+    """An uplink bond; `lacp_status` is `off`, `configured` (not spoken by the other side) or `negotiated`."""
 
     bond: str
     active_interface: str
     up_interfaces: tuple[str, ...]
+    bond_mode: str = ""
+    lacp_status: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairReport:
+    """One pair of NICs of a network function; `reason` says why it is not healthy."""
+
+    ingress_tap: str
+    healthy: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionReport:
+    """A network function on a host; `active_ingress_tap` "": none of its pairs works."""
+
+    function_id: str
+    active_ingress_tap: str = ""
+    pairs: tuple[PairReport, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reversion:
+    """An edit by somebody else that the agent undid; the time in seconds since the epoch."""
+
+    time_s: float
+    message: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,3 +145,5 @@ class HostReport:
     bridges: tuple[BridgeReport, ...] = ()
     tunnels: tuple[TunnelReport, ...] = ()
     problems: tuple[str, ...] = ()
+    functions: tuple[FunctionReport, ...] = ()
+    reversions: tuple[Reversion, ...] = ()

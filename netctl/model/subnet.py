@@ -11,7 +11,15 @@ from netctl.errors import InvalidIntent
 from netctl.model import shape
 from netctl.model.category import check_categories
 from netctl.model.infra import MTU_MAX_BYTES, MTU_MIN_BYTES, Meta
-from netctl.model.keys import CategoryId, ClusterId, SubnetId, VirtualSwitchId, VpcId, check_id
+from netctl.model.keys import (
+    CategoryId,
+    ClusterId,
+    ServiceChainId,
+    SubnetId,
+    VirtualSwitchId,
+    VpcId,
+    check_id,
+)
 
 VLAN_MAX = 4094  # IEEE 802.1Q: 4095 is reserved, 0 is "no VLAN"
 DEFAULT_LEASE_S = 86_400
@@ -20,11 +28,12 @@ IPV6_MIN_MTU_BYTES = 1280  # RFC 8200 §5: the smallest MTU that IPv6 works with
 
 
 class SubnetKind(enum.StrEnum):
-    """How a subnet reaches other hosts. `vlan-basic` comes later."""
+    """How a subnet reaches other hosts; VLAN_BASIC does without OVN."""
 
     VLAN = "vlan"
     OVERLAY = "overlay"
     EXTERNAL = "external"
+    VLAN_BASIC = "vlan-basic"
 
 
 class Ipv6Mode(enum.StrEnum):
@@ -208,6 +217,7 @@ class Subnet:
     gateway_mac_address: str = ""
     ipv6_mode: Ipv6Mode = Ipv6Mode.AUTO
     categories: tuple[CategoryId, ...] = ()
+    service_chain: ServiceChainId = ServiceChainId("")
 
     @property
     def has_vlan(self) -> bool:
@@ -221,6 +231,8 @@ class Subnet:
         _check_ids("clusters", self.clusters)
         if self.vpc:
             check_id("vpc", self.vpc)
+        if self.service_chain:
+            check_id("service_chain", self.service_chain)
         self._check_kind()
         if self.mtu_bytes:
             shape.check_range(
@@ -265,7 +277,7 @@ class Subnet:
 
     def _check_kind(self) -> None:
         external = self.kind is SubnetKind.EXTERNAL
-        if self.kind is SubnetKind.VLAN or (external and not self.vpc):
+        if self.kind in (SubnetKind.VLAN, SubnetKind.VLAN_BASIC) or (external and not self.vpc):
             if not self.virtual_switches:
                 hint = ", or the transit VPC that it is in" if external else ""
                 raise InvalidIntent("virtual_switches", f"is empty; name at least one virtual switch{hint}")

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -19,6 +20,28 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _Inspected:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _InspectedEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Inspected.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    INSPECTED_UNSPECIFIED: _Inspected.ValueType  # 0
+    INSPECTED_BONDS: _Inspected.ValueType  # 1
+    """Bonds with their members, and LACP."""
+    INSPECTED_MAC_TABLE: _Inspected.ValueType  # 2
+    """Who was learned where."""
+
+class Inspected(_Inspected, metaclass=_InspectedEnumTypeWrapper):
+    """What of a host's switch is looked at while somebody waits."""
+
+INSPECTED_UNSPECIFIED: Inspected.ValueType  # 0
+INSPECTED_BONDS: Inspected.ValueType  # 1
+"""Bonds with their members, and LACP."""
+INSPECTED_MAC_TABLE: Inspected.ValueType  # 2
+"""Who was learned where."""
+Global___Inspected: _TypeAlias = Inspected  # noqa: Y015
+
 @_typing.final
 class ConnectRequest(_message.Message):
     """Any of them, at least one."""
@@ -28,6 +51,10 @@ class ConnectRequest(_message.Message):
     REPORT_FIELD_NUMBER: _builtins.int
     FLOW_COUNTS_FIELD_NUMBER: _builtins.int
     ACL_LOGS_FIELD_NUMBER: _builtins.int
+    INSPECTION_FIELD_NUMBER: _builtins.int
+    PROBE_FIELD_NUMBER: _builtins.int
+    probe: _builtins.int
+    """Asks for `ConnectResponse.echo` of the same number: does the controller still hear this host?"""
     @_builtins.property
     def report(self) -> Global___HostReport: ...
     @_builtins.property
@@ -38,16 +65,22 @@ class ConnectRequest(_message.Message):
     def acl_logs(self) -> Global___AclLogs:
         """What ACLs logged since the last ones."""
 
+    @_builtins.property
+    def inspection(self) -> Global___Inspection:
+        """Answer to `ConnectResponse.inspect`."""
+
     def __init__(
         self,
         *,
         report: Global___HostReport | None = ...,
         flow_counts: Global___FlowCounts | None = ...,
         acl_logs: Global___AclLogs | None = ...,
+        inspection: Global___Inspection | None = ...,
+        probe: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["acl_logs", b"acl_logs", "flow_counts", b"flow_counts", "report", b"report"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acl_logs", b"acl_logs", "flow_counts", b"flow_counts", "inspection", b"inspection", "report", b"report"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acl_logs", b"acl_logs", "flow_counts", b"flow_counts", "report", b"report"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acl_logs", b"acl_logs", "flow_counts", b"flow_counts", "inspection", b"inspection", "probe", b"probe", "report", b"report"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -143,29 +176,223 @@ Global___AclLog: _TypeAlias = AclLog  # noqa: Y015
 
 @_typing.final
 class ConnectResponse(_message.Message):
-    """One of the two, or both."""
+    """Any of them, at least one."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ASSIGNMENT_FIELD_NUMBER: _builtins.int
     COUNT_FLOWS_FIELD_NUMBER: _builtins.int
+    INSPECT_FIELD_NUMBER: _builtins.int
+    ECHO_FIELD_NUMBER: _builtins.int
+    echo: _builtins.int
+    """Answer to `ConnectRequest.probe`."""
     @_builtins.property
     def assignment(self) -> Global___Assignment: ...
     @_builtins.property
     def count_flows(self) -> Global___CountFlows: ...
+    @_builtins.property
+    def inspect(self) -> Global___Inspect: ...
     def __init__(
         self,
         *,
         assignment: Global___Assignment | None = ...,
         count_flows: Global___CountFlows | None = ...,
+        inspect: Global___Inspect | None = ...,
+        echo: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["assignment", b"assignment", "count_flows", b"count_flows"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assignment", b"assignment", "count_flows", b"count_flows", "inspect", b"inspect"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignment", b"assignment", "count_flows", b"count_flows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignment", b"assignment", "count_flows", b"count_flows", "echo", b"echo", "inspect", b"inspect"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ConnectResponse: _TypeAlias = ConnectResponse  # noqa: Y015
+
+@_typing.final
+class Inspect(_message.Message):
+    """Asks what ovs-vswitchd does now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    INSPECTED_FIELD_NUMBER: _builtins.int
+    BRIDGE_FIELD_NUMBER: _builtins.int
+    id: _builtins.int
+    """Comes back with the answer."""
+    inspected: Global___Inspected.ValueType
+    bridge: _builtins.str
+    """Empty: every uplink bridge."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.int = ...,
+        inspected: Global___Inspected.ValueType = ...,
+        bridge: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bridge", b"bridge", "id", b"id", "inspected", b"inspected"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Inspect: _TypeAlias = Inspect  # noqa: Y015
+
+@_typing.final
+class Inspection(_message.Message):
+    """What ovs-vswitchd does now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELD_NUMBER: _builtins.int
+    BONDS_FIELD_NUMBER: _builtins.int
+    MAC_ENTRIES_FIELD_NUMBER: _builtins.int
+    id: _builtins.int
+    problem: _builtins.str
+    """Why it could not be read, or empty."""
+    @_builtins.property
+    def bonds(self) -> _containers.RepeatedCompositeFieldContainer[Global___BondState]: ...
+    @_builtins.property
+    def mac_entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___MacEntry]: ...
+    def __init__(
+        self,
+        *,
+        id: _builtins.int = ...,
+        problem: _builtins.str = ...,
+        bonds: _abc.Iterable[Global___BondState] | None = ...,
+        mac_entries: _abc.Iterable[Global___MacEntry] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bonds", b"bonds", "id", b"id", "mac_entries", b"mac_entries", "problem", b"problem"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Inspection: _TypeAlias = Inspection  # noqa: Y015
+
+@_typing.final
+class BondState(_message.Message):
+    """A bond as ovs-vswitchd runs it (bond/show, lacp/show)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BRIDGE_FIELD_NUMBER: _builtins.int
+    BOND_FIELD_NUMBER: _builtins.int
+    BOND_MODE_FIELD_NUMBER: _builtins.int
+    LACP_STATUS_FIELD_NUMBER: _builtins.int
+    ACTIVE_INTERFACE_FIELD_NUMBER: _builtins.int
+    FALLBACK_FIELD_NUMBER: _builtins.int
+    MEMBERS_FIELD_NUMBER: _builtins.int
+    PARTNER_SYSTEM_ID_FIELD_NUMBER: _builtins.int
+    bridge: _builtins.str
+    bond: _builtins.str
+    bond_mode: _builtins.str
+    """`active-backup`, ...; empty for a single interface."""
+    lacp_status: _builtins.str
+    """`off`, `configured` or `negotiated`."""
+    active_interface: _builtins.str
+    fallback: _builtins.bool
+    """LACP is not spoken by the other side: traffic goes as with active-backup."""
+    partner_system_id: _builtins.str
+    """Of LACP, with `negotiated`: the partner's system id."""
+    @_builtins.property
+    def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___MemberState]: ...
+    def __init__(
+        self,
+        *,
+        bridge: _builtins.str = ...,
+        bond: _builtins.str = ...,
+        bond_mode: _builtins.str = ...,
+        lacp_status: _builtins.str = ...,
+        active_interface: _builtins.str = ...,
+        fallback: _builtins.bool = ...,
+        members: _abc.Iterable[Global___MemberState] | None = ...,
+        partner_system_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_interface", b"active_interface", "bond", b"bond", "bond_mode", b"bond_mode", "bridge", b"bridge", "fallback", b"fallback", "lacp_status", b"lacp_status", "members", b"members", "partner_system_id", b"partner_system_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BondState: _TypeAlias = BondState  # noqa: Y015
+
+@_typing.final
+class MemberState(_message.Message):
+    """A member of a bond."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INTERFACE_FIELD_NUMBER: _builtins.int
+    ENABLED_FIELD_NUMBER: _builtins.int
+    CARRIER_FIELD_NUMBER: _builtins.int
+    LACP_STATUS_FIELD_NUMBER: _builtins.int
+    ACTOR_STATE_FIELD_NUMBER: _builtins.int
+    PARTNER_STATE_FIELD_NUMBER: _builtins.int
+    BYTES_FIELD_NUMBER: _builtins.int
+    interface: _builtins.str
+    enabled: _builtins.bool
+    """It may carry traffic."""
+    carrier: _builtins.bool
+    lacp_status: _builtins.str
+    """LACP: `current`, `expired`, `defaulted`, `detached`; empty without LACP."""
+    actor_state: _builtins.str
+    """LACP flags of the two sides, as lacp/show spells them."""
+    partner_state: _builtins.str
+    bytes: _builtins.int
+    """Of active-backup and balance-slb: bytes in the last period."""
+    def __init__(
+        self,
+        *,
+        interface: _builtins.str = ...,
+        enabled: _builtins.bool = ...,
+        carrier: _builtins.bool = ...,
+        lacp_status: _builtins.str = ...,
+        actor_state: _builtins.str = ...,
+        partner_state: _builtins.str = ...,
+        bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_state", b"actor_state", "bytes", b"bytes", "carrier", b"carrier", "enabled", b"enabled", "interface", b"interface", "lacp_status", b"lacp_status", "partner_state", b"partner_state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MemberState: _TypeAlias = MemberState  # noqa: Y015
+
+@_typing.final
+class MacEntry(_message.Message):
+    """A learned MAC address (fdb/show)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BRIDGE_FIELD_NUMBER: _builtins.int
+    PORT_FIELD_NUMBER: _builtins.int
+    VLAN_ID_FIELD_NUMBER: _builtins.int
+    MAC_ADDRESS_FIELD_NUMBER: _builtins.int
+    AGE_S_FIELD_NUMBER: _builtins.int
+    bridge: _builtins.str
+    port: _builtins.str
+    """The OVS port it was learned on."""
+    vlan_id: _builtins.int
+    mac_address: _builtins.str
+    age_s: _builtins.int
+    def __init__(
+        self,
+        *,
+        bridge: _builtins.str = ...,
+        port: _builtins.str = ...,
+        vlan_id: _builtins.int = ...,
+        mac_address: _builtins.str = ...,
+        age_s: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["age_s", b"age_s", "bridge", b"bridge", "mac_address", b"mac_address", "port", b"port", "vlan_id", b"vlan_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MacEntry: _TypeAlias = MacEntry  # noqa: Y015
 
 @_typing.final
 class CountFlows(_message.Message):
@@ -290,6 +517,10 @@ class Assignment(_message.Message):
     CHASSIS_FIELD_NUMBER: _builtins.int
     UPLINK_BRIDGES_FIELD_NUMBER: _builtins.int
     NICS_FIELD_NUMBER: _builtins.int
+    INTERNAL_PORTS_FIELD_NUMBER: _builtins.int
+    INTERNAL_BRIDGE_FIELD_NUMBER: _builtins.int
+    SERVICE_CHAINS_FIELD_NUMBER: _builtins.int
+    MIRRORS_FIELD_NUMBER: _builtins.int
     host_id: _builtins.str
     """`hosts/{id}` without the collection: also the chassis name."""
     revision: _builtins.int
@@ -302,6 +533,16 @@ class Assignment(_message.Message):
     def uplink_bridges(self) -> _containers.RepeatedCompositeFieldContainer[Global___UplinkBridge]: ...
     @_builtins.property
     def nics(self) -> _containers.RepeatedCompositeFieldContainer[Global___NicAssignment]: ...
+    @_builtins.property
+    def internal_ports(self) -> _containers.RepeatedCompositeFieldContainer[Global___InternalPortAssignment]: ...
+    @_builtins.property
+    def internal_bridge(self) -> Global___InternalBridgeAssignment:
+        """Unset: none."""
+
+    @_builtins.property
+    def service_chains(self) -> Global___ServiceChains: ...
+    @_builtins.property
+    def mirrors(self) -> _containers.RepeatedCompositeFieldContainer[Global___MirrorAssignment]: ...
     def __init__(
         self,
         *,
@@ -311,10 +552,14 @@ class Assignment(_message.Message):
         chassis: Global___Chassis | None = ...,
         uplink_bridges: _abc.Iterable[Global___UplinkBridge] | None = ...,
         nics: _abc.Iterable[Global___NicAssignment] | None = ...,
+        internal_ports: _abc.Iterable[Global___InternalPortAssignment] | None = ...,
+        internal_bridge: Global___InternalBridgeAssignment | None = ...,
+        service_chains: Global___ServiceChains | None = ...,
+        mirrors: _abc.Iterable[Global___MirrorAssignment] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["chassis", b"chassis"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chassis", b"chassis", "internal_bridge", b"internal_bridge", "service_chains", b"service_chains"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chassis", b"chassis", "epoch", b"epoch", "host_id", b"host_id", "nics", b"nics", "revision", b"revision", "uplink_bridges", b"uplink_bridges"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chassis", b"chassis", "epoch", b"epoch", "host_id", b"host_id", "internal_bridge", b"internal_bridge", "internal_ports", b"internal_ports", "mirrors", b"mirrors", "nics", b"nics", "revision", b"revision", "service_chains", b"service_chains", "uplink_bridges", b"uplink_bridges"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -366,6 +611,16 @@ class UplinkBridge(_message.Message):
     BOND_MODE_FIELD_NUMBER: _builtins.int
     MTU_BYTES_FIELD_NUMBER: _builtins.int
     ADDRESS_FIELD_NUMBER: _builtins.int
+    PRIMARY_FIELD_NUMBER: _builtins.int
+    LACP_FIELD_NUMBER: _builtins.int
+    LACP_FAST_FIELD_NUMBER: _builtins.int
+    LACP_FALLBACK_FIELD_NUMBER: _builtins.int
+    HOST_ADDRESSES_FIELD_NUMBER: _builtins.int
+    MCAST_SNOOPING_FIELD_NUMBER: _builtins.int
+    MCAST_TIMEOUT_S_FIELD_NUMBER: _builtins.int
+    QUERIER_VLAN_IDS_FIELD_NUMBER: _builtins.int
+    SETTINGS_ID_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
     bridge: _builtins.str
     """`br0`, `br1`, ..."""
     physnet: _builtins.str
@@ -373,12 +628,32 @@ class UplinkBridge(_message.Message):
     bond: _builtins.str
     """`br0-up`."""
     bond_mode: _builtins.str
-    """`active-backup`."""
+    """As OVS spells it: `active-backup`, `balance-slb`, `balance-tcp`; empty is no bond."""
     mtu_bytes: _builtins.int
     address: _builtins.str
-    """Address with prefix length for the bridge's internal port; empty leaves its addresses alone."""
+    """Tunnel endpoint with prefix length for the bridge's internal port; empty leaves its addresses alone."""
+    primary: _builtins.str
+    """The interface that an active-backup bond prefers; empty in other modes."""
+    lacp: _builtins.str
+    """`active` or `off`."""
+    lacp_fast: _builtins.bool
+    lacp_fallback: _builtins.bool
+    mcast_snooping: _builtins.bool
+    mcast_timeout_s: _builtins.int
+    settings_id: _builtins.str
+    """Names all settings above: equal settings have equal ids."""
+    held: _builtins.bool
+    """It is not this host's turn: keep the settings that the bridge has. A host that has none takes these."""
     @_builtins.property
     def interfaces(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def host_addresses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Other addresses of the host with prefix length on the bridge's internal port."""
+
+    @_builtins.property
+    def querier_vlan_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Ask who wants multicast in these VLANs, 0 untagged."""
+
     def __init__(
         self,
         *,
@@ -389,14 +664,88 @@ class UplinkBridge(_message.Message):
         bond_mode: _builtins.str = ...,
         mtu_bytes: _builtins.int = ...,
         address: _builtins.str = ...,
+        primary: _builtins.str = ...,
+        lacp: _builtins.str = ...,
+        lacp_fast: _builtins.bool = ...,
+        lacp_fallback: _builtins.bool = ...,
+        host_addresses: _abc.Iterable[_builtins.str] | None = ...,
+        mcast_snooping: _builtins.bool = ...,
+        mcast_timeout_s: _builtins.int = ...,
+        querier_vlan_ids: _abc.Iterable[_builtins.int] | None = ...,
+        settings_id: _builtins.str = ...,
+        held: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "bond", b"bond", "bond_mode", b"bond_mode", "bridge", b"bridge", "interfaces", b"interfaces", "mtu_bytes", b"mtu_bytes", "physnet", b"physnet"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "bond", b"bond", "bond_mode", b"bond_mode", "bridge", b"bridge", "held", b"held", "host_addresses", b"host_addresses", "interfaces", b"interfaces", "lacp", b"lacp", "lacp_fallback", b"lacp_fallback", "lacp_fast", b"lacp_fast", "mcast_snooping", b"mcast_snooping", "mcast_timeout_s", b"mcast_timeout_s", "mtu_bytes", b"mtu_bytes", "physnet", b"physnet", "primary", b"primary", "querier_vlan_ids", b"querier_vlan_ids", "settings_id", b"settings_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UplinkBridge: _TypeAlias = UplinkBridge  # noqa: Y015
+
+@_typing.final
+class InternalPortAssignment(_message.Message):
+    """An internal port of an uplink bridge."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    BRIDGE_FIELD_NUMBER: _builtins.int
+    VLAN_ID_FIELD_NUMBER: _builtins.int
+    ADDRESSES_FIELD_NUMBER: _builtins.int
+    MTU_BYTES_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    bridge: _builtins.str
+    vlan_id: _builtins.int
+    """0 untagged."""
+    mtu_bytes: _builtins.int
+    @_builtins.property
+    def addresses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        bridge: _builtins.str = ...,
+        vlan_id: _builtins.int = ...,
+        addresses: _abc.Iterable[_builtins.str] | None = ...,
+        mtu_bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "bridge", b"bridge", "mtu_bytes", b"mtu_bytes", "name", b"name", "vlan_id", b"vlan_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InternalPortAssignment: _TypeAlias = InternalPortAssignment  # noqa: Y015
+
+@_typing.final
+class InternalBridgeAssignment(_message.Message):
+    """A Linux bridge without uplinks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ADDRESSES_FIELD_NUMBER: _builtins.int
+    INTERFACES_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    @_builtins.property
+    def addresses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def interfaces(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        addresses: _abc.Iterable[_builtins.str] | None = ...,
+        interfaces: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "interfaces", b"interfaces", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InternalBridgeAssignment: _TypeAlias = InternalBridgeAssignment  # noqa: Y015
 
 @_typing.final
 class NicAssignment(_message.Message):
@@ -413,6 +762,12 @@ class NicAssignment(_message.Message):
     LEARN_ADDRESSES_FIELD_NUMBER: _builtins.int
     GUARD_IPV6_FIELD_NUMBER: _builtins.int
     TRUNK_VLAN_IDS_FIELD_NUMBER: _builtins.int
+    BRIDGE_FIELD_NUMBER: _builtins.int
+    VLAN_ID_FIELD_NUMBER: _builtins.int
+    TRUNKS_ALL_FIELD_NUMBER: _builtins.int
+    DISCONNECTED_FIELD_NUMBER: _builtins.int
+    DHCP_FIELD_NUMBER: _builtins.int
+    MIRROR_DESTINATION_FIELD_NUMBER: _builtins.int
     nic_id: _builtins.str
     """`nics/{id}` without the collection."""
     iface_id: _builtins.str
@@ -428,9 +783,25 @@ class NicAssignment(_message.Message):
     """Stop router advertisements, and neighbour solicitations whose link-layer option is not the frame's source, at the
     tap: no ACL can.
     """
+    bridge: _builtins.str
+    """The bridge that the tap is a port of, without an `iface-id`; empty is brAtlas, with one. `br0` ...: VLAN basic and
+    direct; `br0.local` ...: VLAN basic behind br.nf; `br.nf`: network functions.
+    """
+    vlan_id: _builtins.int
+    """With `bridge`: what is untagged in the guest belongs to this VLAN; 0 is untagged."""
+    trunks_all: _builtins.bool
+    """With `bridge`: the guest may use any tag."""
+    disconnected: _builtins.bool
+    """Not plugged at all."""
+    mirror_destination: _builtins.bool
+    """A port that traffic is only mirrored to: no `iface-id`, and what it sends is dropped."""
     @_builtins.property
     def trunk_vlan_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """VLAN tags that the guest may use, of a trunk NIC with a list."""
+
+    @_builtins.property
+    def dhcp(self) -> Global___DhcpLease:
+        """Told to the guest by the host's DHCP server; unset: none."""
 
     def __init__(
         self,
@@ -444,14 +815,420 @@ class NicAssignment(_message.Message):
         learn_addresses: _builtins.bool = ...,
         guard_ipv6: _builtins.bool = ...,
         trunk_vlan_ids: _abc.Iterable[_builtins.int] | None = ...,
+        bridge: _builtins.str = ...,
+        vlan_id: _builtins.int = ...,
+        trunks_all: _builtins.bool = ...,
+        disconnected: _builtins.bool = ...,
+        dhcp: Global___DhcpLease | None = ...,
+        mirror_destination: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["dhcp", b"dhcp"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["guard_ipv6", b"guard_ipv6", "iface_id", b"iface_id", "learn_addresses", b"learn_addresses", "localnet", b"localnet", "mac_address", b"mac_address", "mtu_bytes", b"mtu_bytes", "nic_id", b"nic_id", "tap_name", b"tap_name", "trunk_vlan_ids", b"trunk_vlan_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bridge", b"bridge", "dhcp", b"dhcp", "disconnected", b"disconnected", "guard_ipv6", b"guard_ipv6", "iface_id", b"iface_id", "learn_addresses", b"learn_addresses", "localnet", b"localnet", "mac_address", b"mac_address", "mirror_destination", b"mirror_destination", "mtu_bytes", b"mtu_bytes", "nic_id", b"nic_id", "tap_name", b"tap_name", "trunk_vlan_ids", b"trunk_vlan_ids", "trunks_all", b"trunks_all", "vlan_id", b"vlan_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___NicAssignment: _TypeAlias = NicAssignment  # noqa: Y015
+
+@_typing.final
+class DhcpLease(_message.Message):
+    """What the host's DHCP server tells one guest, by its MAC address."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ADDRESS_FIELD_NUMBER: _builtins.int
+    PREFIX_LENGTH_FIELD_NUMBER: _builtins.int
+    SERVER_ADDRESS_FIELD_NUMBER: _builtins.int
+    SERVER_MAC_ADDRESS_FIELD_NUMBER: _builtins.int
+    ROUTER_FIELD_NUMBER: _builtins.int
+    LEASE_S_FIELD_NUMBER: _builtins.int
+    DNS_SERVERS_FIELD_NUMBER: _builtins.int
+    DOMAIN_NAME_FIELD_NUMBER: _builtins.int
+    DOMAIN_SEARCH_FIELD_NUMBER: _builtins.int
+    NTP_SERVERS_FIELD_NUMBER: _builtins.int
+    TFTP_SERVER_FIELD_NUMBER: _builtins.int
+    BOOTFILE_NAME_FIELD_NUMBER: _builtins.int
+    STATIC_ROUTES_FIELD_NUMBER: _builtins.int
+    MTU_BYTES_FIELD_NUMBER: _builtins.int
+    address: _builtins.str
+    """Address without prefix length."""
+    prefix_length: _builtins.int
+    server_address: _builtins.str
+    server_mac_address: _builtins.str
+    router: _builtins.str
+    """Empty: none."""
+    lease_s: _builtins.int
+    domain_name: _builtins.str
+    tftp_server: _builtins.str
+    bootfile_name: _builtins.str
+    mtu_bytes: _builtins.int
+    @_builtins.property
+    def dns_servers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def domain_search(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def ntp_servers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def static_routes(self) -> _containers.RepeatedCompositeFieldContainer[Global___StaticRouteAssignment]: ...
+    def __init__(
+        self,
+        *,
+        address: _builtins.str = ...,
+        prefix_length: _builtins.int = ...,
+        server_address: _builtins.str = ...,
+        server_mac_address: _builtins.str = ...,
+        router: _builtins.str = ...,
+        lease_s: _builtins.int = ...,
+        dns_servers: _abc.Iterable[_builtins.str] | None = ...,
+        domain_name: _builtins.str = ...,
+        domain_search: _abc.Iterable[_builtins.str] | None = ...,
+        ntp_servers: _abc.Iterable[_builtins.str] | None = ...,
+        tftp_server: _builtins.str = ...,
+        bootfile_name: _builtins.str = ...,
+        static_routes: _abc.Iterable[Global___StaticRouteAssignment] | None = ...,
+        mtu_bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "bootfile_name", b"bootfile_name", "dns_servers", b"dns_servers", "domain_name", b"domain_name", "domain_search", b"domain_search", "lease_s", b"lease_s", "mtu_bytes", b"mtu_bytes", "ntp_servers", b"ntp_servers", "prefix_length", b"prefix_length", "router", b"router", "server_address", b"server_address", "server_mac_address", b"server_mac_address", "static_routes", b"static_routes", "tftp_server", b"tftp_server"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DhcpLease: _TypeAlias = DhcpLease  # noqa: Y015
+
+@_typing.final
+class StaticRouteAssignment(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DESTINATION_FIELD_NUMBER: _builtins.int
+    NEXT_HOP_FIELD_NUMBER: _builtins.int
+    destination: _builtins.str
+    next_hop: _builtins.str
+    def __init__(
+        self,
+        *,
+        destination: _builtins.str = ...,
+        next_hop: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["destination", b"destination", "next_hop", b"next_hop"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StaticRouteAssignment: _TypeAlias = StaticRouteAssignment  # noqa: Y015
+
+@_typing.final
+class ServiceChains(_message.Message):
+    """What passes br.nf on this host."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FUNCTIONS_FIELD_NUMBER: _builtins.int
+    CHAINS_FIELD_NUMBER: _builtins.int
+    SEGMENTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def functions(self) -> _containers.RepeatedCompositeFieldContainer[Global___FunctionAssignment]: ...
+    @_builtins.property
+    def chains(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChainAssignment]: ...
+    @_builtins.property
+    def segments(self) -> _containers.RepeatedCompositeFieldContainer[Global___SegmentAssignment]: ...
+    def __init__(
+        self,
+        *,
+        functions: _abc.Iterable[Global___FunctionAssignment] | None = ...,
+        chains: _abc.Iterable[Global___ChainAssignment] | None = ...,
+        segments: _abc.Iterable[Global___SegmentAssignment] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chains", b"chains", "functions", b"functions", "segments", b"segments"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ServiceChains: _TypeAlias = ServiceChains  # noqa: Y015
+
+@_typing.final
+class FunctionAssignment(_message.Message):
+    """A network function as far as it is on this host."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FUNCTION_ID_FIELD_NUMBER: _builtins.int
+    TAP_FIELD_NUMBER: _builtins.int
+    FAIL_OPEN_FIELD_NUMBER: _builtins.int
+    PAIRS_FIELD_NUMBER: _builtins.int
+    INTERVAL_MS_FIELD_NUMBER: _builtins.int
+    TIMEOUT_MS_FIELD_NUMBER: _builtins.int
+    SUCCESS_THRESHOLD_FIELD_NUMBER: _builtins.int
+    FAILURE_THRESHOLD_FIELD_NUMBER: _builtins.int
+    function_id: _builtins.str
+    tap: _builtins.bool
+    """Gets copies; inline otherwise."""
+    fail_open: _builtins.bool
+    interval_ms: _builtins.int
+    """0: no probes, carrier alone."""
+    timeout_ms: _builtins.int
+    success_threshold: _builtins.int
+    failure_threshold: _builtins.int
+    @_builtins.property
+    def pairs(self) -> _containers.RepeatedCompositeFieldContainer[Global___PairAssignment]:
+        """Those on this host that are enabled, the first preferred."""
+
+    def __init__(
+        self,
+        *,
+        function_id: _builtins.str = ...,
+        tap: _builtins.bool = ...,
+        fail_open: _builtins.bool = ...,
+        pairs: _abc.Iterable[Global___PairAssignment] | None = ...,
+        interval_ms: _builtins.int = ...,
+        timeout_ms: _builtins.int = ...,
+        success_threshold: _builtins.int = ...,
+        failure_threshold: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fail_open", b"fail_open", "failure_threshold", b"failure_threshold", "function_id", b"function_id", "interval_ms", b"interval_ms", "pairs", b"pairs", "success_threshold", b"success_threshold", "tap", b"tap", "timeout_ms", b"timeout_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FunctionAssignment: _TypeAlias = FunctionAssignment  # noqa: Y015
+
+@_typing.final
+class PairAssignment(_message.Message):
+    """Taps of one virtual machine of a function; `egress_tap` is empty for one that gets copies."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INGRESS_TAP_FIELD_NUMBER: _builtins.int
+    EGRESS_TAP_FIELD_NUMBER: _builtins.int
+    ingress_tap: _builtins.str
+    egress_tap: _builtins.str
+    def __init__(
+        self,
+        *,
+        ingress_tap: _builtins.str = ...,
+        egress_tap: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["egress_tap", b"egress_tap", "ingress_tap", b"ingress_tap"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PairAssignment: _TypeAlias = PairAssignment  # noqa: Y015
+
+@_typing.final
+class ChainAssignment(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHAIN_ID_FIELD_NUMBER: _builtins.int
+    FUNCTION_IDS_FIELD_NUMBER: _builtins.int
+    chain_id: _builtins.str
+    @_builtins.property
+    def function_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """In the order in which packets from guests meet them."""
+
+    def __init__(
+        self,
+        *,
+        chain_id: _builtins.str = ...,
+        function_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain_id", b"chain_id", "function_ids", b"function_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChainAssignment: _TypeAlias = ChainAssignment  # noqa: Y015
+
+@_typing.final
+class SegmentAssignment(_message.Message):
+    """A subnet whose frames go through br.nf on this host. Those that no rule matches go straight on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBNET_ID_FIELD_NUMBER: _builtins.int
+    LOCALNET_FIELD_NUMBER: _builtins.int
+    LOCAL_BRIDGE_FIELD_NUMBER: _builtins.int
+    UPLINK_BRIDGE_FIELD_NUMBER: _builtins.int
+    VLAN_ID_FIELD_NUMBER: _builtins.int
+    RULES_FIELD_NUMBER: _builtins.int
+    subnet_id: _builtins.str
+    localnet: _builtins.str
+    """Name of its localnet port; empty for a VLAN basic subnet, whose guests are on `local_bridge`."""
+    local_bridge: _builtins.str
+    """`br0.local`; empty for a VLAN."""
+    uplink_bridge: _builtins.str
+    """`br0`."""
+    vlan_id: _builtins.int
+    """0 untagged."""
+    @_builtins.property
+    def rules(self) -> _containers.RepeatedCompositeFieldContainer[Global___SteeringRule]:
+        """The highest priority that matches decides; equal ones never both match with different chains."""
+
+    def __init__(
+        self,
+        *,
+        subnet_id: _builtins.str = ...,
+        localnet: _builtins.str = ...,
+        local_bridge: _builtins.str = ...,
+        uplink_bridge: _builtins.str = ...,
+        vlan_id: _builtins.int = ...,
+        rules: _abc.Iterable[Global___SteeringRule] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["local_bridge", b"local_bridge", "localnet", b"localnet", "rules", b"rules", "subnet_id", b"subnet_id", "uplink_bridge", b"uplink_bridge", "vlan_id", b"vlan_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SegmentAssignment: _TypeAlias = SegmentAssignment  # noqa: Y015
+
+@_typing.final
+class SteeringRule(_message.Message):
+    """Frames from the guest's side that match, and frames to it that match with source and destination exchanged, pass
+    `chain_id`. Fragments without ports match by addresses and protocol alone.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    CHAIN_ID_FIELD_NUMBER: _builtins.int
+    LOCAL_MAC_ADDRESSES_FIELD_NUMBER: _builtins.int
+    LOCAL_NETWORKS_FIELD_NUMBER: _builtins.int
+    PEER_NETWORKS_FIELD_NUMBER: _builtins.int
+    IP_VERSION_FIELD_NUMBER: _builtins.int
+    PROTOCOL_FIELD_NUMBER: _builtins.int
+    LOCAL_OPENS_FIELD_NUMBER: _builtins.int
+    SOURCE_PORTS_FIELD_NUMBER: _builtins.int
+    DESTINATION_PORTS_FIELD_NUMBER: _builtins.int
+    ICMP_TYPE_FIELD_NUMBER: _builtins.int
+    ICMP_CODE_FIELD_NUMBER: _builtins.int
+    priority: _builtins.int
+    chain_id: _builtins.str
+    """Empty: no chain."""
+    ip_version: _builtins.int
+    """4, 6, or 0: all frames, of IP or not."""
+    protocol: _builtins.int
+    """IP protocol number; any when unset."""
+    local_opens: _builtins.bool
+    """The local side opened the connection: `destination_ports` are the peer's. Else they are the local side's."""
+    icmp_type: _builtins.int
+    icmp_code: _builtins.int
+    @_builtins.property
+    def local_mac_addresses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """MAC addresses of local guests; all when empty."""
+
+    @_builtins.property
+    def local_networks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Networks of the local and of the other side, of `ip_version`; any when empty."""
+
+    @_builtins.property
+    def peer_networks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def source_ports(self) -> _containers.RepeatedCompositeFieldContainer[Global___PortSpan]: ...
+    @_builtins.property
+    def destination_ports(self) -> _containers.RepeatedCompositeFieldContainer[Global___PortSpan]: ...
+    def __init__(
+        self,
+        *,
+        priority: _builtins.int = ...,
+        chain_id: _builtins.str = ...,
+        local_mac_addresses: _abc.Iterable[_builtins.str] | None = ...,
+        local_networks: _abc.Iterable[_builtins.str] | None = ...,
+        peer_networks: _abc.Iterable[_builtins.str] | None = ...,
+        ip_version: _builtins.int = ...,
+        protocol: _builtins.int | None = ...,
+        local_opens: _builtins.bool = ...,
+        source_ports: _abc.Iterable[Global___PortSpan] | None = ...,
+        destination_ports: _abc.Iterable[Global___PortSpan] | None = ...,
+        icmp_type: _builtins.int | None = ...,
+        icmp_code: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_icmp_code", b"_icmp_code", "_icmp_type", b"_icmp_type", "_protocol", b"_protocol", "icmp_code", b"icmp_code", "icmp_type", b"icmp_type", "protocol", b"protocol"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_icmp_code", b"_icmp_code", "_icmp_type", b"_icmp_type", "_protocol", b"_protocol", "chain_id", b"chain_id", "destination_ports", b"destination_ports", "icmp_code", b"icmp_code", "icmp_type", b"icmp_type", "ip_version", b"ip_version", "local_mac_addresses", b"local_mac_addresses", "local_networks", b"local_networks", "local_opens", b"local_opens", "peer_networks", b"peer_networks", "priority", b"priority", "protocol", b"protocol", "source_ports", b"source_ports"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__icmp_code: _TypeAlias = _typing.Literal["icmp_code"]  # noqa: Y015
+    _WhichOneofArgType__icmp_code: _TypeAlias = _typing.Literal["_icmp_code", b"_icmp_code"]  # noqa: Y015
+    _WhichOneofReturnType__icmp_type: _TypeAlias = _typing.Literal["icmp_type"]  # noqa: Y015
+    _WhichOneofArgType__icmp_type: _TypeAlias = _typing.Literal["_icmp_type", b"_icmp_type"]  # noqa: Y015
+    _WhichOneofReturnType__protocol: _TypeAlias = _typing.Literal["protocol"]  # noqa: Y015
+    _WhichOneofArgType__protocol: _TypeAlias = _typing.Literal["_protocol", b"_protocol"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__icmp_code) -> _WhichOneofReturnType__icmp_code | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__icmp_type) -> _WhichOneofReturnType__icmp_type | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__protocol) -> _WhichOneofReturnType__protocol | None: ...
+
+Global___SteeringRule: _TypeAlias = SteeringRule  # noqa: Y015
+
+@_typing.final
+class PortSpan(_message.Message):
+    """Ports from `first` to `last`, both included."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIRST_FIELD_NUMBER: _builtins.int
+    LAST_FIELD_NUMBER: _builtins.int
+    first: _builtins.int
+    last: _builtins.int
+    def __init__(
+        self,
+        *,
+        first: _builtins.int = ...,
+        last: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first", b"first", "last", b"last"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PortSpan: _TypeAlias = PortSpan  # noqa: Y015
+
+@_typing.final
+class MirrorAssignment(_message.Message):
+    """Copies of what a bridge's ports carry."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MIRROR_ID_FIELD_NUMBER: _builtins.int
+    BRIDGE_FIELD_NUMBER: _builtins.int
+    FROM_PORTS_FIELD_NUMBER: _builtins.int
+    TO_PORTS_FIELD_NUMBER: _builtins.int
+    DESTINATION_TAPS_FIELD_NUMBER: _builtins.int
+    mirror_id: _builtins.str
+    """`trafficMirrors/{id}` without the collection."""
+    bridge: _builtins.str
+    @_builtins.property
+    def from_ports(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """OVS ports whose incoming (from guests) and outgoing (to guests) packets are copied."""
+
+    @_builtins.property
+    def to_ports(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def destination_taps(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        mirror_id: _builtins.str = ...,
+        bridge: _builtins.str = ...,
+        from_ports: _abc.Iterable[_builtins.str] | None = ...,
+        to_ports: _abc.Iterable[_builtins.str] | None = ...,
+        destination_taps: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bridge", b"bridge", "destination_taps", b"destination_taps", "from_ports", b"from_ports", "mirror_id", b"mirror_id", "to_ports", b"to_ports"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MirrorAssignment: _TypeAlias = MirrorAssignment  # noqa: Y015
 
 @_typing.final
 class HostReport(_message.Message):
@@ -471,6 +1248,8 @@ class HostReport(_message.Message):
     TUNNELS_FIELD_NUMBER: _builtins.int
     PROBLEMS_FIELD_NUMBER: _builtins.int
     BRIDGES_FIELD_NUMBER: _builtins.int
+    FUNCTIONS_FIELD_NUMBER: _builtins.int
+    REVERSIONS_FIELD_NUMBER: _builtins.int
     host_id: _builtins.str
     agent_version: _builtins.str
     assignment_revision: _builtins.int
@@ -495,6 +1274,12 @@ class HostReport(_message.Message):
 
     @_builtins.property
     def bridges(self) -> _containers.RepeatedCompositeFieldContainer[Global___BridgeReport]: ...
+    @_builtins.property
+    def functions(self) -> _containers.RepeatedCompositeFieldContainer[Global___FunctionReport]: ...
+    @_builtins.property
+    def reversions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Reversion]:
+        """Edits by others that were undone, the last 20, the newest last."""
+
     def __init__(
         self,
         *,
@@ -510,14 +1295,97 @@ class HostReport(_message.Message):
         tunnels: _abc.Iterable[Global___TunnelReport] | None = ...,
         problems: _abc.Iterable[_builtins.str] | None = ...,
         bridges: _abc.Iterable[Global___BridgeReport] | None = ...,
+        functions: _abc.Iterable[Global___FunctionReport] | None = ...,
+        reversions: _abc.Iterable[Global___Reversion] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_version", b"agent_version", "assignment_revision", b"assignment_revision", "bonds", b"bonds", "bridges", b"bridges", "host_id", b"host_id", "links", b"links", "nb_cfg", b"nb_cfg", "nics", b"nics", "ovn_controller_connected", b"ovn_controller_connected", "problems", b"problems", "time", b"time", "tunnels", b"tunnels"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_version", b"agent_version", "assignment_revision", b"assignment_revision", "bonds", b"bonds", "bridges", b"bridges", "functions", b"functions", "host_id", b"host_id", "links", b"links", "nb_cfg", b"nb_cfg", "nics", b"nics", "ovn_controller_connected", b"ovn_controller_connected", "problems", b"problems", "reversions", b"reversions", "time", b"time", "tunnels", b"tunnels"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___HostReport: _TypeAlias = HostReport  # noqa: Y015
+
+@_typing.final
+class Reversion(_message.Message):
+    """An edit by somebody else that the agent undid."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIME_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    message: _builtins.str
+    """One sentence: what was found, what it is now."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Reversion: _TypeAlias = Reversion  # noqa: Y015
+
+@_typing.final
+class FunctionReport(_message.Message):
+    """A network function on this host."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FUNCTION_ID_FIELD_NUMBER: _builtins.int
+    ACTIVE_INGRESS_TAP_FIELD_NUMBER: _builtins.int
+    PAIRS_FIELD_NUMBER: _builtins.int
+    function_id: _builtins.str
+    active_ingress_tap: _builtins.str
+    """Of the pair that packets go through; empty: none works."""
+    @_builtins.property
+    def pairs(self) -> _containers.RepeatedCompositeFieldContainer[Global___PairReport]: ...
+    def __init__(
+        self,
+        *,
+        function_id: _builtins.str = ...,
+        active_ingress_tap: _builtins.str = ...,
+        pairs: _abc.Iterable[Global___PairReport] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_ingress_tap", b"active_ingress_tap", "function_id", b"function_id", "pairs", b"pairs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FunctionReport: _TypeAlias = FunctionReport  # noqa: Y015
+
+@_typing.final
+class PairReport(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INGRESS_TAP_FIELD_NUMBER: _builtins.int
+    HEALTHY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    ingress_tap: _builtins.str
+    healthy: _builtins.bool
+    reason: _builtins.str
+    """Why it is not: `no carrier`, `probes lost`, ..."""
+    def __init__(
+        self,
+        *,
+        ingress_tap: _builtins.str = ...,
+        healthy: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["healthy", b"healthy", "ingress_tap", b"ingress_tap", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PairReport: _TypeAlias = PairReport  # noqa: Y015
 
 @_typing.final
 class NicReport(_message.Message):
@@ -589,7 +1457,7 @@ Global___LearnedAddress: _TypeAlias = LearnedAddress  # noqa: Y015
 
 @_typing.final
 class LinkReport(_message.Message):
-    """A Linux interface of the host that serves an uplink."""
+    """A Linux interface that serves an uplink, or could: not a tap, bridge, tunnel or loopback."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -597,11 +1465,36 @@ class LinkReport(_message.Message):
     PRESENT_FIELD_NUMBER: _builtins.int
     UP_FIELD_NUMBER: _builtins.int
     MTU_BYTES_FIELD_NUMBER: _builtins.int
+    UPLINK_FIELD_NUMBER: _builtins.int
+    MAC_ADDRESS_FIELD_NUMBER: _builtins.int
+    SPEED_MBPS_FIELD_NUMBER: _builtins.int
+    FULL_DUPLEX_FIELD_NUMBER: _builtins.int
+    DRIVER_FIELD_NUMBER: _builtins.int
+    BRIDGE_FIELD_NUMBER: _builtins.int
+    ADDRESSES_FIELD_NUMBER: _builtins.int
+    NEIGHBOR_FIELD_NUMBER: _builtins.int
     interface: _builtins.str
     present: _builtins.bool
     up: _builtins.bool
     """Carrier is on."""
     mtu_bytes: _builtins.int
+    uplink: _builtins.bool
+    """Serves an uplink of the assignment."""
+    mac_address: _builtins.str
+    speed_mbps: _builtins.int
+    """Megabits per second; 0 unknown."""
+    full_duplex: _builtins.bool
+    driver: _builtins.str
+    bridge: _builtins.str
+    """The bridge that has it as a port, or empty."""
+    @_builtins.property
+    def addresses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Addresses with prefix length."""
+
+    @_builtins.property
+    def neighbor(self) -> Global___LldpNeighbor:
+        """What is at the other end of the cable, as far as it says."""
+
     def __init__(
         self,
         *,
@@ -609,14 +1502,62 @@ class LinkReport(_message.Message):
         present: _builtins.bool = ...,
         up: _builtins.bool = ...,
         mtu_bytes: _builtins.int = ...,
+        uplink: _builtins.bool = ...,
+        mac_address: _builtins.str = ...,
+        speed_mbps: _builtins.int = ...,
+        full_duplex: _builtins.bool = ...,
+        driver: _builtins.str = ...,
+        bridge: _builtins.str = ...,
+        addresses: _abc.Iterable[_builtins.str] | None = ...,
+        neighbor: Global___LldpNeighbor | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["neighbor", b"neighbor"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["interface", b"interface", "mtu_bytes", b"mtu_bytes", "present", b"present", "up", b"up"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "bridge", b"bridge", "driver", b"driver", "full_duplex", b"full_duplex", "interface", b"interface", "mac_address", b"mac_address", "mtu_bytes", b"mtu_bytes", "neighbor", b"neighbor", "present", b"present", "speed_mbps", b"speed_mbps", "up", b"up", "uplink", b"uplink"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___LinkReport: _TypeAlias = LinkReport  # noqa: Y015
+
+@_typing.final
+class LldpNeighbor(_message.Message):
+    """A switch that announces itself (LLDP, IEEE 802.1AB)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHASSIS_ID_FIELD_NUMBER: _builtins.int
+    PORT_ID_FIELD_NUMBER: _builtins.int
+    PORT_DESCRIPTION_FIELD_NUMBER: _builtins.int
+    SYSTEM_NAME_FIELD_NUMBER: _builtins.int
+    SYSTEM_DESCRIPTION_FIELD_NUMBER: _builtins.int
+    PORT_VLAN_ID_FIELD_NUMBER: _builtins.int
+    MANAGEMENT_ADDRESS_FIELD_NUMBER: _builtins.int
+    chassis_id: _builtins.str
+    port_id: _builtins.str
+    port_description: _builtins.str
+    system_name: _builtins.str
+    system_description: _builtins.str
+    port_vlan_id: _builtins.int
+    """IEEE 802.1 Port VLAN ID; 0 unknown."""
+    management_address: _builtins.str
+    def __init__(
+        self,
+        *,
+        chassis_id: _builtins.str = ...,
+        port_id: _builtins.str = ...,
+        port_description: _builtins.str = ...,
+        system_name: _builtins.str = ...,
+        system_description: _builtins.str = ...,
+        port_vlan_id: _builtins.int = ...,
+        management_address: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chassis_id", b"chassis_id", "management_address", b"management_address", "port_description", b"port_description", "port_id", b"port_id", "port_vlan_id", b"port_vlan_id", "system_description", b"system_description", "system_name", b"system_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LldpNeighbor: _TypeAlias = LldpNeighbor  # noqa: Y015
 
 @_typing.final
 class BondReport(_message.Message):
@@ -625,8 +1566,13 @@ class BondReport(_message.Message):
     BOND_FIELD_NUMBER: _builtins.int
     ACTIVE_INTERFACE_FIELD_NUMBER: _builtins.int
     UP_INTERFACES_FIELD_NUMBER: _builtins.int
+    BOND_MODE_FIELD_NUMBER: _builtins.int
+    LACP_STATUS_FIELD_NUMBER: _builtins.int
     bond: _builtins.str
     active_interface: _builtins.str
+    bond_mode: _builtins.str
+    lacp_status: _builtins.str
+    """`off`, `configured` (the other side does not speak it) or `negotiated`."""
     @_builtins.property
     def up_interfaces(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
@@ -635,10 +1581,12 @@ class BondReport(_message.Message):
         bond: _builtins.str = ...,
         active_interface: _builtins.str = ...,
         up_interfaces: _abc.Iterable[_builtins.str] | None = ...,
+        bond_mode: _builtins.str = ...,
+        lacp_status: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_interface", b"active_interface", "bond", b"bond", "up_interfaces", b"up_interfaces"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_interface", b"active_interface", "bond", b"bond", "bond_mode", b"bond_mode", "lacp_status", b"lacp_status", "up_interfaces", b"up_interfaces"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -683,20 +1631,28 @@ class BridgeReport(_message.Message):
     BRIDGE_FIELD_NUMBER: _builtins.int
     PHYSNET_FIELD_NUMBER: _builtins.int
     UP_FIELD_NUMBER: _builtins.int
+    SETTINGS_ID_FIELD_NUMBER: _builtins.int
+    ROLLED_BACK_SETTINGS_ID_FIELD_NUMBER: _builtins.int
     bridge: _builtins.str
     physnet: _builtins.str
     up: _builtins.bool
     """The bridge exists with at least one uplink interface that has carrier."""
+    settings_id: _builtins.str
+    """`UplinkBridge.settings_id` that it has and that was confirmed: the controller was reached with it."""
+    rolled_back_settings_id: _builtins.str
+    """Settings that cut the way to the controller and were undone; empty: none since."""
     def __init__(
         self,
         *,
         bridge: _builtins.str = ...,
         physnet: _builtins.str = ...,
         up: _builtins.bool = ...,
+        settings_id: _builtins.str = ...,
+        rolled_back_settings_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bridge", b"bridge", "physnet", b"physnet", "up", b"up"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bridge", b"bridge", "physnet", b"physnet", "rolled_back_settings_id", b"rolled_back_settings_id", "settings_id", b"settings_id", "up", b"up"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

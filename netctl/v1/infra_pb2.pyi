@@ -32,6 +32,12 @@ class _BondModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BondMode.Val
     BOND_MODE_UNSPECIFIED: _BondMode.ValueType  # 0
     BOND_MODE_ACTIVE_BACKUP: _BondMode.ValueType  # 1
     """One active interface. The default."""
+    BOND_MODE_BALANCE_SLB: _BondMode.ValueType  # 2
+    """By source MAC address and VLAN; the physical switches need no settings. Not advised: multicast comes in twice."""
+    BOND_MODE_BALANCE_TCP: _BondMode.ValueType  # 3
+    """By connection; needs LACP."""
+    BOND_MODE_NONE: _BondMode.ValueType  # 4
+    """No bond: at most one interface on each host."""
 
 class BondMode(_BondMode, metaclass=_BondModeEnumTypeWrapper):
     """Load balancing of an uplink bond."""
@@ -39,7 +45,81 @@ class BondMode(_BondMode, metaclass=_BondModeEnumTypeWrapper):
 BOND_MODE_UNSPECIFIED: BondMode.ValueType  # 0
 BOND_MODE_ACTIVE_BACKUP: BondMode.ValueType  # 1
 """One active interface. The default."""
+BOND_MODE_BALANCE_SLB: BondMode.ValueType  # 2
+"""By source MAC address and VLAN; the physical switches need no settings. Not advised: multicast comes in twice."""
+BOND_MODE_BALANCE_TCP: BondMode.ValueType  # 3
+"""By connection; needs LACP."""
+BOND_MODE_NONE: BondMode.ValueType  # 4
+"""No bond: at most one interface on each host."""
 Global___BondMode: _TypeAlias = BondMode  # noqa: Y015
+
+class _LacpMode:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _LacpModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LacpMode.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    LACP_MODE_UNSPECIFIED: _LacpMode.ValueType  # 0
+    """ACTIVE with BALANCE_TCP, OFF with other modes."""
+    LACP_MODE_OFF: _LacpMode.ValueType  # 1
+    LACP_MODE_ACTIVE: _LacpMode.ValueType  # 2
+
+class LacpMode(_LacpMode, metaclass=_LacpModeEnumTypeWrapper):
+    """Link aggregation control protocol (IEEE 802.1AX)."""
+
+LACP_MODE_UNSPECIFIED: LacpMode.ValueType  # 0
+"""ACTIVE with BALANCE_TCP, OFF with other modes."""
+LACP_MODE_OFF: LacpMode.ValueType  # 1
+LACP_MODE_ACTIVE: LacpMode.ValueType  # 2
+Global___LacpMode: _TypeAlias = LacpMode  # noqa: Y015
+
+class _LacpTimeout:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _LacpTimeoutEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LacpTimeout.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    LACP_TIMEOUT_UNSPECIFIED: _LacpTimeout.ValueType  # 0
+    """FAST."""
+    LACP_TIMEOUT_FAST: _LacpTimeout.ValueType  # 1
+    """Every second: a silent link is left after 3 s."""
+    LACP_TIMEOUT_SLOW: _LacpTimeout.ValueType  # 2
+    """Every 30 s: a silent link is left after 90 s."""
+
+class LacpTimeout(_LacpTimeout, metaclass=_LacpTimeoutEnumTypeWrapper):
+    """How often LACP partners speak."""
+
+LACP_TIMEOUT_UNSPECIFIED: LacpTimeout.ValueType  # 0
+"""FAST."""
+LACP_TIMEOUT_FAST: LacpTimeout.ValueType  # 1
+"""Every second: a silent link is left after 3 s."""
+LACP_TIMEOUT_SLOW: LacpTimeout.ValueType  # 2
+"""Every 30 s: a silent link is left after 90 s."""
+Global___LacpTimeout: _TypeAlias = LacpTimeout  # noqa: Y015
+
+class _Rollout:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RolloutEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Rollout.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ROLLOUT_UNSPECIFIED: _Rollout.ValueType  # 0
+    """ROLLING."""
+    ROLLOUT_ROLLING: _Rollout.ValueType  # 1
+    """One host after the other; the next when the one before works. Stops at the first that does not."""
+    ROLLOUT_QUICK: _Rollout.ValueType  # 2
+    """All hosts at once."""
+
+class Rollout(_Rollout, metaclass=_RolloutEnumTypeWrapper):
+    """How a change of a virtual switch comes to its hosts."""
+
+ROLLOUT_UNSPECIFIED: Rollout.ValueType  # 0
+"""ROLLING."""
+ROLLOUT_ROLLING: Rollout.ValueType  # 1
+"""One host after the other; the next when the one before works. Stops at the first that does not."""
+ROLLOUT_QUICK: Rollout.ValueType  # 2
+"""All hosts at once."""
+Global___Rollout: _TypeAlias = Rollout  # noqa: Y015
 
 @_typing.final
 class Cluster(_message.Message):
@@ -165,6 +245,8 @@ class Host(_message.Message):
     TUNNEL_ADDRESS_FIELD_NUMBER: _builtins.int
     TUNNEL_VIRTUAL_SWITCH_FIELD_NUMBER: _builtins.int
     UPLINKS_FIELD_NUMBER: _builtins.int
+    INTERNAL_PORTS_FIELD_NUMBER: _builtins.int
+    INTERNAL_BRIDGE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name, `hosts/{id}`. The id is also the OVN chassis name (system-id)."""
     uid: _builtins.str
@@ -198,6 +280,14 @@ class Host(_message.Message):
     def uplinks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Uplink]:
         """Which of the host's interfaces serve which virtual switch."""
 
+    @_builtins.property
+    def internal_ports(self) -> _containers.RepeatedCompositeFieldContainer[Global___InternalPort]:
+        """Interfaces of the host itself on its virtual switches, beside the bridges' own."""
+
+    @_builtins.property
+    def internal_bridge(self) -> Global___InternalBridge:
+        """The Linux bridge of the host's own virtual machines (management, storage); unset is none."""
+
     def __init__(
         self,
         *,
@@ -213,10 +303,12 @@ class Host(_message.Message):
         tunnel_address: _builtins.str = ...,
         tunnel_virtual_switch: _builtins.str = ...,
         uplinks: _abc.Iterable[Global___Uplink] | None = ...,
+        internal_ports: _abc.Iterable[Global___InternalPort] | None = ...,
+        internal_bridge: Global___InternalBridge | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "status", b"status", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "internal_bridge", b"internal_bridge", "status", b"status", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "create_time", b"create_time", "display_name", b"display_name", "labels", b"labels", "name", b"name", "revision", b"revision", "status", b"status", "tunnel_address", b"tunnel_address", "tunnel_virtual_switch", b"tunnel_virtual_switch", "uid", b"uid", "update_time", b"update_time", "uplinks", b"uplinks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "create_time", b"create_time", "display_name", b"display_name", "internal_bridge", b"internal_bridge", "internal_ports", b"internal_ports", "labels", b"labels", "name", b"name", "revision", b"revision", "status", b"status", "tunnel_address", b"tunnel_address", "tunnel_virtual_switch", b"tunnel_virtual_switch", "uid", b"uid", "update_time", b"update_time", "uplinks", b"uplinks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -230,25 +322,148 @@ class Uplink(_message.Message):
 
     VIRTUAL_SWITCH_FIELD_NUMBER: _builtins.int
     INTERFACES_FIELD_NUMBER: _builtins.int
+    ACTIVE_INTERFACE_FIELD_NUMBER: _builtins.int
+    ADDRESSES_FIELD_NUMBER: _builtins.int
     virtual_switch: _builtins.str
     """`virtualSwitches/{id}` of the host's cluster."""
+    active_interface: _builtins.str
+    """ACTIVE_BACKUP: the one of `interfaces` that carries the traffic while it works; the first when empty."""
     @_builtins.property
     def interfaces(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Linux interface names, bonded in this order; the first is the bond's primary."""
+        """Linux interface names, bonded in this order. An address that one of them has and that is in `addresses` moves to
+        the bridge.
+        """
+
+    @_builtins.property
+    def addresses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Addresses with prefix length of the host on the bridge's internal port (`br0`), untagged. Addresses that are not
+        named stay.
+        """
 
     def __init__(
         self,
         *,
         virtual_switch: _builtins.str = ...,
         interfaces: _abc.Iterable[_builtins.str] | None = ...,
+        active_interface: _builtins.str = ...,
+        addresses: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["interfaces", b"interfaces", "virtual_switch", b"virtual_switch"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_interface", b"active_interface", "addresses", b"addresses", "interfaces", b"interfaces", "virtual_switch", b"virtual_switch"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Uplink: _TypeAlias = Uplink  # noqa: Y015
+
+@_typing.final
+class InternalPort(_message.Message):
+    """An interface of the host on a virtual switch: an internal port of its uplink bridge."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VIRTUAL_SWITCH_FIELD_NUMBER: _builtins.int
+    VLAN_ID_FIELD_NUMBER: _builtins.int
+    ADDRESSES_FIELD_NUMBER: _builtins.int
+    MTU_BYTES_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Linux interface name, unique on the host."""
+    virtual_switch: _builtins.str
+    """`virtualSwitches/{id}`, one of the host's uplinks."""
+    vlan_id: _builtins.int
+    """0 to 4094; 0 untagged."""
+    mtu_bytes: _builtins.int
+    """The virtual switch's when 0."""
+    @_builtins.property
+    def addresses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Addresses with prefix length."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        virtual_switch: _builtins.str = ...,
+        vlan_id: _builtins.int = ...,
+        addresses: _abc.Iterable[_builtins.str] | None = ...,
+        mtu_bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "mtu_bytes", b"mtu_bytes", "name", b"name", "virtual_switch", b"virtual_switch", "vlan_id", b"vlan_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InternalPort: _TypeAlias = InternalPort  # noqa: Y015
+
+@_typing.final
+class InternalBridge(_message.Message):
+    """A Linux bridge without uplinks, as between a host and its controller VM."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ADDRESSES_FIELD_NUMBER: _builtins.int
+    INTERFACES_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`virbr0` when empty."""
+    @_builtins.property
+    def addresses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Addresses of the host with prefix length, e.g. `192.168.5.1/24`."""
+
+    @_builtins.property
+    def interfaces(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Interfaces (taps) that are its ports as soon as they are there."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        addresses: _abc.Iterable[_builtins.str] | None = ...,
+        interfaces: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "interfaces", b"interfaces", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InternalBridge: _TypeAlias = InternalBridge  # noqa: Y015
+
+@_typing.final
+class IgmpSnooping(_message.Message):
+    """Multicast only where it is asked for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENABLED_FIELD_NUMBER: _builtins.int
+    TIMEOUT_S_FIELD_NUMBER: _builtins.int
+    QUERIER_FIELD_NUMBER: _builtins.int
+    QUERIER_VLAN_IDS_FIELD_NUMBER: _builtins.int
+    enabled: _builtins.bool
+    timeout_s: _builtins.int
+    """Seconds after which a group that nobody asked for again is forgotten; 300 when 0."""
+    querier: _builtins.bool
+    """Hosts ask who wants what (IGMP general queries); for networks without a multicast router."""
+    @_builtins.property
+    def querier_vlan_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """With `querier`: VLANs to ask in, 0 is untagged; at least one."""
+
+    def __init__(
+        self,
+        *,
+        enabled: _builtins.bool = ...,
+        timeout_s: _builtins.int = ...,
+        querier: _builtins.bool = ...,
+        querier_vlan_ids: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["enabled", b"enabled", "querier", b"querier", "querier_vlan_ids", b"querier_vlan_ids", "timeout_s", b"timeout_s"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IgmpSnooping: _TypeAlias = IgmpSnooping  # noqa: Y015
 
 @_typing.final
 class VirtualSwitch(_message.Message):
@@ -288,6 +503,12 @@ class VirtualSwitch(_message.Message):
     BRIDGE_FIELD_NUMBER: _builtins.int
     MTU_BYTES_FIELD_NUMBER: _builtins.int
     BOND_MODE_FIELD_NUMBER: _builtins.int
+    LACP_MODE_FIELD_NUMBER: _builtins.int
+    LACP_TIMEOUT_FIELD_NUMBER: _builtins.int
+    LACP_FALLBACK_FIELD_NUMBER: _builtins.int
+    IGMP_SNOOPING_FIELD_NUMBER: _builtins.int
+    ROLLOUT_FIELD_NUMBER: _builtins.int
+    PENDING_HOSTS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name, `virtualSwitches/{id}`. The OVN physical network is `physnet-{id}`."""
     uid: _builtins.str
@@ -302,6 +523,14 @@ class VirtualSwitch(_message.Message):
     mtu_bytes: _builtins.int
     """MTU in bytes; 1500 when 0."""
     bond_mode: Global___BondMode.ValueType
+    """A change of what follows, of `mtu_bytes` and of a host's uplinks is undone by the host itself after 20 s when it
+    does not reach the controller any more.
+    """
+    lacp_mode: Global___LacpMode.ValueType
+    lacp_timeout: Global___LacpTimeout.ValueType
+    lacp_fallback: _builtins.bool
+    """Carry traffic like ACTIVE_BACKUP while the physical switch does not speak LACP. True when unset."""
+    rollout: Global___Rollout.ValueType
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
     @_builtins.property
@@ -315,6 +544,12 @@ class VirtualSwitch(_message.Message):
     @_builtins.property
     def status(self) -> _status_pb2.Status:
         """Output only."""
+
+    @_builtins.property
+    def igmp_snooping(self) -> Global___IgmpSnooping: ...
+    @_builtins.property
+    def pending_hosts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Output only. Hosts that do not have the last change yet, in the order of their turns."""
 
     def __init__(
         self,
@@ -331,12 +566,20 @@ class VirtualSwitch(_message.Message):
         bridge: _builtins.str = ...,
         mtu_bytes: _builtins.int = ...,
         bond_mode: Global___BondMode.ValueType = ...,
+        lacp_mode: Global___LacpMode.ValueType = ...,
+        lacp_timeout: Global___LacpTimeout.ValueType = ...,
+        lacp_fallback: _builtins.bool | None = ...,
+        igmp_snooping: Global___IgmpSnooping | None = ...,
+        rollout: Global___Rollout.ValueType = ...,
+        pending_hosts: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "status", b"status", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_lacp_fallback", b"_lacp_fallback", "create_time", b"create_time", "igmp_snooping", b"igmp_snooping", "lacp_fallback", b"lacp_fallback", "status", b"status", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bond_mode", b"bond_mode", "bridge", b"bridge", "cluster", b"cluster", "create_time", b"create_time", "display_name", b"display_name", "labels", b"labels", "mtu_bytes", b"mtu_bytes", "name", b"name", "revision", b"revision", "status", b"status", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_lacp_fallback", b"_lacp_fallback", "bond_mode", b"bond_mode", "bridge", b"bridge", "cluster", b"cluster", "create_time", b"create_time", "display_name", b"display_name", "igmp_snooping", b"igmp_snooping", "labels", b"labels", "lacp_fallback", b"lacp_fallback", "lacp_mode", b"lacp_mode", "lacp_timeout", b"lacp_timeout", "mtu_bytes", b"mtu_bytes", "name", b"name", "pending_hosts", b"pending_hosts", "revision", b"revision", "rollout", b"rollout", "status", b"status", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__lacp_fallback: _TypeAlias = _typing.Literal["lacp_fallback"]  # noqa: Y015
+    _WhichOneofArgType__lacp_fallback: _TypeAlias = _typing.Literal["_lacp_fallback", b"_lacp_fallback"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__lacp_fallback) -> _WhichOneofReturnType__lacp_fallback | None: ...
 
 Global___VirtualSwitch: _TypeAlias = VirtualSwitch  # noqa: Y015
 
@@ -967,6 +1210,53 @@ class GetHostReportResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetHostReportResponse: _TypeAlias = GetHostReportResponse  # noqa: Y015
+
+@_typing.final
+class InspectHostRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    INSPECTED_FIELD_NUMBER: _builtins.int
+    BRIDGE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`hosts/{id}`."""
+    inspected: _agent_pb2.Inspected.ValueType
+    bridge: _builtins.str
+    """`br0`, ...: only this bridge; all uplink bridges when empty."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        inspected: _agent_pb2.Inspected.ValueType = ...,
+        bridge: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bridge", b"bridge", "inspected", b"inspected", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InspectHostRequest: _TypeAlias = InspectHostRequest  # noqa: Y015
+
+@_typing.final
+class InspectHostResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INSPECTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def inspection(self) -> _agent_pb2.Inspection: ...
+    def __init__(
+        self,
+        *,
+        inspection: _agent_pb2.Inspection | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["inspection", b"inspection"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["inspection", b"inspection"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InspectHostResponse: _TypeAlias = InspectHostResponse  # noqa: Y015
 
 @_typing.final
 class GetVirtualSwitchRequest(_message.Message):

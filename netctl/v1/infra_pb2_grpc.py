@@ -312,6 +312,11 @@ class HostServiceStub:
                 request_serializer=netctl_dot_v1_dot_infra__pb2.GetHostReportRequest.SerializeToString,
                 response_deserializer=netctl_dot_v1_dot_infra__pb2.GetHostReportResponse.FromString,
                 _registered_method=True)
+        self.InspectHost = channel.unary_unary(
+                '/netctl.v1.HostService/InspectHost',
+                request_serializer=netctl_dot_v1_dot_infra__pb2.InspectHostRequest.SerializeToString,
+                response_deserializer=netctl_dot_v1_dot_infra__pb2.InspectHostResponse.FromString,
+                _registered_method=True)
 
 
 class HostServiceServicer:
@@ -355,6 +360,13 @@ class HostServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def InspectHost(self, request, context):
+        """What its switch does now, asked of the host while you wait: bonds, LACP, MAC tables.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_HostServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -387,6 +399,11 @@ def add_HostServiceServicer_to_server(servicer, server):
                     servicer.GetHostReport,
                     request_deserializer=netctl_dot_v1_dot_infra__pb2.GetHostReportRequest.FromString,
                     response_serializer=netctl_dot_v1_dot_infra__pb2.GetHostReportResponse.SerializeToString,
+            ),
+            'InspectHost': grpc.unary_unary_rpc_method_handler(
+                    servicer.InspectHost,
+                    request_deserializer=netctl_dot_v1_dot_infra__pb2.InspectHostRequest.FromString,
+                    response_serializer=netctl_dot_v1_dot_infra__pb2.InspectHostResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -552,6 +569,33 @@ class HostService:
             '/netctl.v1.HostService/GetHostReport',
             netctl_dot_v1_dot_infra__pb2.GetHostReportRequest.SerializeToString,
             netctl_dot_v1_dot_infra__pb2.GetHostReportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def InspectHost(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/netctl.v1.HostService/InspectHost',
+            netctl_dot_v1_dot_infra__pb2.InspectHostRequest.SerializeToString,
+            netctl_dot_v1_dot_infra__pb2.InspectHostResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -104,6 +104,8 @@ class HostServiceStub:
     DeleteHost: _grpc.UnaryUnaryMultiCallable[_infra_pb2.DeleteHostRequest, _infra_pb2.DeleteHostResponse]
     GetHostReport: _grpc.UnaryUnaryMultiCallable[_infra_pb2.GetHostReportRequest, _infra_pb2.GetHostReportResponse]
     """What the host's agent said last: links, bonds, bridges, tunnels, NICs."""
+    InspectHost: _grpc.UnaryUnaryMultiCallable[_infra_pb2.InspectHostRequest, _infra_pb2.InspectHostResponse]
+    """What its switch does now, asked of the host while you wait: bonds, LACP, MAC tables."""
 
 @_typing.type_check_only
 class HostServiceAsyncStub(HostServiceStub):
@@ -117,6 +119,8 @@ class HostServiceAsyncStub(HostServiceStub):
     DeleteHost: _aio.UnaryUnaryMultiCallable[_infra_pb2.DeleteHostRequest, _infra_pb2.DeleteHostResponse]  # type: ignore[assignment]
     GetHostReport: _aio.UnaryUnaryMultiCallable[_infra_pb2.GetHostReportRequest, _infra_pb2.GetHostReportResponse]  # type: ignore[assignment]
     """What the host's agent said last: links, bonds, bridges, tunnels, NICs."""
+    InspectHost: _aio.UnaryUnaryMultiCallable[_infra_pb2.InspectHostRequest, _infra_pb2.InspectHostResponse]  # type: ignore[assignment]
+    """What its switch does now, asked of the host while you wait: bonds, LACP, MAC tables."""
 
 class HostServiceServicer(metaclass=_abc_1.ABCMeta):
     """Hosts."""
@@ -163,6 +167,14 @@ class HostServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_infra_pb2.GetHostReportResponse, _abc.Awaitable[_infra_pb2.GetHostReportResponse]]:
         """What the host's agent said last: links, bonds, bridges, tunnels, NICs."""
+
+    @_abc_1.abstractmethod
+    def InspectHost(
+        self,
+        request: _infra_pb2.InspectHostRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_infra_pb2.InspectHostResponse, _abc.Awaitable[_infra_pb2.InspectHostResponse]]:
+        """What its switch does now, asked of the host while you wait: bonds, LACP, MAC tables."""
 
 def add_HostServiceServicer_to_server(servicer: HostServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 

@@ -37,9 +37,13 @@ class _SubnetKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SubnetKind
     """Where VPCs connect to the outside: a VLAN of a virtual switch, or a network inside a transit VPC. Routers and
     floating IPs have addresses in it, NICs do not.
     """
+    SUBNET_KIND_VLAN_BASIC: _SubnetKind.ValueType  # 4
+    """A VLAN of a virtual switch without OVN: taps on the uplink bridge. IPv4 addresses are told by the host's own DHCP
+    server; no security policies, no VPC.
+    """
 
 class SubnetKind(_SubnetKind, metaclass=_SubnetKindEnumTypeWrapper):
-    """How a subnet reaches other hosts. A later kind: VLAN_BASIC (br0 only, no OVN)."""
+    """How a subnet reaches other hosts."""
 
 SUBNET_KIND_UNSPECIFIED: SubnetKind.ValueType  # 0
 SUBNET_KIND_VLAN: SubnetKind.ValueType  # 1
@@ -49,6 +53,10 @@ SUBNET_KIND_OVERLAY: SubnetKind.ValueType  # 2
 SUBNET_KIND_EXTERNAL: SubnetKind.ValueType  # 3
 """Where VPCs connect to the outside: a VLAN of a virtual switch, or a network inside a transit VPC. Routers and
 floating IPs have addresses in it, NICs do not.
+"""
+SUBNET_KIND_VLAN_BASIC: SubnetKind.ValueType  # 4
+"""A VLAN of a virtual switch without OVN: taps on the uplink bridge. IPv4 addresses are told by the host's own DHCP
+server; no security policies, no VPC.
 """
 Global___SubnetKind: _TypeAlias = SubnetKind  # noqa: Y015
 
@@ -82,6 +90,80 @@ IPV6_MODE_DHCPV6_STATEFUL: Ipv6Mode.ValueType  # 4
 """Addresses and settings from DHCPv6. The default in VPCs for other prefix lengths, where OVN is safe for it."""
 Global___Ipv6Mode: _TypeAlias = Ipv6Mode  # noqa: Y015
 
+class _NicKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _NicKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NicKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    NIC_KIND_UNSPECIFIED: _NicKind.ValueType  # 0
+    NIC_KIND_NORMAL: _NicKind.ValueType  # 1
+    """A guest's interface. The default."""
+    NIC_KIND_DIRECT: _NicKind.ValueType  # 2
+    """On the uplink bridge of a VLAN or VLAN_BASIC subnet: no OVN, no service chain, no DHCP."""
+    NIC_KIND_NETWORK_FUNCTION: _NicKind.ValueType  # 3
+    """One side of a NetworkFunction: no subnet, no addresses."""
+    NIC_KIND_SPAN_DESTINATION: _NicKind.ValueType  # 4
+    """Where a TrafficMirror sends its copies: no subnet, no addresses; what it sends is dropped."""
+
+class NicKind(_NicKind, metaclass=_NicKindEnumTypeWrapper):
+    """What a NIC is for."""
+
+NIC_KIND_UNSPECIFIED: NicKind.ValueType  # 0
+NIC_KIND_NORMAL: NicKind.ValueType  # 1
+"""A guest's interface. The default."""
+NIC_KIND_DIRECT: NicKind.ValueType  # 2
+"""On the uplink bridge of a VLAN or VLAN_BASIC subnet: no OVN, no service chain, no DHCP."""
+NIC_KIND_NETWORK_FUNCTION: NicKind.ValueType  # 3
+"""One side of a NetworkFunction: no subnet, no addresses."""
+NIC_KIND_SPAN_DESTINATION: NicKind.ValueType  # 4
+"""Where a TrafficMirror sends its copies: no subnet, no addresses; what it sends is dropped."""
+Global___NicKind: _TypeAlias = NicKind  # noqa: Y015
+
+class _NetworkFunctionSide:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _NetworkFunctionSideEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NetworkFunctionSide.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    NETWORK_FUNCTION_SIDE_UNSPECIFIED: _NetworkFunctionSide.ValueType  # 0
+    NETWORK_FUNCTION_SIDE_INGRESS: _NetworkFunctionSide.ValueType  # 1
+    """Towards the guests."""
+    NETWORK_FUNCTION_SIDE_EGRESS: _NetworkFunctionSide.ValueType  # 2
+    """Towards the network."""
+    NETWORK_FUNCTION_SIDE_TAP: _NetworkFunctionSide.ValueType  # 3
+    """Gets copies."""
+
+class NetworkFunctionSide(_NetworkFunctionSide, metaclass=_NetworkFunctionSideEnumTypeWrapper):
+    """The side of a network function that a NIC is."""
+
+NETWORK_FUNCTION_SIDE_UNSPECIFIED: NetworkFunctionSide.ValueType  # 0
+NETWORK_FUNCTION_SIDE_INGRESS: NetworkFunctionSide.ValueType  # 1
+"""Towards the guests."""
+NETWORK_FUNCTION_SIDE_EGRESS: NetworkFunctionSide.ValueType  # 2
+"""Towards the network."""
+NETWORK_FUNCTION_SIDE_TAP: NetworkFunctionSide.ValueType  # 3
+"""Gets copies."""
+Global___NetworkFunctionSide: _TypeAlias = NetworkFunctionSide  # noqa: Y015
+
+class _NicModel:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _NicModelEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NicModel.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    NIC_MODEL_UNSPECIFIED: _NicModel.ValueType  # 0
+    NIC_MODEL_VIRTIO: _NicModel.ValueType  # 1
+    NIC_MODEL_E1000: _NicModel.ValueType  # 2
+
+class NicModel(_NicModel, metaclass=_NicModelEnumTypeWrapper):
+    """The device that the guest sees."""
+
+NIC_MODEL_UNSPECIFIED: NicModel.ValueType  # 0
+NIC_MODEL_VIRTIO: NicModel.ValueType  # 1
+NIC_MODEL_E1000: NicModel.ValueType  # 2
+Global___NicModel: _TypeAlias = NicModel  # noqa: Y015
+
 class _NicMode:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -103,6 +185,83 @@ NIC_MODE_ACCESS: NicMode.ValueType  # 1
 NIC_MODE_TRUNK: NicMode.ValueType  # 2
 """`subnet` untagged, others with VLAN tags."""
 Global___NicMode: _TypeAlias = NicMode  # noqa: Y015
+
+class _MigratedAddresses:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _MigratedAddressesEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MigratedAddresses.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    MIGRATED_ADDRESSES_UNSPECIFIED: _MigratedAddresses.ValueType  # 0
+    """KEEP."""
+    MIGRATED_ADDRESSES_KEEP: _MigratedAddresses.ValueType  # 1
+    """NICs have the addresses that they had, or none."""
+    MIGRATED_ADDRESSES_ASSIGN: _MigratedAddresses.ValueType  # 2
+    """NICs without an address get one."""
+    MIGRATED_ADDRESSES_RELEASE: _MigratedAddresses.ValueType  # 3
+    """NICs have none afterwards: guests choose."""
+
+class MigratedAddresses(_MigratedAddresses, metaclass=_MigratedAddressesEnumTypeWrapper):
+    """What becomes of addresses when a subnet moves between VLAN_BASIC and VLAN."""
+
+MIGRATED_ADDRESSES_UNSPECIFIED: MigratedAddresses.ValueType  # 0
+"""KEEP."""
+MIGRATED_ADDRESSES_KEEP: MigratedAddresses.ValueType  # 1
+"""NICs have the addresses that they had, or none."""
+MIGRATED_ADDRESSES_ASSIGN: MigratedAddresses.ValueType  # 2
+"""NICs without an address get one."""
+MIGRATED_ADDRESSES_RELEASE: MigratedAddresses.ValueType  # 3
+"""NICs have none afterwards: guests choose."""
+Global___MigratedAddresses: _TypeAlias = MigratedAddresses  # noqa: Y015
+
+@_typing.final
+class SubnetMigration(_message.Message):
+    """Where a subnet is between VLAN_BASIC and VLAN."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _State:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[SubnetMigration._State.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        STATE_UNSPECIFIED: SubnetMigration._State.ValueType  # 0
+        STATE_IN_PROGRESS: SubnetMigration._State.ValueType  # 1
+        STATE_FAILED: SubnetMigration._State.ValueType  # 2
+        """A NIC did not come up on the other side: it is back, the others wait. Goes on when something of the subnet changes."""
+
+    class State(_State, metaclass=_StateEnumTypeWrapper): ...
+    STATE_UNSPECIFIED: SubnetMigration.State.ValueType  # 0
+    STATE_IN_PROGRESS: SubnetMigration.State.ValueType  # 1
+    STATE_FAILED: SubnetMigration.State.ValueType  # 2
+    """A NIC did not come up on the other side: it is back, the others wait. Goes on when something of the subnet changes."""
+
+    STATE_FIELD_NUMBER: _builtins.int
+    MOVED_NICS_FIELD_NUMBER: _builtins.int
+    NICS_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    state: Global___SubnetMigration.State.ValueType
+    moved_nics: _builtins.int
+    """NICs that are on the new side, and all that are to be."""
+    nics: _builtins.int
+    message: _builtins.str
+    """What is wrong, in one sentence."""
+    def __init__(
+        self,
+        *,
+        state: Global___SubnetMigration.State.ValueType = ...,
+        moved_nics: _builtins.int = ...,
+        nics: _builtins.int = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "moved_nics", b"moved_nics", "nics", b"nics", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubnetMigration: _TypeAlias = SubnetMigration  # noqa: Y015
 
 @_typing.final
 class Subnet(_message.Message):
@@ -152,6 +311,8 @@ class Subnet(_message.Message):
     GATEWAY_MAC_ADDRESS_FIELD_NUMBER: _builtins.int
     IPV6_MODE_FIELD_NUMBER: _builtins.int
     CATEGORIES_FIELD_NUMBER: _builtins.int
+    SERVICE_CHAIN_FIELD_NUMBER: _builtins.int
+    MIGRATION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name, `subnets/{id}`."""
     uid: _builtins.str
@@ -160,7 +321,7 @@ class Subnet(_message.Message):
     revision: _builtins.int
     """Output only."""
     kind: Global___SubnetKind.ValueType
-    """Cannot change."""
+    """Cannot change, but from VLAN_BASIC to VLAN and back: its NICs then move one by one, while guests keep talking."""
     vlan_id: _builtins.int
     """VLAN and EXTERNAL, required with virtual switches: 1 to 4094, or 0 for untagged. One subnet per VLAN id and virtual
     switch.
@@ -183,6 +344,10 @@ class Subnet(_message.Message):
     """Output only. MAC address of the VPC's router on this subnet."""
     ipv6_mode: Global___Ipv6Mode.ValueType
     """With `ipv6`."""
+    service_chain: _builtins.str
+    """`serviceChains/{id}`: all that its NICs send to and get from other hosts passes it. VLAN and VLAN_BASIC; OVERLAY
+    needs OVN 26.03.
+    """
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
     @_builtins.property
@@ -199,7 +364,7 @@ class Subnet(_message.Message):
 
     @_builtins.property
     def virtual_switches(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """VLAN and EXTERNAL: `virtualSwitches/{id}`, at most one of each cluster: the subnet spans their clusters. More may
+        """VLAN, VLAN_BASIC and EXTERNAL: `virtualSwitches/{id}`, at most one of each cluster: the subnet spans their clusters. More may
         be added later; one is removed only when no NIC needs it.
         """
 
@@ -224,6 +389,10 @@ class Subnet(_message.Message):
     @_builtins.property
     def categories(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """`categories/{id}`: its NICs have them."""
+
+    @_builtins.property
+    def migration(self) -> Global___SubnetMigration:
+        """Output only. Unset unless NICs are to move between VLAN_BASIC and VLAN."""
 
     def __init__(
         self,
@@ -250,10 +419,12 @@ class Subnet(_message.Message):
         gateway_mac_address: _builtins.str = ...,
         ipv6_mode: Global___Ipv6Mode.ValueType = ...,
         categories: _abc.Iterable[_builtins.str] | None = ...,
+        service_chain: _builtins.str = ...,
+        migration: Global___SubnetMigration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_nat", b"_nat", "_vlan_id", b"_vlan_id", "create_time", b"create_time", "dhcp", b"dhcp", "ipv4", b"ipv4", "ipv6", b"ipv6", "nat", b"nat", "status", b"status", "update_time", b"update_time", "vlan_id", b"vlan_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_nat", b"_nat", "_vlan_id", b"_vlan_id", "create_time", b"create_time", "dhcp", b"dhcp", "ipv4", b"ipv4", "ipv6", b"ipv6", "migration", b"migration", "nat", b"nat", "status", b"status", "update_time", b"update_time", "vlan_id", b"vlan_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_nat", b"_nat", "_vlan_id", b"_vlan_id", "categories", b"categories", "clusters", b"clusters", "create_time", b"create_time", "dhcp", b"dhcp", "display_name", b"display_name", "gateway_mac_address", b"gateway_mac_address", "ipv4", b"ipv4", "ipv6", b"ipv6", "ipv6_mode", b"ipv6_mode", "kind", b"kind", "labels", b"labels", "mtu_bytes", b"mtu_bytes", "name", b"name", "nat", b"nat", "revision", b"revision", "status", b"status", "uid", b"uid", "update_time", b"update_time", "virtual_switches", b"virtual_switches", "vlan_id", b"vlan_id", "vni", b"vni", "vpc", b"vpc"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_nat", b"_nat", "_vlan_id", b"_vlan_id", "categories", b"categories", "clusters", b"clusters", "create_time", b"create_time", "dhcp", b"dhcp", "display_name", b"display_name", "gateway_mac_address", b"gateway_mac_address", "ipv4", b"ipv4", "ipv6", b"ipv6", "ipv6_mode", b"ipv6_mode", "kind", b"kind", "labels", b"labels", "migration", b"migration", "mtu_bytes", b"mtu_bytes", "name", b"name", "nat", b"nat", "revision", b"revision", "service_chain", b"service_chain", "status", b"status", "uid", b"uid", "update_time", b"update_time", "virtual_switches", b"virtual_switches", "vlan_id", b"vlan_id", "vni", b"vni", "vpc", b"vpc"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__nat: _TypeAlias = _typing.Literal["nat"]  # noqa: Y015
     _WhichOneofArgType__nat: _TypeAlias = _typing.Literal["_nat", b"_nat"]  # noqa: Y015
@@ -459,6 +630,11 @@ class Nic(_message.Message):
     MODE_FIELD_NUMBER: _builtins.int
     TRUNK_VLANS_FIELD_NUMBER: _builtins.int
     CATEGORIES_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    NETWORK_FUNCTION_SIDE_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    QUEUES_FIELD_NUMBER: _builtins.int
+    BASIC_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name, `nics/{id}`."""
     uid: _builtins.str
@@ -467,7 +643,7 @@ class Nic(_message.Message):
     revision: _builtins.int
     """Output only."""
     subnet: _builtins.str
-    """`subnets/{id}`; cannot change."""
+    """`subnets/{id}`; cannot change. Empty for NETWORK_FUNCTION and SPAN_DESTINATION alone."""
     host: _builtins.str
     """`hosts/{id}` where the tap is; empty is a floating NIC, plugged nowhere."""
     mac_address: _builtins.str
@@ -486,6 +662,16 @@ class Nic(_message.Message):
     """Output only. Name of the tap that the host agent plugs: create the guest's interface with this name."""
     mode: Global___NicMode.ValueType
     """ACCESS when unset; cannot change."""
+    kind: Global___NicKind.ValueType
+    """NORMAL when unset; cannot change."""
+    network_function_side: Global___NetworkFunctionSide.ValueType
+    """NETWORK_FUNCTION: which side of the function it is; cannot change."""
+    model: Global___NicModel.ValueType
+    """What the guest sees; VIRTIO when unset."""
+    queues: _builtins.int
+    """Queue pairs, 1 to 16; 1 when 0. More than one with VIRTIO alone."""
+    basic: _builtins.bool
+    """Output only. Plugged without OVN, into the uplink bridge: NICs of a VLAN_BASIC subnet, and DIRECT ones."""
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
     @_builtins.property
@@ -502,7 +688,9 @@ class Nic(_message.Message):
 
     @_builtins.property
     def trunk_vlans(self) -> _containers.RepeatedCompositeFieldContainer[Global___TrunkVlan]:
-        """TRUNK: which VLAN tags the guest may use, and the subnet of each. Empty: all of them, on an untagged VLAN subnet."""
+        """TRUNK: which VLAN tags the guest may use, and the subnet of each. Empty: all of them, on an untagged VLAN subnet or
+        without OVN.
+        """
 
     @_builtins.property
     def categories(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -531,10 +719,15 @@ class Nic(_message.Message):
         mode: Global___NicMode.ValueType = ...,
         trunk_vlans: _abc.Iterable[Global___TrunkVlan] | None = ...,
         categories: _abc.Iterable[_builtins.str] | None = ...,
+        kind: Global___NicKind.ValueType = ...,
+        network_function_side: Global___NetworkFunctionSide.ValueType = ...,
+        model: Global___NicModel.ValueType = ...,
+        queues: _builtins.int = ...,
+        basic: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_connected", b"_connected", "_port_security", b"_port_security", "connected", b"connected", "create_time", b"create_time", "port_security", b"port_security", "status", b"status", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_connected", b"_connected", "_port_security", b"_port_security", "allow_unknown_macs", b"allow_unknown_macs", "categories", b"categories", "connected", b"connected", "create_time", b"create_time", "display_name", b"display_name", "host", b"host", "ipv4_address", b"ipv4_address", "ipv6_address", b"ipv6_address", "labels", b"labels", "mac_address", b"mac_address", "mode", b"mode", "name", b"name", "port_security", b"port_security", "revision", b"revision", "status", b"status", "subnet", b"subnet", "tap_name", b"tap_name", "trunk_vlans", b"trunk_vlans", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_connected", b"_connected", "_port_security", b"_port_security", "allow_unknown_macs", b"allow_unknown_macs", "basic", b"basic", "categories", b"categories", "connected", b"connected", "create_time", b"create_time", "display_name", b"display_name", "host", b"host", "ipv4_address", b"ipv4_address", "ipv6_address", b"ipv6_address", "kind", b"kind", "labels", b"labels", "mac_address", b"mac_address", "mode", b"mode", "model", b"model", "name", b"name", "network_function_side", b"network_function_side", "port_security", b"port_security", "queues", b"queues", "revision", b"revision", "status", b"status", "subnet", b"subnet", "tap_name", b"tap_name", "trunk_vlans", b"trunk_vlans", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__connected: _TypeAlias = _typing.Literal["connected"]  # noqa: Y015
     _WhichOneofArgType__connected: _TypeAlias = _typing.Literal["_connected", b"_connected"]  # noqa: Y015
@@ -560,7 +753,9 @@ class TrunkVlan(_message.Message):
     vlan_id: _builtins.int
     """1 to 4094: the tag that the guest uses."""
     subnet: _builtins.str
-    """`subnets/{id}`; on a VLAN subnet's NIC the subnet of this VLAN id on the same virtual switch when empty."""
+    """`subnets/{id}`; on a VLAN or VLAN_BASIC subnet's NIC the subnet of this VLAN id on the same virtual switch when
+    empty. On a VLAN_BASIC subnet's NIC there need not be one.
+    """
     ipv4_address: _builtins.str
     """Allocated when empty, as on the NIC."""
     ipv6_address: _builtins.str
@@ -809,6 +1004,81 @@ class UpdateSubnetResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UpdateSubnetResponse: _TypeAlias = UpdateSubnetResponse  # noqa: Y015
+
+@_typing.final
+class MigrateSubnetsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMES_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    ADDRESSES_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    CHANGE_REASON_FIELD_NUMBER: _builtins.int
+    kind: Global___SubnetKind.ValueType
+    """VLAN or VLAN_BASIC."""
+    addresses: Global___MigratedAddresses.ValueType
+    request_id: _builtins.str
+    """Idempotency key of up to 36 visible ASCII characters, kept for 24 h."""
+    validate_only: _builtins.bool
+    """Check everything, change nothing, answer what would be stored."""
+    change_reason: _builtins.str
+    """Why, for the change log."""
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """`subnets/{id}`, 1 to 100."""
+
+    def __init__(
+        self,
+        *,
+        names: _abc.Iterable[_builtins.str] | None = ...,
+        kind: Global___SubnetKind.ValueType = ...,
+        addresses: Global___MigratedAddresses.ValueType = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        change_reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "change_reason", b"change_reason", "kind", b"kind", "names", b"names", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MigrateSubnetsRequest: _TypeAlias = MigrateSubnetsRequest  # noqa: Y015
+
+@_typing.final
+class MigrateSubnetsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBNETS_FIELD_NUMBER: _builtins.int
+    NICS_FIELD_NUMBER: _builtins.int
+    ROW_CHANGES_FIELD_NUMBER: _builtins.int
+    ROW_CHANGE_COUNT_FIELD_NUMBER: _builtins.int
+    nics: _builtins.int
+    """NICs that are to move."""
+    row_change_count: _builtins.int
+    """With `validate_only`: how many there are in all."""
+    @_builtins.property
+    def subnets(self) -> _containers.RepeatedCompositeFieldContainer[Global___Subnet]: ...
+    @_builtins.property
+    def row_changes(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.RowChange]:
+        """With `validate_only`: what would be written to the northbound database, up to 1000 rows."""
+
+    def __init__(
+        self,
+        *,
+        subnets: _abc.Iterable[Global___Subnet] | None = ...,
+        nics: _builtins.int = ...,
+        row_changes: _abc.Iterable[_status_pb2.RowChange] | None = ...,
+        row_change_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["nics", b"nics", "row_change_count", b"row_change_count", "row_changes", b"row_changes", "subnets", b"subnets"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MigrateSubnetsResponse: _TypeAlias = MigrateSubnetsResponse  # noqa: Y015
 
 @_typing.final
 class DeleteSubnetRequest(_message.Message):

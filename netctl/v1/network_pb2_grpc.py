@@ -55,6 +55,11 @@ class SubnetServiceStub:
                 request_serializer=netctl_dot_v1_dot_network__pb2.UpdateSubnetRequest.SerializeToString,
                 response_deserializer=netctl_dot_v1_dot_network__pb2.UpdateSubnetResponse.FromString,
                 _registered_method=True)
+        self.MigrateSubnets = channel.unary_unary(
+                '/netctl.v1.SubnetService/MigrateSubnets',
+                request_serializer=netctl_dot_v1_dot_network__pb2.MigrateSubnetsRequest.SerializeToString,
+                response_deserializer=netctl_dot_v1_dot_network__pb2.MigrateSubnetsResponse.FromString,
+                _registered_method=True)
         self.DeleteSubnet = channel.unary_unary(
                 '/netctl.v1.SubnetService/DeleteSubnet',
                 request_serializer=netctl_dot_v1_dot_network__pb2.DeleteSubnetRequest.SerializeToString,
@@ -95,6 +100,13 @@ class SubnetServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def MigrateSubnets(self, request, context):
+        """Move subnets from VLAN_BASIC to VLAN or back, in one change. The same call with the other kind reverts.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DeleteSubnet(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -130,6 +142,11 @@ def add_SubnetServiceServicer_to_server(servicer, server):
                     servicer.UpdateSubnet,
                     request_deserializer=netctl_dot_v1_dot_network__pb2.UpdateSubnetRequest.FromString,
                     response_serializer=netctl_dot_v1_dot_network__pb2.UpdateSubnetResponse.SerializeToString,
+            ),
+            'MigrateSubnets': grpc.unary_unary_rpc_method_handler(
+                    servicer.MigrateSubnets,
+                    request_deserializer=netctl_dot_v1_dot_network__pb2.MigrateSubnetsRequest.FromString,
+                    response_serializer=netctl_dot_v1_dot_network__pb2.MigrateSubnetsResponse.SerializeToString,
             ),
             'DeleteSubnet': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteSubnet,
@@ -251,6 +268,33 @@ class SubnetService:
             '/netctl.v1.SubnetService/UpdateSubnet',
             netctl_dot_v1_dot_network__pb2.UpdateSubnetRequest.SerializeToString,
             netctl_dot_v1_dot_network__pb2.UpdateSubnetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MigrateSubnets(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/netctl.v1.SubnetService/MigrateSubnets',
+            netctl_dot_v1_dot_network__pb2.MigrateSubnetsRequest.SerializeToString,
+            netctl_dot_v1_dot_network__pb2.MigrateSubnetsResponse.FromString,
             options,
             channel_credentials,
             insecure,

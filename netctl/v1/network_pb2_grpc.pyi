@@ -37,6 +37,8 @@ class SubnetServiceStub:
     ListSubnets: _grpc.UnaryUnaryMultiCallable[_network_pb2.ListSubnetsRequest, _network_pb2.ListSubnetsResponse]
     CreateSubnet: _grpc.UnaryUnaryMultiCallable[_network_pb2.CreateSubnetRequest, _network_pb2.CreateSubnetResponse]
     UpdateSubnet: _grpc.UnaryUnaryMultiCallable[_network_pb2.UpdateSubnetRequest, _network_pb2.UpdateSubnetResponse]
+    MigrateSubnets: _grpc.UnaryUnaryMultiCallable[_network_pb2.MigrateSubnetsRequest, _network_pb2.MigrateSubnetsResponse]
+    """Move subnets from VLAN_BASIC to VLAN or back, in one change. The same call with the other kind reverts."""
     DeleteSubnet: _grpc.UnaryUnaryMultiCallable[_network_pb2.DeleteSubnetRequest, _network_pb2.DeleteSubnetResponse]
     GetSubnetUsage: _grpc.UnaryUnaryMultiCallable[_network_pb2.GetSubnetUsageRequest, _network_pb2.GetSubnetUsageResponse]
     """How many addresses there are, and how many are taken."""
@@ -50,6 +52,8 @@ class SubnetServiceAsyncStub(SubnetServiceStub):
     ListSubnets: _aio.UnaryUnaryMultiCallable[_network_pb2.ListSubnetsRequest, _network_pb2.ListSubnetsResponse]  # type: ignore[assignment]
     CreateSubnet: _aio.UnaryUnaryMultiCallable[_network_pb2.CreateSubnetRequest, _network_pb2.CreateSubnetResponse]  # type: ignore[assignment]
     UpdateSubnet: _aio.UnaryUnaryMultiCallable[_network_pb2.UpdateSubnetRequest, _network_pb2.UpdateSubnetResponse]  # type: ignore[assignment]
+    MigrateSubnets: _aio.UnaryUnaryMultiCallable[_network_pb2.MigrateSubnetsRequest, _network_pb2.MigrateSubnetsResponse]  # type: ignore[assignment]
+    """Move subnets from VLAN_BASIC to VLAN or back, in one change. The same call with the other kind reverts."""
     DeleteSubnet: _aio.UnaryUnaryMultiCallable[_network_pb2.DeleteSubnetRequest, _network_pb2.DeleteSubnetResponse]  # type: ignore[assignment]
     GetSubnetUsage: _aio.UnaryUnaryMultiCallable[_network_pb2.GetSubnetUsageRequest, _network_pb2.GetSubnetUsageResponse]  # type: ignore[assignment]
     """How many addresses there are, and how many are taken."""
@@ -84,6 +88,14 @@ class SubnetServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _network_pb2.UpdateSubnetRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_network_pb2.UpdateSubnetResponse, _abc.Awaitable[_network_pb2.UpdateSubnetResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def MigrateSubnets(
+        self,
+        request: _network_pb2.MigrateSubnetsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_network_pb2.MigrateSubnetsResponse, _abc.Awaitable[_network_pb2.MigrateSubnetsResponse]]:
+        """Move subnets from VLAN_BASIC to VLAN or back, in one change. The same call with the other kind reverts."""
 
     @_abc_1.abstractmethod
     def DeleteSubnet(

@@ -10,6 +10,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from netctl.v1 import chain_pb2 as _chain_pb2
 from netctl.v1 import infra_pb2 as _infra_pb2
 from netctl.v1 import network_pb2 as _network_pb2
 from netctl.v1 import security_pb2 as _security_pb2
@@ -73,6 +74,9 @@ class Resource(_message.Message):
     SERVICE_GROUP_FIELD_NUMBER: _builtins.int
     ENTITY_GROUP_FIELD_NUMBER: _builtins.int
     SECURITY_POLICY_FIELD_NUMBER: _builtins.int
+    NETWORK_FUNCTION_FIELD_NUMBER: _builtins.int
+    SERVICE_CHAIN_FIELD_NUMBER: _builtins.int
+    TRAFFIC_MIRROR_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def cluster(self) -> _infra_pb2.Cluster: ...
     @_builtins.property
@@ -103,6 +107,12 @@ class Resource(_message.Message):
     def entity_group(self) -> _security_pb2.EntityGroup: ...
     @_builtins.property
     def security_policy(self) -> _security_pb2.SecurityPolicy: ...
+    @_builtins.property
+    def network_function(self) -> _chain_pb2.NetworkFunction: ...
+    @_builtins.property
+    def service_chain(self) -> _chain_pb2.ServiceChain: ...
+    @_builtins.property
+    def traffic_mirror(self) -> _chain_pb2.TrafficMirror: ...
     def __init__(
         self,
         *,
@@ -121,12 +131,15 @@ class Resource(_message.Message):
         service_group: _security_pb2.ServiceGroup | None = ...,
         entity_group: _security_pb2.EntityGroup | None = ...,
         security_policy: _security_pb2.SecurityPolicy | None = ...,
+        network_function: _chain_pb2.NetworkFunction | None = ...,
+        service_chain: _chain_pb2.ServiceChain | None = ...,
+        traffic_mirror: _chain_pb2.TrafficMirror | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["address_group", b"address_group", "address_reservation", b"address_reservation", "category", b"category", "cluster", b"cluster", "entity_group", b"entity_group", "floating_ip", b"floating_ip", "host", b"host", "nic", b"nic", "resource", b"resource", "route", b"route", "routing_policy", b"routing_policy", "security_policy", b"security_policy", "service_group", b"service_group", "subnet", b"subnet", "virtual_switch", b"virtual_switch", "vpc", b"vpc"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["address_group", b"address_group", "address_reservation", b"address_reservation", "category", b"category", "cluster", b"cluster", "entity_group", b"entity_group", "floating_ip", b"floating_ip", "host", b"host", "network_function", b"network_function", "nic", b"nic", "resource", b"resource", "route", b"route", "routing_policy", b"routing_policy", "security_policy", b"security_policy", "service_chain", b"service_chain", "service_group", b"service_group", "subnet", b"subnet", "traffic_mirror", b"traffic_mirror", "virtual_switch", b"virtual_switch", "vpc", b"vpc"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address_group", b"address_group", "address_reservation", b"address_reservation", "category", b"category", "cluster", b"cluster", "entity_group", b"entity_group", "floating_ip", b"floating_ip", "host", b"host", "nic", b"nic", "resource", b"resource", "route", b"route", "routing_policy", b"routing_policy", "security_policy", b"security_policy", "service_group", b"service_group", "subnet", b"subnet", "virtual_switch", b"virtual_switch", "vpc", b"vpc"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address_group", b"address_group", "address_reservation", b"address_reservation", "category", b"category", "cluster", b"cluster", "entity_group", b"entity_group", "floating_ip", b"floating_ip", "host", b"host", "network_function", b"network_function", "nic", b"nic", "resource", b"resource", "route", b"route", "routing_policy", b"routing_policy", "security_policy", b"security_policy", "service_chain", b"service_chain", "service_group", b"service_group", "subnet", b"subnet", "traffic_mirror", b"traffic_mirror", "virtual_switch", b"virtual_switch", "vpc", b"vpc"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_resource: _TypeAlias = _typing.Literal["cluster", "host", "virtual_switch", "subnet", "nic", "vpc", "floating_ip", "route", "routing_policy", "address_reservation", "category", "address_group", "service_group", "entity_group", "security_policy"]  # noqa: Y015
+    _WhichOneofReturnType_resource: _TypeAlias = _typing.Literal["cluster", "host", "virtual_switch", "subnet", "nic", "vpc", "floating_ip", "route", "routing_policy", "address_reservation", "category", "address_group", "service_group", "entity_group", "security_policy", "network_function", "service_chain", "traffic_mirror"]  # noqa: Y015
     _WhichOneofArgType_resource: _TypeAlias = _typing.Literal["resource", b"resource"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_resource) -> _WhichOneofReturnType_resource | None: ...
 

@@ -665,6 +665,7 @@ class SecurityRule(_message.Message):
     TICKET_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     DISABLED_FIELD_NUMBER: _builtins.int
+    SERVICE_CHAIN_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Unique in the policy: letters a-z, digits and '-'."""
     description: _builtins.str
@@ -685,6 +686,10 @@ class SecurityRule(_message.Message):
     ticket: _builtins.str
     """Why, e.g. `CHG-1234`."""
     disabled: _builtins.bool
+    service_chain: _builtins.str
+    """With ALLOW: `serviceChains/{id}` that the connections which it allows pass, both ways, on the hosts of the
+    `applied_to`. NICs of overlay subnets need OVN 26.03.
+    """
     @_builtins.property
     def applied_to(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Which of the policy's `secured` it is about; all when empty."""
@@ -722,10 +727,11 @@ class SecurityRule(_message.Message):
         ticket: _builtins.str = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
         disabled: _builtins.bool = ...,
+        service_chain: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "applied_to", b"applied_to", "description", b"description", "direction", b"direction", "disabled", b"disabled", "expire_time", b"expire_time", "ip_version", b"ip_version", "log", b"log", "name", b"name", "owner", b"owner", "peers", b"peers", "priority", b"priority", "service_groups", b"service_groups", "services", b"services", "stateless", b"stateless", "ticket", b"ticket"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "applied_to", b"applied_to", "description", b"description", "direction", b"direction", "disabled", b"disabled", "expire_time", b"expire_time", "ip_version", b"ip_version", "log", b"log", "name", b"name", "owner", b"owner", "peers", b"peers", "priority", b"priority", "service_chain", b"service_chain", "service_groups", b"service_groups", "services", b"services", "stateless", b"stateless", "ticket", b"ticket"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

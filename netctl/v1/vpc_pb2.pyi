@@ -638,6 +638,7 @@ class RoutingPolicy(_message.Message):
     SERVICE_IPS_FIELD_NUMBER: _builtins.int
     FALLBACK_FIELD_NUMBER: _builtins.int
     BIDIRECTIONAL_FIELD_NUMBER: _builtins.int
+    SERVICE_CHAIN_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name, `routingPolicies/{id}`."""
     uid: _builtins.str
@@ -656,6 +657,10 @@ class RoutingPolicy(_message.Message):
     fallback: Global___RerouteFallback.ValueType
     bidirectional: _builtins.bool
     """Match the way back as well: source and destination exchanged."""
+    service_chain: _builtins.str
+    """With PERMIT: `serviceChains/{id}` that what it permits passes, both ways. Before OVN 26.03 between the VPC and
+    external subnets without NAT alone.
+    """
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
     @_builtins.property
@@ -709,10 +714,11 @@ class RoutingPolicy(_message.Message):
         service_ips: _abc.Iterable[_builtins.str] | None = ...,
         fallback: Global___RerouteFallback.ValueType = ...,
         bidirectional: _builtins.bool = ...,
+        service_chain: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "destination", b"destination", "source", b"source", "status", b"status", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "bidirectional", b"bidirectional", "create_time", b"create_time", "destination", b"destination", "destination_ports", b"destination_ports", "display_name", b"display_name", "fallback", b"fallback", "labels", b"labels", "name", b"name", "priority", b"priority", "protocol", b"protocol", "protocol_number", b"protocol_number", "revision", b"revision", "service_ips", b"service_ips", "source", b"source", "source_ports", b"source_ports", "status", b"status", "uid", b"uid", "update_time", b"update_time", "vpc", b"vpc"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "bidirectional", b"bidirectional", "create_time", b"create_time", "destination", b"destination", "destination_ports", b"destination_ports", "display_name", b"display_name", "fallback", b"fallback", "labels", b"labels", "name", b"name", "priority", b"priority", "protocol", b"protocol", "protocol_number", b"protocol_number", "revision", b"revision", "service_chain", b"service_chain", "service_ips", b"service_ips", "source", b"source", "source_ports", b"source_ports", "status", b"status", "uid", b"uid", "update_time", b"update_time", "vpc", b"vpc"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
