@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from netctl_host.assignment import Assignment, NicAssignment, UplinkBridge
-from netctl_host.plan import find_uplink_port, pluggable_nics, taken_interfaces
+from netctl_host.plan_taps import pluggable_nics
+from netctl_host.plan_uplinks import find_uplink_port, taken_interfaces
 from netctl_host.settings import Settings
 from netctl_host.state import HostState, Interface, LearnedAddress, Xdp, port_holders
 

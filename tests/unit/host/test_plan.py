@@ -22,7 +22,8 @@ from netctl_host.actions import (
     UnplugTap,
 )
 from netctl_host.assignment import Assignment
-from netctl_host.plan import choose_datapath_type, plan
+from netctl_host.plan import plan
+from netctl_host.plan_uplinks import choose_datapath_type
 from netctl_host.settings import Settings
 from netctl_host.state import HostState, Interface, Port
 
