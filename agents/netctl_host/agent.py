@@ -18,7 +18,8 @@ from netctl_host.announce import Announcement, find_announcements
 from netctl_host.assignment import Assignment
 from netctl_host.learned import Tap, find_taps
 from netctl_host.plan import plan
-from netctl_host.report import HostReport, make_report
+from netctl_host.report import make_report
+from netctl_host.reported import HostReport
 from netctl_host.settings import Settings
 from netctl_host.state import HostState
 

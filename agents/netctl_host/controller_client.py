@@ -32,7 +32,7 @@ from netctl_host.convert import (
     report_to_proto,
 )
 from netctl_host.flow_counts import FlowCounts, FlowKey
-from netctl_host.report import HostReport
+from netctl_host.reported import HostReport
 
 log = structlog.get_logger()
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import ipaddress
+from collections.abc import Iterable
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from netctl.errors import InvalidIntent
 from netctl.v1 import agent_pb2
 from netctl_host.acl_log import AclLogs
-from netctl_host.assignment import Assignment, Chassis, NicAssignment, UplinkBridge
+from netctl_host.assignment import Assignment, UplinkBridge
 from netctl_host.flow_counts import FlowCounts, FlowKey
-from netctl_host.report import HostReport, NicReport
+from netctl_host.reported import HostReport
+from netctl_host.wire import fill_message, read_message
 
 
 def assignment_from_proto(message: agent_pb2.Assignment) -> Assignment:
@@ -21,112 +22,54 @@ def assignment_from_proto(message: agent_pb2.Assignment) -> Assignment:
         value = message.host_id if name == "host_id" else message.chassis.system_id
         if not value:
             raise InvalidIntent(name, "must not be empty")
-    return Assignment(
-        host_id=message.host_id,
-        revision=message.revision,
-        epoch=message.epoch,
-        chassis=Chassis(
-            system_id=message.chassis.system_id,
-            ovn_remote=message.chassis.ovn_remote,
-            encap_type=message.chassis.encap_type,
-            encap_ip=message.chassis.encap_ip,
-        ),
-        uplink_bridges=tuple(_uplink_from_proto(uplink) for uplink in message.uplink_bridges),
-        nics=tuple(_nic_from_proto(nic) for nic in message.nics),
-    )
+    assignment = read_message(Assignment, message)
+    for uplink in assignment.uplink_bridges:
+        _check_uplink(uplink)
+    for port in assignment.internal_ports:
+        _check_link_names("internal_ports", port.name, port.bridge)
+        _check_addresses("internal_ports.addresses", port.addresses)
+    if assignment.internal_bridge is not None:
+        _check_link_names("internal_bridge", assignment.internal_bridge.name)
+        _check_addresses("internal_bridge.addresses", assignment.internal_bridge.addresses)
+    for nic in assignment.nics:
+        if not (nic.tap_name and nic.iface_id):
+            raise InvalidIntent("nics", "tap_name and iface_id must not be empty")
+    return assignment
 
 
-def _uplink_from_proto(message: agent_pb2.UplinkBridge) -> UplinkBridge:
-    if not (message.bridge and message.bond and message.physnet):
+def _check_uplink(uplink: UplinkBridge) -> None:
+    if not (uplink.bridge and uplink.bond and uplink.physnet):
         raise InvalidIntent("uplink_bridges", "bridge, bond and physnet must not be empty")
-    if message.address:
+    _check_addresses("uplink_bridges.address", (uplink.address,) if uplink.address else ())
+    _check_addresses("uplink_bridges.host_addresses", uplink.host_addresses)
+
+
+def _check_addresses(field: str, addresses: Iterable[str]) -> None:
+    for address in addresses:
         try:
-            ipaddress.ip_interface(message.address)
+            ipaddress.ip_interface(address)
         except ValueError as error:
-            raise InvalidIntent("uplink_bridges.address", str(error)) from error
-    return UplinkBridge(
-        bridge=message.bridge,
-        physnet=message.physnet,
-        bond=message.bond,
-        interfaces=tuple(message.interfaces),
-        bond_mode=message.bond_mode,
-        mtu_bytes=message.mtu_bytes,
-        address=message.address,
-    )
+            raise InvalidIntent(field, str(error)) from error
 
 
-def _nic_from_proto(message: agent_pb2.NicAssignment) -> NicAssignment:
-    if not (message.tap_name and message.iface_id):
-        raise InvalidIntent("nics", "tap_name and iface_id must not be empty")
-    return NicAssignment(
-        nic_id=message.nic_id,
-        iface_id=message.iface_id,
-        tap_name=message.tap_name,
-        mac_address=message.mac_address,
-        mtu_bytes=message.mtu_bytes,
-        localnet=message.localnet,
-        learn_addresses=message.learn_addresses,
-        guard_ipv6=message.guard_ipv6,
-        trunk_vlan_ids=tuple(message.trunk_vlan_ids),
-    )
+def _check_link_names(field: str, *names: str) -> None:
+    for name in names:
+        # linux/if.h: IFNAMSIZ with its zero
+        if not 0 < len(name.encode()) < 16 or "/" in name or not name.isprintable() or " " in name:
+            raise InvalidIntent(field, f"{name!r} is no name of a Linux interface")
 
 
 def report_to_proto(report: HostReport, *, agent_version: str, time: Timestamp) -> agent_pb2.HostReport:
     """Return the message for `report`."""
-    return agent_pb2.HostReport(
-        host_id=report.host_id,
-        agent_version=agent_version,
-        assignment_revision=report.assignment_revision,
-        time=time,
-        nb_cfg=report.nb_cfg,
-        ovn_controller_connected=report.ovn_controller_connected,
-        nics=[_nic_to_proto(nic) for nic in report.nics],
-        links=[
-            agent_pb2.LinkReport(
-                interface=link.interface, present=link.present, up=link.up, mtu_bytes=link.mtu_bytes
-            )
-            for link in report.links
-        ],
-        bonds=[
-            agent_pb2.BondReport(
-                bond=bond.bond, active_interface=bond.active_interface, up_interfaces=bond.up_interfaces
-            )
-            for bond in report.bonds
-        ],
-        tunnels=[
-            agent_pb2.TunnelReport(remote_ip=t.remote_ip, up=t.up, bfd=t.bfd, bfd_up=t.bfd_up)
-            for t in report.tunnels
-        ],
-        problems=report.problems,
-        bridges=[
-            agent_pb2.BridgeReport(bridge=bridge.bridge, physnet=bridge.physnet, up=bridge.up)
-            for bridge in report.bridges
-        ],
-    )
-
-
-def _nic_to_proto(nic: NicReport) -> agent_pb2.NicReport:
-    return agent_pb2.NicReport(
-        iface_id=nic.iface_id,
-        tap_present=nic.tap_present,
-        plugged=nic.plugged,
-        ovn_installed=nic.ovn_installed,
-        learned_addresses=[
-            agent_pb2.LearnedAddress(vlan_id=learned.vlan_id, address=learned.address)
-            for learned in nic.learned_addresses
-        ],
-        guarded=nic.guarded,
-    )
+    message = agent_pb2.HostReport(agent_version=agent_version, time=time)
+    fill_message(message, report)
+    return message
 
 
 def logs_to_proto(logs: AclLogs) -> agent_pb2.AclLogs:
-    """Return the message of what ACLs logged: its fields are spelled as ours."""
-    message = agent_pb2.AclLogs(dropped=logs.dropped)
-    for log in logs.logs:
-        time = Timestamp()
-        time.FromDatetime(log.time)
-        fields = {field.name: getattr(log, field.name) for field in dataclasses.fields(log)}
-        message.logs.add(**fields | {"time": time})
+    """Return the message of what ACLs logged."""
+    message = agent_pb2.AclLogs()
+    fill_message(message, logs)
     return message
 
 

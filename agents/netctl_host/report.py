@@ -6,81 +6,22 @@ A report says what is, not what was done: it is made from the state that was rea
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from netctl_host.assignment import Assignment, NicAssignment, UplinkBridge
 from netctl_host.plan_taps import pluggable_nics
 from netctl_host.plan_uplinks import find_uplink_port, taken_interfaces
+from netctl_host.reported import (
+    BondReport,
+    BridgeReport,
+    HostReport,
+    LinkReport,
+    NicReport,
+    TunnelReport,
+)
 from netctl_host.settings import Settings
-from netctl_host.state import HostState, Interface, LearnedAddress, Xdp, port_holders
+from netctl_host.state import HostState, Interface, Xdp, port_holders
 
 TUNNEL_TYPES = frozenset({"geneve", "vxlan", "stt"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NicReport:
-    """A NIC of the assignment; `learned_addresses` sorted."""
-
-    iface_id: str
-    tap_present: bool
-    plugged: bool
-    ovn_installed: bool
-    learned_addresses: tuple[LearnedAddress, ...] = ()
-    guarded: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinkReport:
-    """An uplink's interface; `up`: carrier is on."""
-
-    interface: str
-    present: bool
-    up: bool
-    mtu_bytes: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BondReport:
-    """An uplink's bond; a bond of one interface is active while it has carrier."""
-
-    bond: str
-    active_interface: str
-    up_interfaces: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BridgeReport:
-    """An uplink bridge; `up`: it exists, with an interface that has carrier."""
-
-    bridge: str
-    physnet: str
-    up: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TunnelReport:
-    """A tunnel to another chassis; `bfd`: OVN watches it by BFD, `bfd_up`: which hears the other host."""
-
-    remote_ip: str
-    up: bool
-    bfd: bool = False
-    bfd_up: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostReport:
-    """Everything that the host has; `problems` one sentence each."""
-
-    host_id: str
-    assignment_revision: int = 0
-    nb_cfg: int = 0
-    ovn_controller_connected: bool = False
-    nics: tuple[NicReport, ...] = ()
-    links: tuple[LinkReport, ...] = ()
-    bonds: tuple[BondReport, ...] = ()
-    bridges: tuple[BridgeReport, ...] = ()
-    tunnels: tuple[TunnelReport, ...] = ()
-    problems: tuple[str, ...] = ()
 
 
 def make_report(

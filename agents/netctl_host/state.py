@@ -97,6 +97,19 @@ class Link:
     xdp: Xdp = Xdp.NONE
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LldpNeighbor:
+    """A switch at the other end of a cable, as it announces itself; `port_vlan_id` 0 is unknown."""
+
+    chassis_id: str
+    port_id: str
+    port_description: str = ""
+    system_name: str = ""
+    system_description: str = ""
+    port_vlan_id: int = 0
+    management_address: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class LearnedAddress:
     """An address that a guest uses; `vlan_id` 0 is untagged."""

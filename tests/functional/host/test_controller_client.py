@@ -10,7 +10,7 @@ import pytest
 from netctl_host.acl_log import AclLog, AclLogs
 from netctl_host.controller_client import ControllerClient, Intervals
 from netctl_host.flow_counts import FlowCount, FlowCounts, FlowKey
-from netctl_host.report import HostReport
+from netctl_host.reported import HostReport
 
 from netctl.loop import Wake, wait_until
 from netctl.v1 import agent_pb2

@@ -18,7 +18,7 @@ import pytest
 from netctl_host import bpf
 from netctl_host.agent import Agent, Controller
 from netctl_host.guard_program import NAME, NAME_PREFIX, PROGRAM
-from netctl_host.report import HostReport
+from netctl_host.reported import HostReport
 from netctl_host.saved_assignment import SavedAssignment
 from netctl_host.state import Xdp
 from pyroute2 import IPRoute

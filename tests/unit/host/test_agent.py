@@ -11,7 +11,7 @@ from netctl_host.agent import Agent, Controller
 from netctl_host.announce import Announcement
 from netctl_host.assignment import Assignment
 from netctl_host.learned import Tap
-from netctl_host.report import HostReport
+from netctl_host.reported import HostReport
 from netctl_host.settings import Settings
 from netctl_host.state import HostState
 

@@ -5,15 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from netctl_host.report import (
-    BondReport,
-    BridgeReport,
-    HostReport,
-    LinkReport,
-    NicReport,
-    TunnelReport,
-    make_report,
-)
+from netctl_host.report import make_report
+from netctl_host.reported import BondReport, BridgeReport, HostReport, LinkReport, NicReport, TunnelReport
 from netctl_host.settings import Settings
 from netctl_host.state import HostState, Interface, Link, OpenVSwitchState, Port
 

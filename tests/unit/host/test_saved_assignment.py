@@ -11,6 +11,7 @@ from netctl_host.saved_assignment import SavedAssignment
 
 from netctl.errors import HostUnavailable
 from tests.unit.host.samples import assign, nic, uplink
+from tests.unit.host.test_convert import ASSIGNMENT as WHOLE
 
 ASSIGNMENT = assign(uplink(0, "eth1", "eth2", address="192.0.2.11/24"), nics=(nic(1),), revision=7, epoch=3)
 
@@ -26,6 +27,40 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     SavedAssignment(directory).save(assign(revision=8))
     assert SavedAssignment(directory).load() == assign(revision=8)
     assert [path.name for path in directory.iterdir()] == ["assignment.json"]
+
+
+def test_what_an_older_agent_saved_is_loaded(tmp_path: Path) -> None:
+    uplink_then = {
+        "bridge": "br0",
+        "physnet": "physnet-vs0",
+        "bond": "br0-up",
+        "interfaces": ["eth1"],
+        "bond_mode": "active-backup",
+        "mtu_bytes": 9000,
+        "address": "",
+    }
+    nic_then = {
+        "nic_id": "n1",
+        "iface_id": "00000000-0000-0000-0000-000000000001",
+        "tap_name": "tap1",
+        "mac_address": "50:6b:8d:00:00:01",
+        "mtu_bytes": 1442,
+    }
+    chassis = {
+        "system_id": "h1",
+        "ovn_remote": "tcp:192.0.2.1:6642",
+        "encap_type": "geneve",
+        "encap_ip": "192.0.2.11",
+    }
+    then = {"host_id": "h1", "revision": 7, "epoch": 3, "chassis": chassis}
+    then |= {"uplink_bridges": [uplink_then], "nics": [nic_then]}
+    (tmp_path / "assignment.json").write_text(json.dumps({"version": 1, "assignment": then}))
+    assert SavedAssignment(tmp_path).load() == assign(uplink(0, "eth1"), nics=(nic(1),), revision=7, epoch=3)
+
+
+def test_what_a_newer_one_says_of_chains_comes_back(tmp_path: Path) -> None:
+    SavedAssignment(tmp_path).save(WHOLE)
+    assert SavedAssignment(tmp_path).load() == WHOLE
 
 
 def test_nothing_saved_is_none(tmp_path: Path) -> None:
