@@ -10,6 +10,7 @@ from netctl.compiler.membership import realm_of
 from netctl.compiler.observed import Observed
 from netctl.compiler.realms import is_secured
 from netctl.compiler.router_port import compile_router_port
+from netctl.compiler.steering_attached import nf_physnet, passes_chains
 from netctl.model.intent import key_of
 from netctl.model.keys import VirtualSwitchId
 from netctl.model.snapshot import Snapshot
@@ -29,8 +30,9 @@ def compile_subnet(snapshot: Snapshot, subnet: Subnet, owner: str, observed: Obs
         switch_uuid(subnet.meta.uid),
         {"name": subnet.id, "other_config": config, "external_ids": marks},
     )
+    chained = passes_chains(snapshot, subnet, observed)
     for virtual_switch in subnet.virtual_switches:
-        yield from _localnet(snapshot, subnet, virtual_switch, marks)
+        yield from _localnet(snapshot, subnet, virtual_switch, marks, chained=chained)
     vpc = snapshot.vpc(subnet.vpc) if subnet.vpc else None
     yield from compile_dhcp(subnet, vpc, marks, observed)
     if is_secured(snapshot, realm_of(subnet)):
@@ -47,7 +49,12 @@ def _passes_tags(snapshot: Snapshot, subnet: Subnet) -> bool:
 
 
 def _localnet(
-    snapshot: Snapshot, subnet: Subnet, switch: VirtualSwitchId, marks: dict[str, str]
+    snapshot: Snapshot,
+    subnet: Subnet,
+    switch: VirtualSwitchId,
+    marks: dict[str, str],
+    *,
+    chained: bool = False,
 ) -> Iterator[Fact]:
     virtual_switch = snapshot.virtual_switch(switch)
     if virtual_switch is None:  # admission refuses this; a store edited by hand must not stop the others
@@ -61,7 +68,7 @@ def _localnet(
             "type": "localnet",
             "addresses": frozenset({"unknown"}),
             "tag": frozenset({subnet.vlan_id}) if subnet.vlan_id else frozenset(),
-            "options": {"network_name": virtual_switch.physnet},
+            "options": {"network_name": nf_physnet(virtual_switch) if chained else virtual_switch.physnet},
             "external_ids": marks,
         },
     )
