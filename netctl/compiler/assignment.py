@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 
-from netctl.compiler.identity import localnet_name
-from netctl.model.assignment import Assignment, Chassis, NicAssignment, UplinkBridge
-from netctl.model.infra import Host
+from netctl.compiler.assignment_mirrors import compile_mirrors, mirrored_to
+from netctl.compiler.assignment_nics import compile_nics
+from netctl.compiler.assignment_uplinks import (
+    compile_internal_bridge,
+    compile_internal_ports,
+    compile_uplinks,
+)
+from netctl.compiler.observed import NOTHING_OBSERVED, Observed
+from netctl.model.assignment import Assignment, Chassis
+from netctl.model.assignment_chains import ServiceChains
 from netctl.model.keys import HostId
-from netctl.model.nic import Nic, TrunkVlan
 from netctl.model.snapshot import Snapshot
-from netctl.model.subnet import Subnet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,9 +28,16 @@ class AssignmentSettings:
 
 
 def compile_assignment(
-    snapshot: Snapshot, host_id: HostId, settings: AssignmentSettings
+    snapshot: Snapshot,
+    host_id: HostId,
+    settings: AssignmentSettings,
+    observed: Observed = NOTHING_OBSERVED,
+    held: Container[str] = frozenset(),
 ) -> Assignment | None:
-    """Return the assignment of a host, or None when there is no such host. Its NICs are ordered by id."""
+    """Return the assignment of a host, or None when there is no such host. Its NICs are ordered by id.
+
+    `held` are the uplink bridges whose turn to change it is not.
+    """
     host = snapshot.host(host_id)
     if host is None:
         return None
@@ -36,61 +49,10 @@ def compile_assignment(
         revision=snapshot.revision,
         epoch=settings.epoch,
         chassis=chassis,
-        uplink_bridges=_uplink_bridges(snapshot, host),
-        nics=_nics(snapshot, host),
+        uplink_bridges=compile_uplinks(snapshot, host, held),
+        nics=tuple(compile_nics(snapshot, host, observed, mirrored_to(snapshot, host))),
+        internal_ports=compile_internal_ports(snapshot, host),
+        internal_bridge=compile_internal_bridge(host),
+        service_chains=ServiceChains(),
+        mirrors=compile_mirrors(snapshot, host),
     )
-
-
-def _uplink_bridges(snapshot: Snapshot, host: Host) -> tuple[UplinkBridge, ...]:
-    bridges = []
-    for uplink in host.uplinks:
-        switch = snapshot.virtual_switch(uplink.virtual_switch)
-        if switch is None:
-            continue
-        bridges.append(
-            UplinkBridge(
-                bridge=switch.bridge,
-                physnet=switch.physnet,
-                bond=f"{switch.bridge}-up",
-                interfaces=uplink.interfaces,
-                bond_mode=switch.bond_mode.value,
-                mtu_bytes=switch.mtu_bytes,
-                address=host.tunnel_address if uplink.virtual_switch == host.tunnel_virtual_switch else "",
-            )
-        )
-    return tuple(bridges)
-
-
-def _nics(snapshot: Snapshot, host: Host) -> tuple[NicAssignment, ...]:
-    nics = []
-    for nic in sorted(snapshot.nics_of_host(host.id), key=lambda nic: nic.id):
-        subnet = snapshot.subnet(nic.subnet)
-        nics.append(
-            NicAssignment(
-                nic=nic.id,
-                iface_id=nic.meta.uid,
-                tap_name=nic.tap_name,
-                mac_address=nic.mac_address,
-                mtu_bytes=subnet.mtu_bytes if subnet else 0,
-                localnet=_localnet(snapshot, host, subnet),
-                learn_addresses=_chooses_addresses(nic),
-                guard_ipv6=nic.port_security,
-                trunk_vlan_ids=tuple(sorted(vlan.vlan_id for vlan in nic.trunk_vlans)),
-            )
-        )
-    return tuple(nics)
-
-
-def _chooses_addresses(nic: Nic) -> bool:
-    """Return whether the guest may use addresses that we did not give, in any VLAN of the NIC."""
-    ports: tuple[Nic | TrunkVlan, ...] = (nic, *nic.trunk_vlans)
-    return not nic.port_security or any(not (port.ipv4_address or port.ipv6_address) for port in ports)
-
-
-def _localnet(snapshot: Snapshot, host: Host, subnet: Subnet | None) -> str:
-    """Return the name of the subnet's localnet port on the virtual switch of this host's cluster, if it has one."""
-    for id in subnet.virtual_switches if subnet is not None else ():
-        switch = snapshot.virtual_switch(id)
-        if subnet is not None and switch is not None and switch.cluster == host.cluster:
-            return localnet_name(subnet.meta.uid, switch.id)
-    return ""

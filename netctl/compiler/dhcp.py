@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from netctl.compiler import priority
 from netctl.compiler.identity import dhcp_acl_uuid, dhcpv4_uuid, dhcpv6_uuid, switch_uuid
 from netctl.compiler.observed import Observed
-from netctl.model.subnet import DhcpOptions, IpConfig, Ipv6Mode, Subnet
+from netctl.model.subnet import DhcpOptions, IpConfig, Ipv6Mode, StaticRoute, Subnet
 from netctl.model.vpc import Vpc
 from netctl.nb.rows import Fact, Member, Row, Value
 
+_ANYWHERE = "0.0.0.0/0"
 _DHCPV6 = frozenset({Ipv6Mode.DHCPV6_STATELESS, Ipv6Mode.DHCPV6_STATEFUL})
 
 
@@ -103,13 +104,21 @@ def dhcp_options(
         options["tftp_server"] = f'"{dhcp.tftp_server}"'
     if dhcp.bootfile_name:
         options["bootfile_name"] = f'"{dhcp.bootfile_name}"'
-    if dhcp.static_routes:
-        routes = [f"{route.destination},{route.next_hop}" for route in dhcp.static_routes]
-        # RFC 3442: a client that takes option 121 ignores the router option, so the default route goes here as well.
-        if ipv4.gateway and not any(route.destination == "0.0.0.0/0" for route in dhcp.static_routes):
-            routes.append(f"0.0.0.0/0,{ipv4.gateway}")
-        options["classless_static_route"] = "{" + ", ".join(routes) + "}"
+    if routes := classless_routes(ipv4, dhcp):
+        told = ", ".join(f"{route.destination},{route.next_hop}" for route in routes)
+        options["classless_static_route"] = "{" + told + "}"
     return options
+
+
+def classless_routes(ipv4: IpConfig, dhcp: DhcpOptions) -> tuple[StaticRoute, ...]:
+    """Return the routes of option 121; with some the default route is one of them.
+
+    RFC 3442: a client that takes option 121 ignores the router option.
+    """
+    routes = dhcp.static_routes
+    if routes and ipv4.gateway and not any(route.destination == _ANYWHERE for route in routes):
+        return (*routes, StaticRoute(destination=_ANYWHERE, next_hop=ipv4.gateway))
+    return routes
 
 
 def _dhcpv6_options(subnet: Subnet, dns: tuple[str, ...]) -> dict[str, str]:

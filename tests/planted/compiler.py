@@ -31,8 +31,8 @@ BUGS = (
     Bug(
         "static routes hide the default route",
         "netctl/compiler/dhcp.py",
-        '            routes.append(f"0.0.0.0/0,{ipv4.gateway}")',
-        "            pass",
+        "return (*routes, StaticRoute(destination=_ANYWHERE, next_hop=ipv4.gateway))",
+        "return routes",
         "tests/unit/compiler",
     ),
     Bug(

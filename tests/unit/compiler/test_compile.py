@@ -182,6 +182,8 @@ def test_an_assignment_has_the_bridges_and_nics_of_its_host_alone() -> None:
             bond_mode="active-backup",
             mtu_bytes=1500,
             address="192.0.2.1/24",
+            primary="eth1",
+            settings_id=found.uplink_bridges[0].settings_id,
         ),
     )
     assert [n.nic for n in found.nics] == ["a", "b"]

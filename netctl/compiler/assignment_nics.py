@@ -1,0 +1,130 @@
+"""NICs of a host to what its agent plugs where. Pure; a part of `assignment.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from netctl.compiler.assignment_mirrors import Mirrored
+from netctl.compiler.assignment_places import FUNCTIONS_BRIDGE, bridge_of_nic
+from netctl.compiler.assignment_uplinks import uplinks_of
+from netctl.compiler.dhcp import classless_routes, serves_dhcp
+from netctl.compiler.identity import localnet_name
+from netctl.compiler.observed import Observed
+from netctl.model.assignment import DhcpLease, NicAssignment, StaticRoute
+from netctl.model.infra import Host
+from netctl.model.nic import Nic, NicKind, TrunkVlan
+from netctl.model.snapshot import Snapshot
+from netctl.model.subnet import Subnet
+
+
+def compile_nics(
+    snapshot: Snapshot, host: Host, observed: Observed, mirrored: Mirrored
+) -> Iterator[NicAssignment]:
+    """Yield the NICs of a host, ordered by id; `mirrored` says to which bridge the copies go."""
+    for nic in sorted(snapshot.nics_of_host(host.id), key=lambda nic: nic.id):
+        if nic.kind is NicKind.SPAN_DESTINATION:
+            yield _span_destination(nic, mirrored.get(nic.id), _largest_mtu(snapshot, host))
+        elif nic.kind is NicKind.NETWORK_FUNCTION:
+            yield _function_side(snapshot, nic, observed, _largest_mtu(snapshot, host))
+        elif nic.has_port:
+            yield _port(snapshot, host, nic)
+        else:
+            yield _on_uplink(snapshot, host, nic)
+
+
+def _bare(nic: Nic, mtu_bytes: int) -> NicAssignment:
+    return NicAssignment(
+        nic=nic.id,
+        iface_id=nic.meta.uid,
+        tap_name=nic.tap_name,
+        mac_address=nic.mac_address,
+        mtu_bytes=mtu_bytes,
+        localnet="",
+        trunk_vlan_ids=tuple(sorted(vlan.vlan_id for vlan in nic.trunk_vlans)),
+    )
+
+
+def _port(snapshot: Snapshot, host: Host, nic: Nic) -> NicAssignment:
+    """Return a NIC that is a port of OVN."""
+    subnet = snapshot.subnet(nic.subnet)
+    return replace(
+        _bare(nic, subnet.mtu_bytes if subnet else 0),
+        localnet=_localnet(snapshot, host, subnet),
+        learn_addresses=_chooses_addresses(nic),
+        guard_ipv6=nic.port_security,
+    )
+
+
+def _on_uplink(snapshot: Snapshot, host: Host, nic: Nic) -> NicAssignment:
+    """Return a NIC beside OVN. Where there is no uplink for it, it is plugged nowhere."""
+    subnet = snapshot.subnet(nic.subnet)
+    bridge = bridge_of_nic(snapshot, host, nic)
+    return replace(
+        _bare(nic, subnet.mtu_bytes if subnet else 0),
+        bridge=bridge or "",
+        vlan_id=subnet.vlan_id if subnet else 0,
+        trunks_all=nic.trunks_all,
+        disconnected=not nic.connected or not bridge,
+        dhcp=_lease(subnet, nic) if subnet is not None and nic.kind is NicKind.NORMAL else None,
+    )
+
+
+def _function_side(snapshot: Snapshot, nic: Nic, observed: Observed, mtu_bytes: int) -> NicAssignment:
+    return replace(_bare(nic, mtu_bytes), bridge=FUNCTIONS_BRIDGE, disconnected=not nic.connected)
+
+
+def _span_destination(nic: Nic, bridge: str | None, mtu_bytes: int) -> NicAssignment:
+    """Return a NIC that only gets copies: without a mirror there is no bridge that it belongs to."""
+    return replace(
+        _bare(nic, mtu_bytes),
+        bridge=bridge or "",
+        disconnected=bridge is None or not nic.connected,
+        mirror_destination=True,
+    )
+
+
+def _largest_mtu(snapshot: Snapshot, host: Host) -> int:
+    """What is on no subnet gets frames of all of them; 0 leaves its MTU alone."""
+    return max((switch.mtu_bytes for _, switch in uplinks_of(snapshot, host)), default=0)
+
+
+def _lease(subnet: Subnet, nic: Nic) -> DhcpLease | None:
+    """Return what the host tells the guest by DHCP, as OVN would."""
+    if not serves_dhcp(subnet) or not nic.ipv4_address or subnet.ipv4 is None or subnet.dhcp is None:
+        return None
+    dhcp = subnet.dhcp
+    return DhcpLease(
+        address=nic.ipv4_address,
+        prefix_length=int(subnet.ipv4.cidr.partition("/")[2]),
+        server_address=dhcp.server_address,
+        server_mac_address=dhcp.server_mac_address,
+        router=subnet.ipv4.gateway,
+        lease_s=dhcp.lease_s,
+        dns_servers=tuple(server for server in dhcp.dns_servers if ":" not in server),
+        domain_name=dhcp.domain_name,
+        domain_search=dhcp.domain_search,
+        ntp_servers=dhcp.ntp_servers,
+        tftp_server=dhcp.tftp_server,
+        bootfile_name=dhcp.bootfile_name,
+        static_routes=tuple(
+            StaticRoute(destination=route.destination, next_hop=route.next_hop)
+            for route in classless_routes(subnet.ipv4, dhcp)
+        ),
+        mtu_bytes=subnet.mtu_bytes,
+    )
+
+
+def _chooses_addresses(nic: Nic) -> bool:
+    """Return whether the guest may use addresses that we did not give, in any VLAN of the NIC."""
+    ports: tuple[Nic | TrunkVlan, ...] = (nic, *nic.trunk_vlans)
+    return not nic.port_security or any(not (port.ipv4_address or port.ipv6_address) for port in ports)
+
+
+def _localnet(snapshot: Snapshot, host: Host, subnet: Subnet | None) -> str:
+    """Return the name of the subnet's localnet port on the virtual switch of this host's cluster, if it has one."""
+    for id in subnet.virtual_switches if subnet is not None else ():
+        switch = snapshot.virtual_switch(id)
+        if subnet is not None and switch is not None and switch.cluster == host.cluster:
+            return localnet_name(subnet.meta.uid, switch.id)
+    return ""
