@@ -2,8 +2,9 @@
 
 A host has one stream: a second one replaces the first. An assignment is sent at once and when what it says changed; the
 store's revision alone is no reason, unless the host's own intent moved (its status waits for the agent to confirm
-that). A slow agent gets the newest assignment when it is ready for it, never a queue. Questions for flow counters go
-over the same stream; one that the agent does not answer in time is given up.
+that). A slow agent gets the newest assignment when it is ready for it, never a queue. Questions (flow counters, what
+its switch does now) go over the same stream; one that the agent does not answer in time is given up. A probe is echoed
+before anything else: an agent that tries new uplinks waits for it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import asyncio
 import dataclasses
 import itertools
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+from typing import Any
 
 import structlog
 
@@ -22,11 +24,12 @@ from netctl.model.hits import FlowKey, Hits
 from netctl.model.keys import HostId
 from netctl.model.policy_log import AclLogs
 from netctl.server.convert_agent import (
-    assignment_to_proto,
     counts_from_proto,
+    inspection_from_proto,
     question_to_proto,
     report_from_proto,
 )
+from netctl.server.convert_assignment import assignment_to_proto
 from netctl.server.convert_policy_log import logs_from_proto
 from netctl.server.edge import Context
 from netctl.server.ports import Ports
@@ -41,6 +44,8 @@ SILENCE_MAX_S = 90.0
 # An agent gives ovs-vswitchd two seconds.
 ANSWER_S = 3.0
 PROBLEM_MAX = 500
+# Probes that are not echoed yet, at most: an agent sends one each second or so.
+_ECHOES_MAX = 64
 
 
 class _Stream:
@@ -52,8 +57,9 @@ class _Stream:
         self.newest: Assignment | None = None
         self.error: NetctlError | None = None
         self.ended = False
-        self.questions: deque[pb.CountFlows] = deque()
-        self.waiting: dict[int, asyncio.Future[Mapping[FlowKey, Hits]]] = {}
+        self.questions: deque[pb.ConnectResponse] = deque()
+        self.echoes: deque[int] = deque(maxlen=_ECHOES_MAX)
+        self.waiting: dict[int, asyncio.Future[Any]] = {}
 
     def offer(self, assignment: Assignment | None) -> None:
         if assignment is None:
@@ -66,23 +72,36 @@ class _Stream:
             self.newest = assignment
             self.flag.set()
 
-    def ask(self, question: pb.CountFlows) -> asyncio.Future[Mapping[FlowKey, Hits]]:
+    def ask(self, number: int, question: pb.ConnectResponse) -> asyncio.Future[Any]:
         """Send a question; the future has the answer, or why there is none."""
         answer = asyncio.get_running_loop().create_future()
-        self.waiting[question.id] = answer
+        self.waiting[number] = answer
         self.questions.append(question)
         self.flag.set()
         return answer
 
-    def answered(self, counts: pb.FlowCounts) -> None:
+    def answered(self, number: int, problem: str, answer: object) -> None:
         """Take an answer; one that comes too late is nobody's."""
-        answer = self.waiting.pop(counts.id, None)
-        if answer is None or answer.done():
+        waiting = self.waiting.pop(number, None)
+        if waiting is None or waiting.done():
             return
-        if counts.problem:
-            answer.set_exception(HostUnavailable(f"host {self.host}: {counts.problem[:PROBLEM_MAX]}"))
+        if problem:
+            waiting.set_exception(HostUnavailable(f"host {self.host}: {problem[:PROBLEM_MAX]}"))
         else:
-            answer.set_result(counts_from_proto(counts))
+            waiting.set_result(answer)
+
+    def probed(self, number: int) -> None:
+        """Echo the number as soon as the stream is free; 0 is no probe."""
+        if number:
+            self.echoes.append(number)
+            self.flag.set()
+
+    def to_send(self) -> Iterator[pb.ConnectResponse]:
+        """Yield what is short: echoes, then questions."""
+        while self.echoes:
+            yield pb.ConnectResponse(echo=self.echoes.popleft())
+        while self.questions:
+            yield self.questions.popleft()
 
     def heard_all(self, reading: asyncio.Task[None]) -> None:
         """End with the task that reads, whatever ended it."""
@@ -131,14 +150,35 @@ class AgentService(agent_pb2_grpc.AgentServiceServicer):
         self, host: HostId, keys: Collection[FlowKey], *, timeout_s: float = ANSWER_S
     ) -> Mapping[FlowKey, Hits]:
         """Return a host's counters; a key without flows there is missing. HostUnavailable says why there are none."""
+        number = next(self._numbers)
+        question = pb.ConnectResponse(count_flows=question_to_proto(number, keys))
+        counts: Mapping[FlowKey, Hits] = await self._ask(host, number, question, timeout_s)
+        return counts
+
+    async def inspect(
+        self,
+        host: HostId,
+        inspected: pb.Inspected.ValueType,
+        bridge: str = "",
+        *,
+        timeout_s: float = ANSWER_S,
+    ) -> pb.Inspection:
+        """Return what a host's switch does now; HostUnavailable says why that cannot be had."""
+        number = next(self._numbers)
+        asked = pb.Inspect(id=number, inspected=inspected, bridge=bridge)
+        inspection: pb.Inspection = await self._ask(
+            host, number, pb.ConnectResponse(inspect=asked), timeout_s
+        )
+        return inspection
+
+    async def _ask(self, host: HostId, number: int, question: pb.ConnectResponse, timeout_s: float) -> Any:
         stream = self._streams.get(host)
         if stream is None or stream.ended:
             raise HostUnavailable(f"host {host}: its agent is not connected")
-        question = question_to_proto(next(self._numbers), keys)
         try:
-            return await asyncio.wait_for(stream.ask(question), timeout_s)
+            return await asyncio.wait_for(stream.ask(number, question), timeout_s)
         except TimeoutError:
-            stream.waiting.pop(question.id, None)
+            stream.waiting.pop(number, None)
             raise HostUnavailable(f"host {host}: its agent has not answered in {timeout_s:g} s") from None
 
     async def Connect(
@@ -150,6 +190,7 @@ class AgentService(agent_pb2_grpc.AgentServiceServicer):
             return
         report = report_from_proto(first.report)
         stream = _Stream(report.host)
+        stream.probed(first.probe)
         stream.offer(self._assignments.assignment(report.host))
         if stream.error is not None:
             raise stream.error
@@ -161,12 +202,12 @@ class AgentService(agent_pb2_grpc.AgentServiceServicer):
             sent: Assignment | None = None
             while not stream.ended:
                 stream.flag.clear()
+                for response in stream.to_send():
+                    yield response
                 newest = stream.newest
                 if newest is not None and (sent is None or self._differs(sent, newest)):
                     yield pb.ConnectResponse(assignment=assignment_to_proto(newest))
                     sent = newest
-                while stream.questions:
-                    yield pb.ConnectResponse(count_flows=stream.questions.popleft())
                 await stream.flag.wait()
             if stream.error is not None:
                 raise stream.error
@@ -196,12 +237,7 @@ class AgentService(agent_pb2_grpc.AgentServiceServicer):
                     request = await anext(requests, None)
                 if request is None:
                     return
-                answered, logged = request.HasField("flow_counts"), request.HasField("acl_logs")
-                if answered:
-                    stream.answered(request.flow_counts)
-                if logged:
-                    self._note_logs(stream, request.acl_logs)
-                if (answered or logged) and not request.HasField("report"):
+                if self._took_other(stream, request) and not request.HasField("report"):
                     continue
                 report = report_from_proto(request.report)
                 if report.host != stream.host:
@@ -214,6 +250,21 @@ class AgentService(agent_pb2_grpc.AgentServiceServicer):
             stream.end(Unavailable(f"no report for {SILENCE_MAX_S:g} s; connect again"))
         except NetctlError as error:
             stream.end(error)
+
+    def _took_other(self, stream: _Stream, request: pb.ConnectRequest) -> bool:
+        """Take what a message has beside a report; tell whether there was anything."""
+        counted, inspected = request.HasField("flow_counts"), request.HasField("inspection")
+        logged = request.HasField("acl_logs")
+        if counted:
+            counts = request.flow_counts
+            stream.answered(counts.id, counts.problem, counts_from_proto(counts))
+        if inspected:
+            inspection = request.inspection
+            stream.answered(inspection.id, inspection.problem, inspection_from_proto(inspection))
+        if logged:
+            self._note_logs(stream, request.acl_logs)
+        stream.probed(request.probe)
+        return counted or inspected or logged or request.probe != 0
 
     def _note_logs(self, stream: _Stream, message: pb.AclLogs) -> None:
         logs = logs_from_proto(message)

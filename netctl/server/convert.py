@@ -6,16 +6,19 @@ ignored (AIP-203). Messages are filled field by field: that is twice as fast as 
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from netctl.errors import InvalidIntent
 from netctl.model.infra import Meta
 from netctl.model.keys import CategoryId, Key, Kind, check_id
 from netctl.model.status import Phase, Status
-from netctl.v1 import infra_pb2, network_pb2, security_pb2, status_pb2, vpc_pb2
+from netctl.v1 import chain_pb2, infra_pb2, network_pb2, security_pb2, status_pb2, vpc_pb2
 
 E = TypeVar("E", bound=int)
 M = TypeVar("M")
@@ -35,6 +38,9 @@ AnyResource = (
     | security_pb2.ServiceGroup
     | security_pb2.EntityGroup
     | security_pb2.SecurityPolicy
+    | chain_pb2.NetworkFunction
+    | chain_pb2.ServiceChain
+    | chain_pb2.TrafficMirror
 )
 
 _BARE = Meta()
@@ -59,6 +65,9 @@ _EXAMPLES = {
     Kind.SERVICE_GROUP: "serviceGroups/web",
     Kind.ENTITY_GROUP: "entityGroups/shop",
     Kind.SECURITY_POLICY: "securityPolicies/shop",
+    Kind.NETWORK_FUNCTION: "networkFunctions/firewall",
+    Kind.SERVICE_CHAIN: "serviceChains/inspect",
+    Kind.TRAFFIC_MIRROR: "trafficMirrors/web-1",
 }
 _PREFIXES = {kind: f"{kind.value}/" for kind in Kind}
 _KINDS = {kind.value: kind for kind in Kind}
@@ -142,6 +151,31 @@ def meta_to_proto(meta: Meta, resource: AnyResource) -> None:
     if meta.create_time_s:
         set_time(resource.create_time, meta.create_time_s)
         set_time(resource.update_time, meta.update_time_s)
+
+
+def fill(message: Message, part: Any) -> None:
+    """Write a part whose message spells its fields as the model does; None is unset, and parts of it likewise."""
+    kind: Any = type(part)  # mypy does not see that a type is hashable
+    for name in _field_names(kind):
+        value = getattr(part, name)
+        if isinstance(value, tuple):
+            found = getattr(message, name)
+            if value and dataclasses.is_dataclass(value[0]):
+                for one in value:
+                    fill(found.add(), one)
+            else:
+                found.extend(value)
+        elif dataclasses.is_dataclass(value):
+            nested = getattr(message, name)
+            nested.SetInParent()
+            fill(nested, value)
+        elif value is not None:
+            setattr(message, name, value)
+
+
+@functools.cache
+def _field_names(part: type) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(part))
 
 
 def set_time(stamp: Timestamp, seconds: float) -> None:

@@ -1,24 +1,42 @@
-"""What hosts report, in; what hosts must have, out."""
+"""What hosts report, in and out again, and what they are asked."""
 
 from __future__ import annotations
 
-import dataclasses
 import ipaddress
 import itertools
 from collections.abc import Collection, Mapping
-from typing import Any
 
 from netctl.errors import InvalidIntent
-from netctl.model.assignment import Assignment
+from netctl.model.chain import NIC_PAIRS_MAX
 from netctl.model.hits import FlowKey, Hits
 from netctl.model.keys import HostId, check_id
 from netctl.model.nic import TRUNK_VLANS_MAX, VLAN_TAG_MAX
-from netctl.model.status import BondReport, BridgeReport, HostReport, LinkReport, NicReport, TunnelReport
+from netctl.model.status import (
+    BondReport,
+    BridgeReport,
+    FunctionReport,
+    HostReport,
+    LinkReport,
+    LldpNeighbor,
+    NicReport,
+    PairReport,
+    Reversion,
+    TunnelReport,
+)
+from netctl.server.convert import fill, set_time
 from netctl.v1 import agent_pb2
 
 # A report is bounded by its host's size; text in it ends in statuses that people read.
-_PROBLEMS_MAX = 20
-_PROBLEM_LENGTH_MAX = 500
+_SENTENCES_MAX = 20
+_SENTENCE_MAX = 500
+_ADDRESSES_MAX = 64
+# Texts of LLDP have up to 255 bytes (IEEE 802.1AB, 8.5).
+_ANNOUNCED_MAX = 255
+# 9999-12-31T23:59:59Z, the last that a Timestamp can tell.
+_TIME_MAX_S = 253_402_300_799
+_BONDS_MAX = 256
+# Clients refuse messages above 4 MiB; an entry has some 50 bytes.
+_MAC_ENTRIES_MAX = 20_000
 # Eight for each port, of a NIC with as many VLANs as one may have.
 _LEARNED_MAX = 8 * (1 + TRUNK_VLANS_MAX)
 
@@ -35,27 +53,89 @@ def report_from_proto(message: agent_pb2.HostReport) -> HostReport:
         nb_cfg=message.nb_cfg,
         ovn_controller_connected=message.ovn_controller_connected,
         nics=tuple(_nic(nic) for nic in message.nics),
-        links=tuple(
-            LinkReport(interface=link.interface, present=link.present, up=link.up, mtu_bytes=link.mtu_bytes)
-            for link in message.links
-        ),
-        bonds=tuple(
-            BondReport(
-                bond=bond.bond,
-                active_interface=bond.active_interface,
-                up_interfaces=tuple(bond.up_interfaces),
-            )
-            for bond in message.bonds
-        ),
-        bridges=tuple(
-            BridgeReport(bridge=bridge.bridge, physnet=bridge.physnet, up=bridge.up)
-            for bridge in message.bridges
-        ),
+        links=tuple(_link(link) for link in message.links),
+        bonds=tuple(_bond(bond) for bond in message.bonds),
+        bridges=tuple(_bridge(bridge) for bridge in message.bridges),
         tunnels=tuple(
             TunnelReport(remote_ip=tunnel.remote_ip, up=tunnel.up, bfd=tunnel.bfd, bfd_up=tunnel.bfd_up)
             for tunnel in message.tunnels
         ),
-        problems=tuple(problem[:_PROBLEM_LENGTH_MAX] for problem in message.problems[:_PROBLEMS_MAX]),
+        problems=tuple(problem[:_SENTENCE_MAX] for problem in message.problems[:_SENTENCES_MAX]),
+        functions=tuple(_function(function) for function in message.functions),
+        reversions=tuple(_reversion(one) for one in message.reversions[-_SENTENCES_MAX:]),
+    )
+
+
+def _link(message: agent_pb2.LinkReport) -> LinkReport:
+    return LinkReport(
+        interface=message.interface,
+        present=message.present,
+        up=message.up,
+        mtu_bytes=message.mtu_bytes,
+        uplink=message.uplink,
+        mac_address=message.mac_address,
+        speed_mbps=message.speed_mbps,
+        full_duplex=message.full_duplex,
+        driver=message.driver,
+        bridge=message.bridge,
+        addresses=tuple(message.addresses[:_ADDRESSES_MAX]),
+        neighbor=_neighbor(message.neighbor) if message.HasField("neighbor") else None,
+    )
+
+
+def _neighbor(message: agent_pb2.LldpNeighbor) -> LldpNeighbor:
+    """Return who is at the other end of a cable, as printable text: anybody there can say anything."""
+    return LldpNeighbor(
+        chassis_id=_printable(message.chassis_id),
+        port_id=_printable(message.port_id),
+        port_description=_printable(message.port_description),
+        system_name=_printable(message.system_name),
+        system_description=_printable(message.system_description),
+        port_vlan_id=message.port_vlan_id,
+        management_address=_printable(message.management_address),
+    )
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in text[:_ANNOUNCED_MAX])
+
+
+def _bond(message: agent_pb2.BondReport) -> BondReport:
+    return BondReport(
+        bond=message.bond,
+        active_interface=message.active_interface,
+        up_interfaces=tuple(message.up_interfaces),
+        bond_mode=message.bond_mode,
+        lacp_status=message.lacp_status,
+    )
+
+
+def _bridge(message: agent_pb2.BridgeReport) -> BridgeReport:
+    return BridgeReport(
+        bridge=message.bridge,
+        physnet=message.physnet,
+        up=message.up,
+        settings_id=message.settings_id,
+        rolled_back_settings_id=message.rolled_back_settings_id,
+    )
+
+
+def _function(message: agent_pb2.FunctionReport) -> FunctionReport:
+    return FunctionReport(
+        function_id=message.function_id,
+        active_ingress_tap=message.active_ingress_tap,
+        pairs=tuple(
+            PairReport(ingress_tap=pair.ingress_tap, healthy=pair.healthy, reason=pair.reason[:_SENTENCE_MAX])
+            for pair in message.pairs[:NIC_PAIRS_MAX]
+        ),
+    )
+
+
+def _reversion(message: agent_pb2.Reversion) -> Reversion:
+    time = message.time
+    told = 0 <= time.seconds <= _TIME_MAX_S and 0 <= time.nanos < 1_000_000_000
+    return Reversion(
+        time_s=time.seconds + time.nanos / 1e9 if told else 0.0, message=message.message[:_SENTENCE_MAX]
     )
 
 
@@ -85,19 +165,27 @@ def _learned(messages: Collection[agent_pb2.LearnedAddress]) -> list[tuple[int, 
 
 def report_to_proto(report: HostReport) -> agent_pb2.HostReport:
     """Return the message of a report."""
-    return agent_pb2.HostReport(
+    message = agent_pb2.HostReport(
         host_id=report.host,
         agent_version=report.agent_version,
         assignment_revision=report.assignment_revision,
         nb_cfg=report.nb_cfg,
         ovn_controller_connected=report.ovn_controller_connected,
         nics=[_nic_to_proto(nic) for nic in report.nics],
-        links=[agent_pb2.LinkReport(**_fields(link)) for link in report.links],
-        bonds=[agent_pb2.BondReport(**_fields(bond)) for bond in report.bonds],
-        bridges=[agent_pb2.BridgeReport(**_fields(bridge)) for bridge in report.bridges],
-        tunnels=[agent_pb2.TunnelReport(**_fields(tunnel)) for tunnel in report.tunnels],
         problems=report.problems,
     )
+    for parts, messages in (
+        (report.links, message.links),
+        (report.bonds, message.bonds),
+        (report.bridges, message.bridges),
+        (report.tunnels, message.tunnels),
+        (report.functions, message.functions),
+    ):
+        for part in parts:
+            fill(messages.add(), part)
+    for reversion in report.reversions:
+        set_time(message.reversions.add(message=reversion.message).time, reversion.time_s)
+    return message
 
 
 def _nic_to_proto(nic: NicReport) -> agent_pb2.NicReport:
@@ -105,48 +193,14 @@ def _nic_to_proto(nic: NicReport) -> agent_pb2.NicReport:
         agent_pb2.LearnedAddress(vlan_id=vlan_id, address=address)
         for vlan_id, address in nic.learned_addresses
     ]
-    return agent_pb2.NicReport(**_fields(nic) | {"learned_addresses": learned})
-
-
-def _fields(part: NicReport | LinkReport | BondReport | BridgeReport | TunnelReport) -> dict[str, Any]:
-    """Return a part's fields: the messages spell them as the model does."""
-    return {field.name: getattr(part, field.name) for field in dataclasses.fields(part)}
-
-
-def assignment_to_proto(assignment: Assignment) -> agent_pb2.Assignment:
-    """Return the message of an assignment."""
-    message = agent_pb2.Assignment()
-    message.host_id = assignment.host
-    message.revision = assignment.revision
-    message.epoch = assignment.epoch
-    chassis = assignment.chassis
-    message.chassis.system_id = chassis.system_id
-    message.chassis.ovn_remote = chassis.ovn_remote
-    message.chassis.encap_type = chassis.encap_type
-    message.chassis.encap_ip = chassis.encap_ip
-    for bridge in assignment.uplink_bridges:
-        message.uplink_bridges.add(
-            bridge=bridge.bridge,
-            physnet=bridge.physnet,
-            bond=bridge.bond,
-            interfaces=bridge.interfaces,
-            bond_mode=bridge.bond_mode,
-            mtu_bytes=bridge.mtu_bytes,
-            address=bridge.address,
-        )
-    for nic in assignment.nics:
-        message.nics.add(
-            nic_id=nic.nic,
-            iface_id=nic.iface_id,
-            tap_name=nic.tap_name,
-            mac_address=nic.mac_address,
-            mtu_bytes=nic.mtu_bytes,
-            localnet=nic.localnet,
-            learn_addresses=nic.learn_addresses,
-            guard_ipv6=nic.guard_ipv6,
-            trunk_vlan_ids=nic.trunk_vlan_ids,
-        )
-    return message
+    return agent_pb2.NicReport(
+        iface_id=nic.iface_id,
+        tap_present=nic.tap_present,
+        plugged=nic.plugged,
+        ovn_installed=nic.ovn_installed,
+        learned_addresses=learned,
+        guarded=nic.guarded,
+    )
 
 
 def question_to_proto(number: int, keys: Collection[FlowKey]) -> agent_pb2.CountFlows:
@@ -161,3 +215,10 @@ def counts_from_proto(message: agent_pb2.FlowCounts) -> Mapping[FlowKey, Hits]:
         FlowKey(count.key.cookie, count.key.datapath): Hits(count.packets, count.bytes)
         for count in message.counts
     }
+
+
+def inspection_from_proto(message: agent_pb2.Inspection) -> agent_pb2.Inspection:
+    """Return what an agent saw as it is told to whom asked, no more than one message holds."""
+    return agent_pb2.Inspection(
+        bonds=message.bonds[:_BONDS_MAX], mac_entries=message.mac_entries[:_MAC_ENTRIES_MAX]
+    )

@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from netctl.errors import InvalidIntent
-from netctl.model.keys import ClusterId, HostId, Kind, NicId, SubnetId, VirtualSwitchId, VpcId
-from netctl.model.nic import Nic, NicMode, TrunkVlan
+from netctl.model.keys import (
+    ClusterId,
+    HostId,
+    Kind,
+    NicId,
+    ServiceChainId,
+    SubnetId,
+    VirtualSwitchId,
+    VpcId,
+)
+from netctl.model.nic import FunctionSide, Nic, NicKind, NicMode, NicModel, TrunkVlan
 from netctl.model.status import Status
 from netctl.model.subnet import (
     DEFAULT_LEASE_S,
@@ -35,6 +44,7 @@ _SUBNET_KINDS = {
     network_pb2.SUBNET_KIND_VLAN: SubnetKind.VLAN,
     network_pb2.SUBNET_KIND_OVERLAY: SubnetKind.OVERLAY,
     network_pb2.SUBNET_KIND_EXTERNAL: SubnetKind.EXTERNAL,
+    network_pb2.SUBNET_KIND_VLAN_BASIC: SubnetKind.VLAN_BASIC,
 }
 _SUBNET_KIND_VALUES = {kind: value for value, kind in _SUBNET_KINDS.items()}
 _SUBNET_KIND_NAMES = {value: name for name, value in network_pb2.SubnetKind.items()}
@@ -54,13 +64,35 @@ _NIC_MODES = {network_pb2.NIC_MODE_ACCESS: NicMode.ACCESS, network_pb2.NIC_MODE_
 _NIC_MODE_VALUES = {mode: value for value, mode in _NIC_MODES.items()}
 _NIC_MODE_NAMES = {value: name for name, value in network_pb2.NicMode.items()}
 NIC_MODE_NAMES = {mode: _NIC_MODE_NAMES[value] for value, mode in _NIC_MODES.items()}
+_NIC_KINDS = {
+    network_pb2.NIC_KIND_NORMAL: NicKind.NORMAL,
+    network_pb2.NIC_KIND_DIRECT: NicKind.DIRECT,
+    network_pb2.NIC_KIND_NETWORK_FUNCTION: NicKind.NETWORK_FUNCTION,
+    network_pb2.NIC_KIND_SPAN_DESTINATION: NicKind.SPAN_DESTINATION,
+}
+_NIC_KIND_VALUES = {kind: value for value, kind in _NIC_KINDS.items()}
+_NIC_KIND_NAMES = {value: name for name, value in network_pb2.NicKind.items()}
+NIC_KIND_NAMES = {kind: _NIC_KIND_NAMES[value] for value, kind in _NIC_KINDS.items()}
+_SIDES = {
+    network_pb2.NETWORK_FUNCTION_SIDE_UNSPECIFIED: FunctionSide.NONE,
+    network_pb2.NETWORK_FUNCTION_SIDE_INGRESS: FunctionSide.INGRESS,
+    network_pb2.NETWORK_FUNCTION_SIDE_EGRESS: FunctionSide.EGRESS,
+    network_pb2.NETWORK_FUNCTION_SIDE_TAP: FunctionSide.TAP,
+}
+_SIDE_VALUES = {side: value for value, side in _SIDES.items()}
+_SIDE_NAMES = {value: name for name, value in network_pb2.NetworkFunctionSide.items()}
+SIDE_NAMES = {side: _SIDE_NAMES[value] for value, side in _SIDES.items()}
+_NIC_MODELS = {network_pb2.NIC_MODEL_VIRTIO: NicModel.VIRTIO, network_pb2.NIC_MODEL_E1000: NicModel.E1000}
+_NIC_MODEL_VALUES = {model: value for value, model in _NIC_MODELS.items()}
+_NIC_MODEL_NAMES = {value: name for name, value in network_pb2.NicModel.items()}
+NIC_MODEL_NAMES = {model: _NIC_MODEL_NAMES[value] for value, model in _NIC_MODELS.items()}
 
 
 def subnet_from_proto(message: network_pb2.Subnet) -> Subnet:
     """Return the subnet that a request asks for; where virtual switches are, the clusters are output only."""
     kind = parse_enum("kind", message.kind, _SUBNET_KINDS, _SUBNET_KIND_NAMES)
     external = kind is SubnetKind.EXTERNAL
-    has_switches = kind is SubnetKind.VLAN or (external and not message.vpc)
+    has_switches = kind in (SubnetKind.VLAN, SubnetKind.VLAN_BASIC) or (external and not message.vpc)
     if has_switches and message.virtual_switches and not message.HasField("vlan_id"):
         raise InvalidIntent("vlan_id", "is not set; name 1 to 4094, or 0 for an untagged network")
     if message.HasField("nat") and not external:
@@ -86,6 +118,9 @@ def subnet_from_proto(message: network_pb2.Subnet) -> Subnet:
         nat=message.nat if message.HasField("nat") else external and has_switches,
         ipv6_mode=parse_enum("ipv6_mode", message.ipv6_mode, _IPV6_MODES, _IPV6_MODE_NAMES),
         categories=parse_categories(message.categories),
+        service_chain=ServiceChainId(
+            parse_reference("service_chain", message.service_chain, Kind.SERVICE_CHAIN)
+        ),
     )
 
 
@@ -143,6 +178,7 @@ def subnet_to_proto(subnet: Subnet, status: Status | None) -> network_pb2.Subnet
     message.gateway_mac_address = subnet.gateway_mac_address
     message.ipv6_mode = _IPV6_MODE_VALUES[subnet.ipv6_mode]
     message.categories.extend(render_categories(subnet.categories))
+    message.service_chain = render_name(Kind.SERVICE_CHAIN, subnet.service_chain)
     if status is not None:
         status_to_proto(status, message.status)
     return message
@@ -185,10 +221,14 @@ def nic_from_proto(message: network_pb2.Nic) -> Nic:
     """Return the NIC that a request asks for."""
     host = message.host
     mode = message.mode or network_pb2.NIC_MODE_ACCESS
+    kind = parse_enum("kind", message.kind or network_pb2.NIC_KIND_NORMAL, _NIC_KINDS, _NIC_KIND_NAMES)
+    # Whether this kind of NIC may have a subnet at all is for the model to say.
+    wants_subnet = kind in (NicKind.NORMAL, NicKind.DIRECT)
+    parse_subnet = parse_name if wants_subnet else parse_reference
     return Nic(
         id=NicId(parse_name("name", message.name, Kind.NIC)),
         meta=meta_from_proto(message),
-        subnet=SubnetId(parse_name("subnet", message.subnet, Kind.SUBNET)),
+        subnet=SubnetId(parse_subnet("subnet", message.subnet, Kind.SUBNET)),
         host=HostId(parse_name("host", host, Kind.HOST) if host else ""),
         mac_address=message.mac_address,
         ipv4_address=message.ipv4_address,
@@ -199,6 +239,12 @@ def nic_from_proto(message: network_pb2.Nic) -> Nic:
         mode=parse_enum("mode", mode, _NIC_MODES, _NIC_MODE_NAMES),
         trunk_vlans=_vlans_from_proto(message.trunk_vlans) if message.trunk_vlans else (),
         categories=parse_categories(message.categories) if message.categories else (),
+        kind=kind,
+        function_side=parse_enum("network_function_side", message.network_function_side, _SIDES, _SIDE_NAMES),
+        model=parse_enum(
+            "model", message.model or network_pb2.NIC_MODEL_VIRTIO, _NIC_MODELS, _NIC_MODEL_NAMES
+        ),
+        queues=message.queues or 1,
     )
 
 
@@ -219,7 +265,7 @@ def nic_to_proto(nic: Nic, status: Status | None) -> network_pb2.Nic:
     message = network_pb2.Nic()
     message.name = f"nics/{nic.id}"
     meta_to_proto(nic.meta, message)
-    message.subnet = f"subnets/{nic.subnet}"
+    message.subnet = render_name(Kind.SUBNET, nic.subnet)
     if nic.host:
         message.host = f"hosts/{nic.host}"
     message.mac_address = nic.mac_address
@@ -242,6 +288,12 @@ def nic_to_proto(nic: Nic, status: Status | None) -> network_pb2.Nic:
         )
     if nic.categories:
         message.categories.extend(render_categories(nic.categories))
+    message.kind = _NIC_KIND_VALUES[nic.kind]
+    if nic.function_side:
+        message.network_function_side = _SIDE_VALUES[nic.function_side]
+    message.model = _NIC_MODEL_VALUES[nic.model]
+    message.queues = nic.queues
+    message.basic = nic.basic
     if status is not None:
         status_to_proto(status, message.status)
     return message

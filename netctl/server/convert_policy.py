@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from netctl.errors import InvalidIntent
-from netctl.model.keys import AddressReservationId, Kind, RoutingPolicyId, SubnetId, VpcId
+from netctl.model.keys import AddressReservationId, Kind, RoutingPolicyId, ServiceChainId, SubnetId, VpcId
 from netctl.model.reservation import AddressReservation
 from netctl.model.routing_policy import Endpoint, Fallback, PolicyAction, PortRange, Protocol, RoutingPolicy
 from netctl.model.status import Status
 from netctl.model.subnet import AddressRange
-from netctl.server.convert import meta_from_proto, meta_to_proto, parse_enum, parse_name, status_to_proto
+from netctl.server.convert import (
+    meta_from_proto,
+    meta_to_proto,
+    parse_enum,
+    parse_name,
+    parse_reference,
+    render_name,
+    status_to_proto,
+)
 from netctl.v1 import vpc_pb2
 
 _ACTIONS = {
@@ -62,6 +70,9 @@ def routing_policy_from_proto(message: vpc_pb2.RoutingPolicy) -> RoutingPolicy:
         service_ips=tuple(message.service_ips),
         fallback=parse_enum("fallback", fallback, _FALLBACKS, _FALLBACK_NAMES),
         bidirectional=message.bidirectional,
+        service_chain=ServiceChainId(
+            parse_reference("service_chain", message.service_chain, Kind.SERVICE_CHAIN)
+        ),
     )
 
 
@@ -99,6 +110,7 @@ def routing_policy_to_proto(policy: RoutingPolicy, status: Status | None) -> vpc
     message.service_ips.extend(policy.service_ips)
     message.fallback = _FALLBACK_VALUES[policy.fallback]
     message.bidirectional = policy.bidirectional
+    message.service_chain = render_name(Kind.SERVICE_CHAIN, policy.service_chain)
     if status is not None:
         status_to_proto(status, message.status)
     return message

@@ -5,7 +5,7 @@ from __future__ import annotations
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from netctl.errors import InvalidIntent
-from netctl.model.keys import Kind, SecurityPolicyId, ServiceGroupId, VpcId
+from netctl.model.keys import Kind, SecurityPolicyId, ServiceChainId, ServiceGroupId, VpcId
 from netctl.model.security_policy import (
     DEFAULT_LOG_RATE,
     Direction,
@@ -25,6 +25,8 @@ from netctl.server.convert import (
     meta_to_proto,
     parse_enum,
     parse_name,
+    parse_reference,
+    render_name,
     set_time,
     status_to_proto,
 )
@@ -138,6 +140,9 @@ def _rule_from_proto(field: str, message: pb.SecurityRule) -> SecurityRule:
         ticket=message.ticket,
         expire_time_s=_seconds(f"{field}.expire_time", message.expire_time) if has_end else 0.0,
         disabled=message.disabled,
+        service_chain=ServiceChainId(
+            parse_reference(f"{field}.service_chain", message.service_chain, Kind.SERVICE_CHAIN)
+        ),
     )
 
 
@@ -186,3 +191,4 @@ def _rule_to_proto(rule: SecurityRule, message: pb.SecurityRule) -> None:
     message.owner, message.ticket = rule.owner, rule.ticket
     if rule.expire_time_s:
         set_time(message.expire_time, rule.expire_time_s)
+    message.service_chain = render_name(Kind.SERVICE_CHAIN, rule.service_chain)

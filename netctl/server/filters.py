@@ -15,9 +15,11 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from netctl.errors import InvalidIntent
-from netctl.model.infra import BondMode
+from netctl.model.chain import FailureHandling, ForwardingMode
+from netctl.model.infra import BondMode, LacpMode, LacpTimeout, Rollout
 from netctl.model.intent import Intent
-from netctl.model.nic import NicMode
+from netctl.model.mirror import MirrorDirection
+from netctl.model.nic import FunctionSide, NicKind, NicMode, NicModel
 from netctl.model.routing_policy import Fallback, PolicyAction, Protocol
 from netctl.model.security_policy import (
     Direction,
@@ -33,6 +35,7 @@ from netctl.model.status import Status
 from netctl.model.subnet import Ipv6Mode, SubnetKind
 from netctl.model.vpc import VpcKind
 from netctl.server import (
+    convert_chain,
     convert_infra,
     convert_network,
     convert_policy,
@@ -48,8 +51,12 @@ _TOKEN = re.compile(
     r'\s*(?:(?P<op>!=|=)|"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<word>[^\s"=!<>()]+)|(?P<other>\S))'
 )
 _META = frozenset({"uid", "display_name", "revision"})
-# Fields whose name Python keeps for itself.
-_ATTRIBUTES = {"except": "except_"}
+# Fields that the model calls otherwise; `except` is Python's own.
+_ATTRIBUTES = {
+    "except": "except_",
+    "network_functions": "functions",
+    "network_function_side": "function_side",
+}
 
 Getter = Callable[[Intent, Status | None], Any]
 
@@ -255,9 +262,15 @@ def _status(name: str) -> Getter:
 
 _ENUMS: Mapping[type, Mapping[Any, str]] = {
     BondMode: convert_infra.BOND_MODE_NAMES,
+    LacpMode: convert_infra.LACP_MODE_NAMES,
+    LacpTimeout: convert_infra.LACP_TIMEOUT_NAMES,
+    Rollout: convert_infra.ROLLOUT_NAMES,
     SubnetKind: convert_network.SUBNET_KIND_NAMES,
     Ipv6Mode: convert_network.IPV6_MODE_NAMES,
     NicMode: convert_network.NIC_MODE_NAMES,
+    NicKind: convert_network.NIC_KIND_NAMES,
+    FunctionSide: convert_network.SIDE_NAMES,
+    NicModel: convert_network.NIC_MODEL_NAMES,
     VpcKind: convert_vpc.VPC_KIND_NAMES,
     PolicyAction: convert_policy.ACTION_NAMES,
     Fallback: convert_policy.FALLBACK_NAMES,
@@ -270,4 +283,7 @@ _ENUMS: Mapping[type, Mapping[Any, str]] = {
     Established: convert_security_policy.ESTABLISHED_NAMES,
     RuleAction: convert_security_policy.ACTION_NAMES,
     Direction: convert_security_policy.DIRECTION_NAMES,
+    ForwardingMode: convert_chain.FORWARDING_MODE_NAMES,
+    FailureHandling: convert_chain.FAILURE_HANDLING_NAMES,
+    MirrorDirection: convert_chain.MIRROR_DIRECTION_NAMES,
 }

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from netctl.errors import InvalidIntent
+from netctl.model import shape
 from netctl.model.keys import HostId
+from netctl.server.agents import AgentService
 from netctl.server.convert_agent import report_to_proto
 from netctl.server.edge import Context
 from netctl.server.nouns import CLUSTER, HOST, VIRTUAL_SWITCH
 from netctl.server.ports import Ports
 from netctl.server.resources import Resources
+from netctl.v1 import agent_pb2, infra_pb2_grpc
 from netctl.v1 import infra_pb2 as pb
-from netctl.v1 import infra_pb2_grpc
+
+_INSPECTED = (agent_pb2.INSPECTED_BONDS, agent_pb2.INSPECTED_MAC_TABLE)
 
 
 class ClusterService(infra_pb2_grpc.ClusterServiceServicer):
@@ -58,8 +63,8 @@ class ClusterService(infra_pb2_grpc.ClusterServiceServicer):
 class HostService(infra_pb2_grpc.HostServiceServicer):
     """Hosts."""
 
-    def __init__(self, ports: Ports) -> None:
-        self._reports = ports.reports
+    def __init__(self, ports: Ports, agents: AgentService) -> None:
+        self._reports, self._agents, self._intents = ports.reports, agents, ports.intents
         self._hosts = Resources(HOST, ports)
 
     async def GetHost(self, request: pb.GetHostRequest, context: Context) -> pb.GetHostResponse:
@@ -99,6 +104,20 @@ class HostService(infra_pb2_grpc.HostServiceServicer):
         return pb.GetHostReportResponse(
             connected=connected, report=report_to_proto(report) if report is not None else None
         )
+
+    async def InspectHost(self, request: pb.InspectHostRequest, context: Context) -> pb.InspectHostResponse:
+        """Return what the host's switch does now."""
+        if request.inspected not in _INSPECTED:
+            problem = (
+                f"{request.inspected} is unknown to this controller" if request.inspected else "is not set"
+            )
+            known = " or ".join(agent_pb2.Inspected.Name(value) for value in _INSPECTED)
+            raise InvalidIntent("inspected", f"{problem}; use {known}")
+        if request.bridge:
+            shape.check_interface("bridge", request.bridge)
+        host = self._hosts.stored(request.name, self._intents.snapshot())
+        inspection = await self._agents.inspect(host.id, request.inspected, request.bridge)
+        return pb.InspectHostResponse(inspection=inspection)
 
 
 class VirtualSwitchService(infra_pb2_grpc.VirtualSwitchServiceServicer):

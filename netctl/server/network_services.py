@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from netctl.model.keys import Kind
 from netctl.model.usage import AddressUsage, usage
 from netctl.server.edge import Context
+from netctl.server.migrate import migrate
 from netctl.server.nouns import NIC, SUBNET
 from netctl.server.ports import Ports
 from netctl.server.resources import Resources
@@ -16,6 +18,7 @@ class SubnetService(network_pb2_grpc.SubnetServiceServicer):
 
     def __init__(self, ports: Ports) -> None:
         self._subnets, self._intents = Resources(SUBNET, ports), ports.intents
+        self._ports = ports
 
     async def GetSubnet(self, request: pb.GetSubnetRequest, context: Context) -> pb.GetSubnetResponse:
         """Return one."""
@@ -50,6 +53,22 @@ class SubnetService(network_pb2_grpc.SubnetServiceServicer):
         """Remove one."""
         revision, diff = await self._subnets.delete(request.name, request.if_revision, (request, context))
         return pb.DeleteSubnetResponse(revision=revision, row_changes=diff.rows, row_change_count=diff.count)
+
+    async def MigrateSubnets(
+        self, request: pb.MigrateSubnetsRequest, context: Context
+    ) -> pb.MigrateSubnetsResponse:
+        """Move subnets between VLAN_BASIC and VLAN."""
+        migrated = await migrate(self._ports, request, context)
+        snapshot = self._intents.snapshot()
+        return pb.MigrateSubnetsResponse(
+            subnets=[
+                SUBNET.to_proto(one, self._ports.statuses.status((Kind.SUBNET, one.id), snapshot))
+                for one in migrated.subnets
+            ],
+            nics=migrated.nics,
+            row_changes=migrated.diff.rows,
+            row_change_count=migrated.diff.count,
+        )
 
     async def GetSubnetUsage(
         self, request: pb.GetSubnetUsageRequest, context: Context

@@ -8,11 +8,13 @@ from typing import Generic, TypeVar, cast
 
 from netctl.errors import InvalidIntent
 from netctl.model.category import Category
+from netctl.model.chain import NetworkFunction, ServiceChain
 from netctl.model.floating_ip import FloatingIp
 from netctl.model.groups import PEERS, SECURABLE, SELECTABLE, AddressGroup, EntityGroup
 from netctl.model.infra import Cluster, Host, VirtualSwitch
 from netctl.model.intent import Intent
 from netctl.model.keys import Key, Kind
+from netctl.model.mirror import TrafficMirror
 from netctl.model.nic import Nic
 from netctl.model.reservation import AddressReservation
 from netctl.model.route import Route
@@ -23,6 +25,7 @@ from netctl.model.status import Status
 from netctl.model.subnet import Subnet
 from netctl.model.vpc import Vpc
 from netctl.server import (
+    convert_chain,
     convert_infra,
     convert_network,
     convert_policy,
@@ -31,7 +34,7 @@ from netctl.server import (
     convert_vpc,
 )
 from netctl.server.convert import AnyResource
-from netctl.v1 import infra_pb2, network_pb2, operations_pb2, security_pb2, vpc_pb2
+from netctl.v1 import chain_pb2, infra_pb2, network_pb2, operations_pb2, security_pb2, vpc_pb2
 
 P = TypeVar("P", bound=AnyResource)
 N = TypeVar("N", bound=Intent)
@@ -39,6 +42,7 @@ N = TypeVar("N", bound=Intent)
 # What the server alone sets on every noun; `name` says which resource and never changes.
 _OUTPUT_ONLY = frozenset({"name", "uid", "revision", "create_time", "update_time", "status"})
 _CATEGORIES = {"categories": "categories/"}
+_SERVICE_CHAIN = {"service_chain": "serviceChains/"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +93,7 @@ HOST = Noun(
         "cluster": "clusters/",
         "tunnel_virtual_switch": "virtualSwitches/",
         "uplinks.virtual_switch": "virtualSwitches/",
+        "internal_ports.virtual_switch": "virtualSwitches/",
     },
 )
 VIRTUAL_SWITCH = Noun(
@@ -98,8 +103,9 @@ VIRTUAL_SWITCH = Noun(
     intent=VirtualSwitch,
     from_proto=convert_infra.virtual_switch_from_proto,
     to_proto=convert_infra.virtual_switch_to_proto,
-    to_request=lambda switch: convert_infra.virtual_switch_to_proto(switch, None),
-    references={"cluster": "clusters/"},
+    to_request=convert_infra.virtual_switch_to_request,
+    references={"cluster": "clusters/", "pending_hosts": "hosts/"},
+    output_only=_OUTPUT_ONLY | {"pending_hosts"},
 )
 SUBNET = Noun(
     kind=Kind.SUBNET,
@@ -114,8 +120,9 @@ SUBNET = Noun(
         "clusters": "clusters/",
         "vpc": "vpcs/",
         **_CATEGORIES,
+        **_SERVICE_CHAIN,
     },
-    output_only=_OUTPUT_ONLY | {"vni", "dhcp.server_mac_address", "gateway_mac_address"},
+    output_only=_OUTPUT_ONLY | {"vni", "dhcp.server_mac_address", "gateway_mac_address", "migration"},
 )
 NIC = Noun(
     kind=Kind.NIC,
@@ -126,7 +133,7 @@ NIC = Noun(
     to_proto=convert_network.nic_to_proto,
     to_request=lambda nic: convert_network.nic_to_proto(nic, None),
     references={"subnet": "subnets/", "host": "hosts/", "trunk_vlans.subnet": "subnets/", **_CATEGORIES},
-    output_only=_OUTPUT_ONLY | {"tap_name"},
+    output_only=_OUTPUT_ONLY | {"tap_name", "basic"},
 )
 VPC = Noun(
     kind=Kind.VPC,
@@ -173,7 +180,7 @@ ROUTING_POLICY = Noun(
     from_proto=convert_policy.routing_policy_from_proto,
     to_proto=convert_policy.routing_policy_to_proto,
     to_request=lambda policy: convert_policy.routing_policy_to_proto(policy, None),
-    references={"vpc": "vpcs/"},
+    references={"vpc": "vpcs/", **_SERVICE_CHAIN},
 )
 ADDRESS_RESERVATION = Noun(
     kind=Kind.ADDRESS_RESERVATION,
@@ -235,11 +242,50 @@ SECURITY_POLICY = Noun(
     from_proto=convert_security_policy.security_policy_from_proto,
     to_proto=convert_security_policy.security_policy_to_proto,
     to_request=lambda policy: convert_security_policy.security_policy_to_proto(policy, None),
-    references={"vpcs": "vpcs/", "rules.service_groups": "serviceGroups/"},
+    references={
+        "vpcs": "vpcs/",
+        "rules.service_groups": "serviceGroups/",
+        "rules.service_chain": "serviceChains/",
+    },
     terms={
         "secured": _collections(SECURABLE),
         "rules.applied_to": _collections(SECURABLE),
         "rules.peers": _collections(PEERS),
+    },
+)
+NETWORK_FUNCTION = Noun(
+    kind=Kind.NETWORK_FUNCTION,
+    field="network_function",
+    message=chain_pb2.NetworkFunction,
+    intent=NetworkFunction,
+    from_proto=convert_chain.network_function_from_proto,
+    to_proto=convert_chain.network_function_to_proto,
+    to_request=lambda function: convert_chain.network_function_to_proto(function, None),
+    references={"nic_pairs.ingress_nic": "nics/", "nic_pairs.egress_nic": "nics/"},
+)
+SERVICE_CHAIN = Noun(
+    kind=Kind.SERVICE_CHAIN,
+    field="service_chain",
+    message=chain_pb2.ServiceChain,
+    intent=ServiceChain,
+    from_proto=convert_chain.service_chain_from_proto,
+    to_proto=convert_chain.service_chain_to_proto,
+    to_request=lambda chain: convert_chain.service_chain_to_proto(chain, None),
+    references={"network_functions": "networkFunctions/"},
+)
+TRAFFIC_MIRROR = Noun(
+    kind=Kind.TRAFFIC_MIRROR,
+    field="traffic_mirror",
+    message=chain_pb2.TrafficMirror,
+    intent=TrafficMirror,
+    from_proto=convert_chain.traffic_mirror_from_proto,
+    to_proto=convert_chain.traffic_mirror_to_proto,
+    to_request=lambda mirror: convert_chain.traffic_mirror_to_proto(mirror, None),
+    references={
+        "host": "hosts/",
+        "sources.nic": "nics/",
+        "sources.virtual_switch": "virtualSwitches/",
+        "destinations": "nics/",
     },
 )
 
@@ -263,6 +309,9 @@ NOUNS: tuple[AnyNoun, ...] = cast(
         SERVICE_GROUP,
         ENTITY_GROUP,
         SECURITY_POLICY,
+        NETWORK_FUNCTION,
+        SERVICE_CHAIN,
+        TRAFFIC_MIRROR,
     ),
 )
 BY_KIND: Mapping[Kind, AnyNoun] = {noun.kind: noun for noun in NOUNS}

@@ -19,6 +19,7 @@ from netctl.server import listen as listening
 from netctl.server.acl_book import AclBook
 from netctl.server.agents import AgentService
 from netctl.server.batch import BatchService
+from netctl.server.chain_services import NetworkFunctionService, ServiceChainService, TrafficMirrorService
 from netctl.server.changes import ChangeService
 from netctl.server.edge import Context, Edge
 from netctl.server.explain import ExplainService
@@ -48,6 +49,7 @@ from netctl.server.wakes import survived
 from netctl.server.watch import WatchService
 from netctl.v1 import (
     agent_pb2_grpc,
+    chain_pb2_grpc,
     explain_pb2_grpc,
     infra_pb2_grpc,
     network_pb2_grpc,
@@ -58,7 +60,7 @@ from netctl.v1 import (
 
 MESSAGE_MAX_BYTES = 4 << 20
 _READY_POLL_S = 1.0
-_FILES = ("infra", "network", "vpc", "security", "operations", "explain", "agent")
+_FILES = ("infra", "network", "vpc", "security", "chain", "operations", "explain", "agent")
 SERVER_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.max_receive_message_length", MESSAGE_MAX_BYTES),
     # Two controllers on one port would share its connections without anybody noticing.
@@ -102,7 +104,7 @@ class Server:
     def _add_services(self) -> None:
         ports, server = self._ports, self._grpc
         infra_pb2_grpc.add_ClusterServiceServicer_to_server(ClusterService(ports), server)
-        infra_pb2_grpc.add_HostServiceServicer_to_server(HostService(ports), server)
+        infra_pb2_grpc.add_HostServiceServicer_to_server(HostService(ports, self._agents), server)
         infra_pb2_grpc.add_VirtualSwitchServiceServicer_to_server(VirtualSwitchService(ports), server)
         network_pb2_grpc.add_SubnetServiceServicer_to_server(SubnetService(ports), server)
         network_pb2_grpc.add_NicServiceServicer_to_server(NicService(ports), server)
@@ -112,6 +114,9 @@ class Server:
         vpc_pb2_grpc.add_RoutingPolicyServiceServicer_to_server(RoutingPolicyService(ports), server)
         vpc_pb2_grpc.add_AddressReservationServiceServicer_to_server(AddressReservationService(ports), server)
         self._add_security_services()
+        chain_pb2_grpc.add_NetworkFunctionServiceServicer_to_server(NetworkFunctionService(ports), server)
+        chain_pb2_grpc.add_ServiceChainServiceServicer_to_server(ServiceChainService(ports), server)
+        chain_pb2_grpc.add_TrafficMirrorServiceServicer_to_server(TrafficMirrorService(ports), server)
         operations_pb2_grpc.add_BatchServiceServicer_to_server(BatchService(ports), server)
         operations_pb2_grpc.add_ChangeServiceServicer_to_server(ChangeService(ports), server)
         operations_pb2_grpc.add_WatchServiceServicer_to_server(self._watch, server)

@@ -6,9 +6,30 @@ import ipaddress
 
 from hypothesis import strategies as st
 
-from netctl.model.infra import Cluster, Host, Meta, Uplink, VirtualSwitch
-from netctl.model.keys import CategoryId, ClusterId, HostId, NicId, SubnetId, VirtualSwitchId, VpcId
-from netctl.model.nic import Nic, NicMode, TrunkVlan
+from netctl.model.infra import (
+    BondMode,
+    Cluster,
+    Host,
+    IgmpSnooping,
+    InternalBridge,
+    InternalPort,
+    LacpTimeout,
+    Meta,
+    Rollout,
+    Uplink,
+    VirtualSwitch,
+)
+from netctl.model.keys import (
+    CategoryId,
+    ClusterId,
+    HostId,
+    NicId,
+    ServiceChainId,
+    SubnetId,
+    VirtualSwitchId,
+    VpcId,
+)
+from netctl.model.nic import FunctionSide, Nic, NicKind, NicMode, NicModel, TrunkVlan
 from netctl.model.subnet import AddressRange, DhcpOptions, IpConfig, Ipv6Mode, StaticRoute, Subnet, SubnetKind
 
 ids = st.from_regex(r"[a-z]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True)
@@ -38,6 +59,18 @@ virtual_switches = st.builds(
     cluster=ids.map(ClusterId),
     bridge=st.one_of(st.just(""), st.integers(0, 99).map(lambda n: f"br{n}")),
     mtu_bytes=mtus,
+    bond_mode=st.sampled_from(BondMode),
+    lacp_timeout=st.sampled_from(LacpTimeout),
+    lacp_fallback=st.booleans(),
+    igmp_snooping=st.just(IgmpSnooping())
+    | st.builds(
+        IgmpSnooping,
+        enabled=st.just(True),
+        timeout_s=st.integers(15, 3600),
+        querier=st.just(True),
+        querier_vlan_ids=st.lists(st.integers(0, 4094), min_size=1, max_size=3, unique=True).map(tuple),
+    ),
+    rollout=st.sampled_from(Rollout),
 )
 
 
@@ -47,10 +80,23 @@ def hosts(draw: st.DrawFn) -> Host:
     uplinks = tuple(
         Uplink(
             virtual_switch=VirtualSwitchId(switch),
-            interfaces=tuple(f"eth{index}{i}" for i in range(draw(st.integers(1, 3)))),
+            interfaces=(interfaces := tuple(f"eth{index}{i}" for i in range(draw(st.integers(1, 3))))),
+            active_interface=draw(st.sampled_from(["", *interfaces])),
+            addresses=tuple(f"198.51.{index}.{n}/24" for n in range(1, draw(st.integers(1, 3)))),
         )
         for index, switch in enumerate(switches)
     )
+    ports = tuple(
+        InternalPort(
+            name=f"int{index}",
+            virtual_switch=VirtualSwitchId(switch),
+            vlan_id=draw(st.integers(0, 4094)),
+            addresses=(f"203.0.{index}.1/24",),
+            mtu_bytes=draw(st.just(0) | mtus),
+        )
+        for index, switch in enumerate(switches)
+    )
+    bridge = InternalBridge(name="virbr1", addresses=("192.168.5.1/24",), interfaces=("vnet0",))
     return Host(
         id=HostId(draw(ids)),
         meta=draw(metas),
@@ -58,6 +104,8 @@ def hosts(draw: st.DrawFn) -> Host:
         tunnel_address=f"{draw(ipv4)}/32",  # a shorter prefix makes some of them a network's own
         tunnel_virtual_switch=VirtualSwitchId(draw(st.sampled_from(["", *switches]))),
         uplinks=uplinks,
+        internal_ports=ports if draw(st.booleans()) else (),
+        internal_bridge=draw(st.sampled_from([None, InternalBridge(), bridge])),
     )
 
 
@@ -113,14 +161,17 @@ def dhcps(draw: st.DrawFn, ip: IpConfig) -> DhcpOptions:
 @st.composite
 def subnets(draw: st.DrawFn) -> Subnet:
     kind = draw(st.sampled_from(SubnetKind))
-    external = kind is SubnetKind.EXTERNAL
-    vpc = draw(ids) if kind is not SubnetKind.VLAN and draw(st.booleans()) else ""
-    has_vlan = kind is SubnetKind.VLAN or (external and not vpc)
+    external, basic = kind is SubnetKind.EXTERNAL, kind is SubnetKind.VLAN_BASIC
+    vlan = basic or kind is SubnetKind.VLAN
+    vpc = draw(ids) if not vlan and draw(st.booleans()) else ""
+    has_vlan = vlan or (external and not vpc)
     v4, v6 = (ip_configs(version, with_gateway=external and not vpc) for version in (4, 6))
     ipv4, ipv6 = draw(v4 if vpc or external else st.none() | v4), draw(st.none() | v6)
     dhcp = draw(st.none() | dhcps(ipv4)) if ipv4 is not None and not external else None
     modes = [Ipv6Mode.AUTO, *((Ipv6Mode.STATIC, Ipv6Mode.SLAAC) if ipv6 is not None and not external else ())]
-    if len(modes) > 1 and (dhcp is None or not dhcp.disabled):
+    if basic:
+        modes = modes[:2]  # nobody tells guests
+    elif len(modes) > 1 and (dhcp is None or not dhcp.disabled):
         modes = list(Ipv6Mode)
     several = tuple(draw(st.lists(ids, min_size=1, max_size=3, unique=True)))
     return Subnet(
@@ -138,6 +189,7 @@ def subnets(draw: st.DrawFn) -> Subnet:
         nat=external and draw(st.booleans()),
         ipv6_mode=draw(st.sampled_from(modes)),
         categories=draw(category_lists),
+        service_chain=ServiceChainId("" if external else draw(st.just("") | ids)),
     )
 
 
@@ -152,6 +204,10 @@ trunk_vlans = st.builds(
 
 @st.composite
 def nics(draw: st.DrawFn) -> Nic:
+    kind = draw(st.sampled_from(NicKind))
+    if kind in (NicKind.NETWORK_FUNCTION, NicKind.SPAN_DESTINATION):
+        return draw(nics_without_subnet(kind))
+    model, queues = draw(devices)
     port_security = draw(st.booleans())
     mode = draw(st.sampled_from(NicMode))
     vlans = st.lists(trunk_vlans, max_size=3, unique_by=lambda vlan: vlan.vlan_id).map(tuple)
@@ -169,4 +225,27 @@ def nics(draw: st.DrawFn) -> Nic:
         mode=mode,
         trunk_vlans=draw(vlans) if mode is NicMode.TRUNK else (),
         categories=draw(category_lists),
+        kind=kind,
+        model=model,
+        queues=queues,
+    )
+
+
+devices = st.sampled_from([(NicModel.VIRTIO, 1), (NicModel.VIRTIO, 16), (NicModel.E1000, 1)])
+
+
+@st.composite
+def nics_without_subnet(draw: st.DrawFn, kind: NicKind) -> Nic:
+    sides = [side for side in FunctionSide if side]
+    model, queues = draw(devices)
+    return Nic(
+        id=NicId(draw(ids)),
+        meta=draw(metas),
+        host=HostId(draw(st.just("") | ids)),
+        mac_address=draw(st.just("") | macs),
+        connected=draw(st.booleans()),
+        kind=kind,
+        function_side=draw(st.sampled_from(sides)) if kind is NicKind.NETWORK_FUNCTION else FunctionSide.NONE,
+        model=model,
+        queues=queues,
     )

@@ -15,6 +15,7 @@ from netctl.model.keys import (
     EntityGroupId,
     Kind,
     SecurityPolicyId,
+    ServiceChainId,
     ServiceGroupId,
     VpcId,
 )
@@ -112,6 +113,7 @@ def rules(draw: st.DrawFn, name: str, kind: PolicyKind, secured: tuple[str, ...]
         ticket=draw(text),
         expire_time_s=draw(moments),
         disabled=draw(st.booleans()),
+        service_chain=ServiceChainId(draw(st.just("") | ids) if action is RuleAction.ALLOW else ""),
     )
 
 

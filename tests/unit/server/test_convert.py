@@ -10,17 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netctl.errors import InvalidIntent
-from netctl.model.assignment import Assignment, Chassis, NicAssignment, UplinkBridge
 from netctl.model.infra import Meta
 from netctl.model.intent import Intent, key_of
-from netctl.model.keys import HostId, NicId, RoutingPolicyId, SubnetId, Uid, VpcId
+from netctl.model.keys import RoutingPolicyId, SubnetId, Uid, VpcId
 from netctl.model.nic import NicMode
 from netctl.model.route import Bfd
 from netctl.model.routing_policy import Endpoint, Fallback, PolicyAction, PortRange, RoutingPolicy
 from netctl.model.status import HostReport, NicReport, Phase, Status, TunnelReport
 from netctl.model.subnet import Subnet
 from netctl.model.vpc import ExternalConnection, VpcKind
-from netctl.server.convert_agent import assignment_to_proto, report_from_proto, report_to_proto
+from netctl.server.convert_agent import report_from_proto, report_to_proto
 from netctl.server.convert_policy import routing_policy_from_proto, routing_policy_to_proto
 from netctl.server.nouns import (
     ADDRESS_RESERVATION,
@@ -320,42 +319,6 @@ def test_a_report_without_a_host_is_refused(host_id: str) -> None:
     with pytest.raises(InvalidIntent) as caught:
         report_from_proto(agent_pb2.HostReport(host_id=host_id))
     assert caught.value.field == "report.host_id"
-
-
-def test_an_assignment_is_rendered_whole() -> None:
-    bridge = UplinkBridge(
-        bridge="br0",
-        physnet="physnet-vs0",
-        bond="br0-up",
-        interfaces=("eth1", "eth2"),
-        bond_mode="active-backup",
-        mtu_bytes=1500,
-        address="192.0.2.1/24",
-    )
-    nic = NicAssignment(
-        nic=NicId("a"),
-        iface_id="u",
-        tap_name="tap1",
-        mac_address="50:6b:8d:00:00:01",
-        mtu_bytes=1442,
-        localnet="localnet-s",
-        learn_addresses=True,
-        guard_ipv6=True,
-        trunk_vlan_ids=(7,),
-    )
-    chassis = Chassis(
-        system_id="h1", ovn_remote="tcp:192.0.2.1:6642", encap_type="geneve", encap_ip="192.0.2.1"
-    )
-    assignment = Assignment(
-        host=HostId("h1"), revision=5, epoch=2, chassis=chassis, uplink_bridges=(bridge,), nics=(nic,)
-    )
-    message = assignment_to_proto(assignment)
-    assert (message.host_id, message.revision, message.epoch) == ("h1", 5, 2)
-    assert {field.name for field, _ in message.chassis.ListFields()} == set(dataclasses.asdict(chassis))
-    for rendered, value in ((message.uplink_bridges[0], bridge), (message.nics[0], nic)):
-        assert len(rendered.ListFields()) == len(dataclasses.fields(value))
-    assert list(message.uplink_bridges[0].interfaces) == ["eth1", "eth2"]
-    assert message.nics[0].nic_id == "a"
 
 
 @pytest.mark.parametrize("endpoint", [Endpoint(), Endpoint(external=True), Endpoint(cidr="10.0.0.0/8")])

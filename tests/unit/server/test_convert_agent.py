@@ -7,7 +7,8 @@ from dataclasses import replace
 from netctl.model.assignment import Assignment, Chassis, NicAssignment
 from netctl.model.keys import HostId, NicId
 from netctl.model.status import HostReport, NicReport
-from netctl.server.convert_agent import assignment_to_proto, report_from_proto, report_to_proto
+from netctl.server.convert_agent import report_from_proto, report_to_proto
+from netctl.server.convert_assignment import assignment_to_proto
 from netctl.v1 import agent_pb2
 
 NIC = NicAssignment(

@@ -15,6 +15,7 @@ from netctl.model.keys import (
     NicId,
     RouteId,
     RoutingPolicyId,
+    ServiceChainId,
     SubnetId,
     VpcId,
 )
@@ -30,7 +31,7 @@ from netctl.model.routing_policy import (
 )
 from netctl.model.subnet import AddressRange
 from netctl.model.vpc import ExternalConnection, Vpc, VpcKind
-from tests.unit.server import security_nouns
+from tests.unit.server import chain_nouns, security_nouns
 from tests.unit.server.nouns import (
     category_lists,
     clusters,
@@ -135,6 +136,7 @@ def routing_policies(draw: st.DrawFn) -> RoutingPolicy:
         service_ips=tuple(draw(service)) if action is PolicyAction.REROUTE else (),
         fallback=draw(st.sampled_from(Fallback)),
         bidirectional=bidirectional,
+        service_chain=ServiceChainId(draw(st.just("") | ids) if action is PolicyAction.PERMIT else ""),
     )
 
 
@@ -170,4 +172,5 @@ intents: st.SearchStrategy[Intent] = st.one_of(
     routing_policies(),
     reservations(),
     security_nouns.intents,
+    chain_nouns.intents,
 )

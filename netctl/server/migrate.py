@@ -1,0 +1,180 @@
+"""SubnetService.MigrateSubnets: kinds of many subnets as one change, and what becomes of their NICs' addresses.
+
+In: a request; out: what is stored. The NICs move later, one by one: `reconciler/migration.py`. What rests on intents
+that change meanwhile is made anew.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+
+from netctl.errors import AlreadyExists, Conflict, InvalidIntent, NetctlError, NotFound
+from netctl.model.intent import Edit, Replace
+from netctl.model.ipam import allocate_address
+from netctl.model.keys import ClusterId, Kind, SubnetId, check_id
+from netctl.model.nic import Nic, NicKind
+from netctl.model.snapshot import Draft, Snapshot
+from netctl.model.subnet import Subnet, SubnetKind
+from netctl.server.convert import parse_enum, parse_name
+from netctl.server.edge import Context
+from netctl.server.ports import Ports
+from netctl.server.requests import Answer
+from netctl.server.row_diff import RowDiff, row_diff
+from netctl.server.writes import submit
+from netctl.v1 import network_pb2 as pb
+
+NAMES_MAX = 100
+_ATTEMPTS = 4
+_KINDS = {pb.SUBNET_KIND_VLAN: SubnetKind.VLAN, pb.SUBNET_KIND_VLAN_BASIC: SubnetKind.VLAN_BASIC}
+_KIND_NAMES = {value: name for name, value in pb.SubnetKind.items()}
+_ADDRESSES = {
+    pb.MIGRATED_ADDRESSES_KEEP: pb.MIGRATED_ADDRESSES_KEEP,
+    pb.MIGRATED_ADDRESSES_ASSIGN: pb.MIGRATED_ADDRESSES_ASSIGN,
+    pb.MIGRATED_ADDRESSES_RELEASE: pb.MIGRATED_ADDRESSES_RELEASE,
+}
+_ADDRESSES_NAMES = {value: name for name, value in pb.MigratedAddresses.items()}
+_PLACE = re.compile(r"edits\[(\d+)\](?:\.(.+))?\Z", re.DOTALL)
+# No intent is ever at it: an edit that asks for it fails, unless its request was answered before.
+_NEVER = 1 << 62
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migrated:
+    """The subnets as they are now, or would be, how many of their NICs are to move, and the rows of a dry run."""
+
+    subnets: tuple[Subnet, ...]
+    nics: int
+    diff: RowDiff
+
+
+@dataclass(slots=True)
+class _Plan:
+    """The edits of a request, and of each the place of its subnet in `names`."""
+
+    edits: list[Edit] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)
+
+    def add(self, edit: Edit, place: int) -> None:
+        self.edits.append(edit)
+        self.places.append(place)
+
+
+async def migrate(ports: Ports, request: pb.MigrateSubnetsRequest, context: Context) -> Migrated:
+    """Change the kinds of all subnets of a request, or of none."""
+    kind = parse_enum("kind", request.kind, _KINDS, _KIND_NAMES)
+    asked = request.addresses or pb.MIGRATED_ADDRESSES_KEEP
+    parse_enum("addresses", asked, _ADDRESSES, _ADDRESSES_NAMES)
+    ids = _parse_names(request)
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            plan = _plan(ports.intents.snapshot(), ids, kind, asked)
+        except NetctlError:
+            if not request.request_id:
+                raise
+            # Admission remembers the answer if this is a repetition: then what is stored by now does not matter.
+            before = await _answered_before(ports, request, context, ids)
+            if before is None:
+                raise
+            return await _migrated(ports, before, kind)
+        try:
+            answer = await submit(ports.intents, plan.edits, (request, context), batch=True)
+            return await _migrated(ports, answer, kind)
+        except NetctlError as error:
+            again = isinstance(error, Conflict | AlreadyExists)
+            if attempt == _ATTEMPTS or not again:
+                raise _located(error, plan, ids) from None
+    raise AssertionError("the last attempt returned or raised")
+
+
+def _parse_names(request: pb.MigrateSubnetsRequest) -> list[SubnetId]:
+    if not 1 <= len(request.names) <= NAMES_MAX:
+        raise InvalidIntent("names", f"has {len(request.names)} subnets; name 1 to {NAMES_MAX}")
+    ids: list[SubnetId] = []
+    for i, name in enumerate(request.names):
+        id_ = SubnetId(parse_name(f"names[{i}]", name, Kind.SUBNET))
+        check_id(f"names[{i}]", id_)
+        if id_ in ids:
+            raise InvalidIntent(f"names[{i}]", f"subnets/{id_} is listed twice; list it once")
+        ids.append(id_)
+    return ids
+
+
+def _plan(
+    snapshot: Snapshot, ids: list[SubnetId], kind: SubnetKind, asked: pb.MigratedAddresses.ValueType
+) -> _Plan:
+    plan, draft = _Plan(), snapshot.draft()
+    for place, id_ in enumerate(ids):
+        subnet = snapshot.subnet(id_)
+        if subnet is None:
+            raise NotFound(f"subnets/{id_} does not exist", field=f"names[{place}]")
+        if subnet.kind not in _KINDS.values():
+            raise InvalidIntent(
+                f"names[{place}]",
+                f"subnets/{id_} is {subnet.kind.value}: only VLAN and VLAN_BASIC subnets can be migrated",
+            )
+        # An MTU that follows the underlay goes on doing so.
+        wanted = replace(subnet, kind=kind, mtu_bytes=0 if subnet.auto_mtu else subnet.mtu_bytes)
+        plan.add(Replace(intent=wanted, if_revision=subnet.meta.revision), place)
+        if asked == pb.MIGRATED_ADDRESSES_ASSIGN:
+            _assign(plan, draft, subnet, place)
+    return plan
+
+
+def _assign(plan: _Plan, draft: Draft, subnet: Subnet, place: int) -> None:
+    """Give addresses to the NICs that have none, of each family in which guests are told theirs."""
+    for nic in sorted(draft.nics_of_subnet(subnet.id), key=lambda nic: nic.id):
+        given = _with_addresses(nic, subnet, draft, place)
+        if given is not nic:
+            draft.put(given)
+            plan.add(Replace(intent=given, if_revision=nic.meta.revision), place)
+
+
+def _with_addresses(nic: Nic, subnet: Subnet, draft: Draft, place: int) -> Nic:
+    where = f"names[{place}]"
+    if subnet.ipv4 is not None and not nic.ipv4_address:
+        nic = replace(nic, ipv4_address=allocate_address(draft, subnet, subnet.ipv4, field=where))
+    if subnet.ipv6 is not None and not nic.ipv6_address and not subnet.ipv6_mode.from_mac:
+        nic = replace(nic, ipv6_address=allocate_address(draft, subnet, subnet.ipv6, field=where))
+    return nic
+
+
+async def _answered_before(
+    ports: Ports, request: pb.MigrateSubnetsRequest, context: Context, ids: list[SubnetId]
+) -> Answer | None:
+    nothing = Subnet(id=ids[0], kind=SubnetKind.OVERLAY, clusters=(ClusterId("none"),))
+    try:
+        return await submit(ports.intents, (Replace(intent=nothing, if_revision=_NEVER),), (request, context))
+    except (NotFound, Conflict):
+        return None
+
+
+def _located(error: NetctlError, plan: _Plan, ids: list[SubnetId]) -> NetctlError:
+    """Name the subnet in an error of admission, which knows the edit."""
+    found = _PLACE.match(error.field)
+    if found is None or int(found[1]) >= len(plan.places):
+        return error
+    place = plan.places[int(found[1])]
+    error.field = f"names[{place}]"
+    if f"subnets/{ids[place]}" not in error.message:
+        inner = f"{found[2]}: " if found[2] else ""
+        error.message = f"subnets/{ids[place]}: {inner}{error.message}"
+        error.args = (error.message,)
+    return error
+
+
+async def _migrated(ports: Ports, answer: Answer, kind: SubnetKind) -> Migrated:
+    snapshot = ports.intents.snapshot()
+    subnets = [one.after for one in answer.results if isinstance(one.after, Subnet)]
+    nics = sum(len(to_move(snapshot, subnet.id, kind)) for subnet in subnets)
+    return Migrated(subnets=tuple(subnets), nics=nics, diff=await row_diff(ports, answer))
+
+
+def to_move(snapshot: Snapshot, subnet: SubnetId, kind: SubnetKind) -> list[Nic]:
+    """Return the NICs of a subnet that are not on the side of `kind`."""
+    basic = kind is SubnetKind.VLAN_BASIC
+    return [
+        nic
+        for nic in snapshot.nics_of_subnet(subnet)
+        if nic.kind is NicKind.NORMAL and nic.basic is not basic
+    ]
