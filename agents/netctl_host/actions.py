@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from netctl_host.actions_uplinks import UplinkLinkAction, UplinkSwitchAction
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddBridge:
@@ -36,13 +38,19 @@ class RemoveBridge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddBond:
-    """Make the uplink's port; with one interface it is a plain port, `bond_mode` and `primary` are "" then."""
+    """Make the uplink's port; with one interface it is a plain port, `bond_mode` and `primary` are "" then.
+
+    `lacp` and `lacp_time` as OVS spells them, "" unset.
+    """
 
     bridge: str
     bond: str
     interfaces: tuple[str, ...]
     bond_mode: str
     primary: str
+    lacp: str = ""
+    lacp_time: str = ""
+    lacp_fallback: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +61,9 @@ class SetBond:
     interfaces: tuple[str, ...]
     bond_mode: str
     primary: str
+    lacp: str = ""
+    lacp_time: str = ""
+    lacp_fallback: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +76,7 @@ class RemovePort:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetInternalMtu:
-    """Ask ovs-vswitchd for the MTU of a bridge's internal port (it undoes what netlink sets)."""
+    """Ask ovs-vswitchd for the MTU of an internal port (it undoes what netlink sets); 0 asks for none."""
 
     bridge: str
     mtu_bytes: int
@@ -81,20 +92,55 @@ class SetChassis:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlugTap:
-    """Make a tap a port of ours of the integration bridge, or correct the ids of one that is a port."""
+    """Make a tap a port of ours of a bridge, take it there from the bridge `leaves`, or correct one that is a port.
+
+    `iface_id` "" outside of brAtlas. `vlan_mode`, `tag` and `trunks` as the Port's columns, "" and None for empty.
+    """
 
     bridge: str
     tap: str
     iface_id: str
     mac_address: str
+    leaves: str = ""
+    vlan_mode: str = ""
+    tag: int | None = None
+    trunks: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnplugTap:
-    """Remove a port of ours from the integration bridge."""
+    """Remove a port of ours from its bridge."""
 
     bridge: str
     tap: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddPatch:
+    """Make a patch port of ours, or correct it; `peer` is the port at its other end."""
+
+    bridge: str
+    port: str
+    peer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetMirror:
+    """Make a mirror of ours, or correct it: copies of what comes from and goes to these ports, into `output_port`."""
+
+    bridge: str
+    mirror: str
+    from_ports: tuple[str, ...]
+    to_ports: tuple[str, ...]
+    output_port: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveMirror:
+    """Remove a mirror of ours."""
+
+    bridge: str
+    mirror: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +199,12 @@ SwitchAction = (
     | SetChassis
     | PlugTap
     | UnplugTap
+    | AddPatch
+    | SetMirror
+    | RemoveMirror
+    | UplinkSwitchAction
 )
-LinkAction = SetMtu | SetLinkUp | AddAddress | DisableChecksumOffload | AttachGuard | DetachGuard
+LinkAction = (
+    SetMtu | SetLinkUp | AddAddress | DisableChecksumOffload | AttachGuard | DetachGuard | UplinkLinkAction
+)
 Action = SwitchAction | LinkAction

@@ -10,11 +10,13 @@ from collections.abc import Iterator
 
 from netctl_host.actions import SetChassis
 from netctl_host.assignment import Assignment, Chassis
+from netctl_host.plan_function_bridge import FUNCTION_BRIDGE
 from netctl_host.settings import Settings
 from netctl_host.state import HostState
 
 MAPPINGS_KEY = "ovn-bridge-mappings"
 PHYSNETS_KEY = "netctl:physnets"
+FUNCTION_PHYSNET = "physnet-nf-"
 # Open_vSwitch.other_config, where the operator has not set the key.
 SWITCH = {
     # Milliseconds between looks at the flows in use, at most; default 500, least 100 (ovs-vswitchd.conf.db(5)).
@@ -38,7 +40,7 @@ def plan_chassis(
         # OVN >= 25.09 ignores it and does the right thing by itself.
         "ovn-ofctrl-wait-before-clear": str(settings.wait_before_clear_ms),
         MAPPINGS_KEY: _render_mappings(assignment, state),
-        PHYSNETS_KEY: ",".join(sorted(uplink.physnet for uplink in assignment.uplink_bridges)),
+        PHYSNETS_KEY: ",".join(sorted(_our_mappings(assignment))),
     }
     differing = tuple((key, value) for key, value in sorted(wanted.items()) if there.get(key, "") != value)
     missing = tuple((key, value) for key, value in SWITCH.items() if key not in state.switch.other_config)
@@ -59,9 +61,19 @@ def _known(chassis: Chassis) -> dict[str, str]:
     return {key: value for key, value in said.items() if value}
 
 
+def _our_mappings(assignment: Assignment) -> dict[str, str]:
+    """Return physical network -> bridge; `physnet-nf-vs0` is br.nf's way to the br0 that `physnet-vs0` names."""
+    ours = {uplink.physnet: uplink.bridge for uplink in assignment.uplink_bridges}
+    for segment in assignment.service_chains.segments:
+        for uplink in assignment.uplink_bridges:
+            if segment.localnet and segment.uplink_bridge == uplink.bridge:
+                ours[uplink.physnet.replace("physnet-", FUNCTION_PHYSNET, 1)] = FUNCTION_BRIDGE
+    return ours
+
+
 def _render_mappings(assignment: Assignment, state: HostState) -> str:
     there = state.switch.external_ids
-    ours = {uplink.physnet: uplink.bridge for uplink in assignment.uplink_bridges}
+    ours = _our_mappings(assignment)
     ours_before = set(there.get(PHYSNETS_KEY, "").split(","))
     mappings = _parse_mappings(there.get(MAPPINGS_KEY, ""))
     wanted = {

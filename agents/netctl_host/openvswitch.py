@@ -26,11 +26,19 @@ from netctl_host.state import OpenVSwitchState
 
 # Without the statistics, which ovs-vswitchd writes every 5 s, an idle host does not wake us.
 COLUMNS = {
-    "Open_vSwitch": ("bridges", "external_ids", "other_config"),
-    "Bridge": ("name", "datapath_type", "fail_mode", "external_ids", "ports"),
-    "Port": ("name", "interfaces", "bond_mode", "other_config", "bond_active_slave", "external_ids"),
+    "Open_vSwitch": ("bridges", "external_ids", "other_config", "next_cfg", "cur_cfg"),
+    "Bridge": (
+        *("name", "datapath_type", "fail_mode", "external_ids", "ports", "mirrors"),
+        *("mcast_snooping_enable", "other_config"),
+    ),
+    "Port": (
+        *("name", "interfaces", "bond_mode", "other_config", "bond_active_slave", "external_ids"),
+        *("tag", "trunks", "vlan_mode", "lacp"),
+    ),
+    "Mirror": ("name", "select_src_port", "select_dst_port", "output_port", "external_ids"),
     "Interface": (
         *("name", "type", "ofport", "error", "external_ids", "options", "mtu_request", "bfd", "bfd_status"),
+        "lacp_current",
     ),
 }
 

@@ -13,17 +13,21 @@ from typing import Any, assert_never
 from netctl_host.actions import (
     AddBond,
     AddBridge,
+    AddPatch,
     PlugTap,
     RemoveBridge,
+    RemoveMirror,
     RemovePort,
     SetBond,
     SetBridge,
     SetChassis,
     SetInternalMtu,
+    SetMirror,
     SwitchAction,
     UnplugTap,
 )
-from netctl_host.state import OWNER, OWNER_KEY, Bridge, Interface, OpenVSwitchState, Port
+from netctl_host.actions_uplinks import AddInternalPort, SetMulticast, SetPortTag
+from netctl_host.state import OWNER, OWNER_KEY, Bridge, Interface, OpenVSwitchState, Port, SwitchMirror
 
 Tables = Mapping[str, Any]
 
@@ -36,6 +40,7 @@ def parse_state(tables: Tables) -> OpenVSwitchState:
         other_config=dict(root.other_config) if root else {},
         bridges={row.name: _parse_bridge(row) for row in tables["Bridge"].rows.values()},
         interfaces={row.name: _parse_interface(row) for row in tables["Interface"].rows.values()},
+        is_applied=root is not None and root.cur_cfg >= root.next_cfg,
     )
 
 
@@ -49,6 +54,8 @@ def apply_actions(actions: Iterable[SwitchAction], tables: Tables, txn: Any) -> 
     rows = _Rows(tables, txn)
     for action in actions:
         _apply(action, rows)
+    # ovs-vswitchd tells in `cur_cfg` what it has done: vswitchd.conf.db(5)
+    rows.root.increment("next_cfg")
 
 
 class _Rows:
@@ -82,6 +89,17 @@ class _Rows:
         row = self.interfaces[name] = self._insert("Interface", name)
         return row
 
+    def mirrors(self, bridge: str) -> dict[str, Any]:
+        """Return the bridge's mirrors: their names are its own."""
+        return {row.name: row for row in _named(self.bridges, bridge).mirrors}
+
+    def insert_mirror(self, bridge: str, name: str) -> Any:
+        """Return a new row of `bridge`, ours."""
+        row = self._insert("Mirror", name)
+        row.external_ids = {OWNER_KEY: OWNER}
+        self.bridges[bridge].addvalue("mirrors", row)
+        return row
+
     def _insert(self, table: str, name: str) -> Any:
         row = self._txn.insert(self._tables[table])
         row.name = name
@@ -110,12 +128,30 @@ def _apply(action: SwitchAction, rows: _Rows) -> None:
         case RemovePort(bridge=name, port=port_name) | UnplugTap(bridge=name, tap=port_name):
             _named(rows.bridges, name).delvalue("ports", _named(rows.ports, port_name))
         case SetInternalMtu(bridge=name):
-            _named(rows.interfaces, name).mtu_request = action.mtu_bytes
+            _named(rows.interfaces, name).mtu_request = action.mtu_bytes or []
         case SetChassis():
             _set_keys(rows.root, "external_ids", action.external_ids)
             _set_keys(rows.root, "other_config", action.other_config)
         case PlugTap():
             _plug_tap(action, rows)
+        case AddPatch():
+            _add_patch(action, rows)
+        case SetMulticast(bridge=name):
+            bridge = _named(rows.bridges, name)
+            bridge.mcast_snooping_enable = action.snooping
+            aging = str(action.aging_s) if action.aging_s else ""
+            _set_keys(bridge, "other_config", (("mcast-snooping-aging-time", aging),))
+        case AddInternalPort(bridge=name):
+            interface = _add_port(rows, name, action.port)
+            interface.type = "internal"
+            interface.external_ids = {OWNER_KEY: OWNER}
+            rows.ports[action.port].tag = [] if action.tag is None else [action.tag]
+        case SetPortTag(port=name):
+            _named(rows.ports, name).tag = [] if action.tag is None else [action.tag]
+        case SetMirror():
+            _set_mirror(action, rows)
+        case RemoveMirror(bridge=name):
+            _named(rows.bridges, name).delvalue("mirrors", _named(rows.mirrors(name), action.mirror))
         case _:
             assert_never(action)
 
@@ -125,15 +161,44 @@ def _set_bond(port: Any, there: Mapping[str, Any], action: AddBond | SetBond, ro
     if set(there) != set(action.interfaces):
         port.interfaces = [there.get(name) or rows.insert_interface(name) for name in action.interfaces]
     port.bond_mode = [action.bond_mode] if action.bond_mode else []
-    _set_keys(port, "other_config", (("bond-primary", action.primary),))
+    port.lacp = [action.lacp] if action.lacp else []
+    fallback = "true" if action.lacp_fallback else ""
+    keys = (("bond-primary", action.primary), ("lacp-time", action.lacp_time), ("lacp-fallback-ab", fallback))
+    _set_keys(port, "other_config", keys)
 
 
 def _plug_tap(action: PlugTap, rows: _Rows) -> None:
-    ids = (("iface-id", action.iface_id), ("attached-mac", action.mac_address), (OWNER_KEY, OWNER))
-    if action.tap in rows.ports:
-        _set_keys(_named(rows.interfaces, action.tap), "external_ids", ids)
-    else:
-        _add_port(rows, action.bridge, action.tap).external_ids = dict(ids)
+    ids = {"iface-id": action.iface_id, "attached-mac": action.mac_address, OWNER_KEY: OWNER}
+    if action.tap not in rows.ports:
+        _add_port(rows, action.bridge, action.tap)
+    elif action.leaves:
+        # The rows stay, so ovs-vswitchd closes and opens the tap in one go. What OVN said of it is no longer so.
+        _named(rows.bridges, action.leaves).delvalue("ports", rows.ports[action.tap])
+        _named(rows.bridges, action.bridge).addvalue("ports", rows.ports[action.tap])
+        ids |= {"ovn-installed": "", "ovn-installed-ts": ""}
+    _set_keys(_named(rows.interfaces, action.tap), "external_ids", ids.items())
+    port = rows.ports[action.tap]
+    port.vlan_mode = [action.vlan_mode] if action.vlan_mode else []
+    port.tag = [action.tag] if action.tag is not None else []
+    port.trunks = list(action.trunks)
+
+
+def _add_patch(action: AddPatch, rows: _Rows) -> None:
+    if action.port not in rows.ports:
+        _add_port(rows, action.bridge, action.port)
+    interface = _named(rows.interfaces, action.port)
+    interface.type = "patch"
+    interface.options = {"peer": action.peer}
+    _set_keys(interface, "external_ids", ((OWNER_KEY, OWNER),))
+
+
+def _set_mirror(action: SetMirror, rows: _Rows) -> None:
+    mirror = rows.mirrors(action.bridge).get(action.mirror) or rows.insert_mirror(
+        action.bridge, action.mirror
+    )
+    mirror.select_src_port = [_named(rows.ports, name) for name in action.from_ports]
+    mirror.select_dst_port = [_named(rows.ports, name) for name in action.to_ports]
+    mirror.output_port = [_named(rows.ports, action.output_port)]
 
 
 def _add_port(rows: _Rows, bridge: str, name: str) -> Any:
@@ -168,6 +233,19 @@ def _parse_bridge(row: Any) -> Bridge:
         fail_mode=_first(row.fail_mode, ""),
         external_ids=dict(row.external_ids),
         ports={port.name: port for port in ports},
+        mirrors={mirror.name: _parse_mirror(mirror) for mirror in row.mirrors},
+        mcast_snooping=row.mcast_snooping_enable,
+        mcast_timeout_s=_number(row.other_config.get("mcast-snooping-aging-time", "")),
+    )
+
+
+def _parse_mirror(row: Any) -> SwitchMirror:
+    return SwitchMirror(
+        name=row.name,
+        from_ports=tuple(sorted(port.name for port in row.select_src_port)),
+        to_ports=tuple(sorted(port.name for port in row.select_dst_port)),
+        output_port="".join(port.name for port in row.output_port),
+        is_ours=row.external_ids.get(OWNER_KEY) == OWNER,
     )
 
 
@@ -178,6 +256,12 @@ def _parse_port(row: Any) -> Port:
         bond_mode=_first(row.bond_mode, ""),
         bond_primary=row.other_config.get("bond-primary", ""),
         active_mac=_first(row.bond_active_slave, ""),
+        tag=_first(row.tag, None),
+        trunks=tuple(sorted(row.trunks)),
+        vlan_mode=_first(row.vlan_mode, ""),
+        lacp=_first(row.lacp, "").replace("off", ""),
+        lacp_time=row.other_config.get("lacp-time", ""),
+        lacp_fallback=row.other_config.get("lacp-fallback-ab", "false") == "true",
     )
 
 
@@ -190,9 +274,15 @@ def _parse_interface(row: Any) -> Interface:
         external_ids=dict(row.external_ids),
         mtu_request=_first(row.mtu_request, 0),
         remote_ip=row.options.get("remote_ip", ""),
+        peer=row.options.get("peer", ""),
         bfd_enabled=row.bfd.get("enable", "false") == "true",
         bfd_state=row.bfd_status.get("state", ""),
+        lacp_current=_first(row.lacp_current, False),
     )
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() else 0
 
 
 def _first(values: list[Any], default: Any) -> Any:

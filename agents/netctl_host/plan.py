@@ -23,6 +23,8 @@ from netctl_host.actions import (
 )
 from netctl_host.assignment import Assignment, UplinkBridge
 from netctl_host.chassis import plan_chassis
+from netctl_host.plan_function_bridge import plan_patches
+from netctl_host.plan_mirrors import plan_mirrors
 from netctl_host.plan_taps import plan_taps, pluggable_nics
 from netctl_host.plan_uplinks import (
     USERSPACE,
@@ -42,7 +44,9 @@ def plan(assignment: Assignment, state: HostState, settings: Settings) -> tuple[
         *plan_bridges(assignment, state, settings, datapath_type),
         *plan_bonds(assignment, state, settings),
         *plan_chassis(assignment, state, settings, datapath_type),
+        *plan_patches(assignment, state),
         *plan_taps(assignment, state, settings),
+        *plan_mirrors(assignment, state, settings),
         *_plan_links(assignment, state, settings, datapath_type),
         *_plan_guards(assignment, state, settings),
     )

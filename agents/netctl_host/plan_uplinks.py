@@ -15,6 +15,7 @@ from netctl_host.actions import (
     SwitchAction,
 )
 from netctl_host.assignment import Assignment, UplinkBridge
+from netctl_host.plan_function_bridge import function_bridges
 from netctl_host.settings import Settings
 from netctl_host.state import Bridge, HostState, Port, port_holders
 
@@ -56,6 +57,7 @@ def plan_bridges(
 ) -> Iterator[SwitchAction]:
     wanted = {uplink.bridge: "standalone" for uplink in assignment.uplink_bridges}
     wanted[settings.integration_bridge] = "secure"
+    wanted |= function_bridges(assignment)
     for bridge in state.switch.bridges.values():
         if bridge.is_ours and bridge.name not in wanted:
             yield RemoveBridge(bridge=bridge.name)

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from netctl_host.assignment import Assignment, NicAssignment, UplinkBridge
-from netctl_host.plan_taps import pluggable_nics
+from netctl_host.plan_mirrors import mirror_problems
+from netctl_host.plan_taps import is_plugged, pluggable_nics, tap_problems
 from netctl_host.plan_uplinks import find_uplink_port, taken_interfaces
 from netctl_host.reported import (
     BondReport,
@@ -49,14 +50,12 @@ def _nb_cfg(state: HostState, settings: Settings) -> int:
 
 
 def _report_nic(nic: NicAssignment, state: HostState, settings: Settings) -> NicReport:
-    bridge = state.switch.bridges.get(settings.integration_bridge)
     interface = state.switch.interfaces.get(nic.tap_name)
     plugged = (
-        bridge is not None
-        and nic.tap_name in bridge.ports
+        not nic.disconnected
         and interface is not None
-        and interface.external_ids.get("iface-id") == nic.iface_id
         and interface.ofport > 0
+        and is_plugged(nic, state, settings)
     )
     return NicReport(
         iface_id=nic.iface_id,
@@ -155,12 +154,10 @@ def _list_problems(assignment: Assignment, state: HostState, settings: Settings)
         yield state.flows_problem
     taps = pluggable_nics(assignment, state, settings)
     yield from _guard_problems(taps, state)
-    pluggable = {nic.tap_name for nic in taps}
-    for nic in assignment.nics:
-        if nic.tap_name in pluggable:
-            yield from _switch_error(nic.tap_name, state.switch.interfaces)
-        elif nic.tap_name in state.links:
-            yield f"tap {nic.tap_name} of nics/{nic.nic_id} is in bridge {holders[nic.tap_name][0].name}"
+    for nic in taps:
+        yield from _switch_error(nic.tap_name, state.switch.interfaces)
+    yield from tap_problems(assignment, state, settings)
+    yield from mirror_problems(assignment, state, settings)
 
 
 def _guard_problems(taps: Sequence[NicAssignment], state: HostState) -> Iterator[str]:

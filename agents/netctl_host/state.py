@@ -26,8 +26,10 @@ class Interface:
     external_ids: Mapping[str, str] = field(default_factory=dict)
     mtu_request: int = 0
     remote_ip: str = ""
+    peer: str = ""
     bfd_enabled: bool = False
     bfd_state: str = ""
+    lacp_current: bool = False
 
     @property
     def is_ours(self) -> bool:
@@ -36,13 +38,33 @@ class Interface:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Port:
-    """One OVS Port; `interfaces` sorted; `active_mac` of the bond's active member."""
+    """One OVS Port; `interfaces` sorted; `active_mac` of the bond's active member.
+
+    `tag` None, `vlan_mode` and `lacp_time` "" are unset; `lacp` "" is off.
+    """
 
     name: str
     interfaces: tuple[str, ...]
     bond_mode: str = ""
     bond_primary: str = ""
     active_mac: str = ""
+    tag: int | None = None
+    trunks: tuple[int, ...] = ()
+    vlan_mode: str = ""
+    lacp: str = ""
+    lacp_time: str = ""
+    lacp_fallback: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwitchMirror:
+    """One OVS Mirror; ports by name, sorted."""
+
+    name: str
+    from_ports: tuple[str, ...] = ()
+    to_ports: tuple[str, ...] = ()
+    output_port: str = ""
+    is_ours: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +76,9 @@ class Bridge:
     fail_mode: str = ""
     external_ids: Mapping[str, str] = field(default_factory=dict)
     ports: Mapping[str, Port] = field(default_factory=dict)
+    mirrors: Mapping[str, SwitchMirror] = field(default_factory=dict)
+    mcast_snooping: bool = False
+    mcast_timeout_s: int = 0
 
     @property
     def is_ours(self) -> bool:
@@ -62,12 +87,13 @@ class Bridge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenVSwitchState:
-    """What the local Open_vSwitch database holds."""
+    """What the local Open_vSwitch database holds; `is_applied`: ovs-vswitchd has done what it says."""
 
     external_ids: Mapping[str, str] = field(default_factory=dict)
     other_config: Mapping[str, str] = field(default_factory=dict)
     bridges: Mapping[str, Bridge] = field(default_factory=dict)
     interfaces: Mapping[str, Interface] = field(default_factory=dict)
+    is_applied: bool = True
 
 
 class Xdp(enum.Enum):
@@ -80,10 +106,30 @@ class Xdp(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A route that somebody set: its destination (`0.0.0.0/0`), the gateway or "" on the link, its metric."""
+
+    destination: str
+    gateway: str = ""
+    metric: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ethernet:
+    """What a network card says of itself; `speed_mbps` 0 is unknown."""
+
+    speed_mbps: int = 0
+    full_duplex: bool = False
+    driver: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
     """One Linux interface; `addresses` sorted, with prefix length, without the kernel's own fe80:: ones.
 
-    `index` tells it from an earlier one of the same name.
+    `index` tells it from an earlier one of the same name. `kind` as in `ip link add type`, "" for a network card;
+    `master` has it as a port, `parent` is what a VLAN device is on. `routes`: those over it that somebody set, of
+    links that have addresses. `ethernet` None: it could be no uplink.
     """
 
     name: str
@@ -95,6 +141,12 @@ class Link:
     addresses: tuple[str, ...] = ()
     tx_checksum_offload: bool = False
     xdp: Xdp = Xdp.NONE
+    kind: str = ""
+    master: str = ""
+    parent: str = ""
+    alias: str = ""
+    routes: tuple[Route, ...] = ()
+    ethernet: Ethernet | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +176,8 @@ class HostState:
 
     `ovn_controller_connected`: to the southbound database. `flowing_patches`: brAtlas' patch ports whose packets
     brAtlas has a flow for; `flows_problem`: why that cannot be known of some, or "". `guard_problem`: why the kernel
-    does not take the guard, or "". `learned`: what guests use, by iface-id, sorted.
+    does not take the guard, or "". `learned`: what guests use, by iface-id, sorted. `controller_way`: the address
+    of this host that leads to the controller, or "". `neighbors`: what switches announce, by the link.
     """
 
     switch: OpenVSwitchState = OpenVSwitchState()
@@ -135,6 +188,8 @@ class HostState:
     flows_problem: str = ""
     guard_problem: str = ""
     learned: Mapping[str, tuple[LearnedAddress, ...]] = field(default_factory=dict)
+    controller_way: str = ""
+    neighbors: Mapping[str, LldpNeighbor] = field(default_factory=dict)
 
 
 def port_holders(state: HostState) -> Mapping[str, tuple[Bridge, Port]]:

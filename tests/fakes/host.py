@@ -15,18 +15,21 @@ from netctl_host.actions import (
     AddAddress,
     AddBond,
     AddBridge,
+    AddPatch,
     AttachGuard,
     DetachGuard,
     DisableChecksumOffload,
     LinkAction,
     PlugTap,
     RemoveBridge,
+    RemoveMirror,
     RemovePort,
     SetBond,
     SetBridge,
     SetChassis,
     SetInternalMtu,
     SetLinkUp,
+    SetMirror,
     SetMtu,
     SwitchAction,
     UnplugTap,
@@ -42,6 +45,7 @@ from netctl_host.state import (
     Link,
     OpenVSwitchState,
     Port,
+    SwitchMirror,
     Xdp,
     port_holders,
 )
@@ -153,6 +157,12 @@ class FakeHost:
                 self._other_config = _without_empty({**self._other_config, **dict(other_config)})
             case PlugTap():
                 self._plug_tap(action)
+            case AddPatch(bridge=bridge, port=port, peer=peer):
+                self._put_port(bridge, Port(name=port, interfaces=(port,)))
+                ids = {OWNER_KEY: OWNER}
+                self._interfaces[port] = Interface(name=port, type="patch", external_ids=ids, peer=peer)
+            case SetMirror() | RemoveMirror():
+                self._set_mirror(action)
             case _:
                 assert_never(action)
 
@@ -168,10 +178,34 @@ class FakeHost:
             self._interfaces.setdefault(name, Interface(name=name))
 
     def _plug_tap(self, action: PlugTap) -> None:
-        self._put_port(action.bridge, Port(name=action.tap, interfaces=(action.tap,)))
+        if action.leaves in self._bridges:
+            self._apply_on_switch(UnplugTap(bridge=action.leaves, tap=action.tap))
+        port = Port(
+            name=action.tap,
+            interfaces=(action.tap,),
+            vlan_mode=action.vlan_mode,
+            tag=action.tag,
+            trunks=action.trunks,
+        )
+        self._put_port(action.bridge, port)
         there = self._interfaces.get(action.tap, Interface(name=action.tap))
         ids = {"iface-id": action.iface_id, "attached-mac": action.mac_address, OWNER_KEY: OWNER}
-        self._interfaces[action.tap] = replace(there, external_ids={**there.external_ids, **ids})
+        self._interfaces[action.tap] = replace(
+            there, external_ids=_without_empty({**there.external_ids, **ids})
+        )
+
+    def _set_mirror(self, action: SetMirror | RemoveMirror) -> None:
+        there = self._bridges[action.bridge]
+        mirrors = {name: mirror for name, mirror in there.mirrors.items() if name != action.mirror}
+        if isinstance(action, SetMirror):
+            mirrors[action.mirror] = SwitchMirror(
+                name=action.mirror,
+                from_ports=action.from_ports,
+                to_ports=action.to_ports,
+                output_port=action.output_port,
+                is_ours=True,
+            )
+        self._bridges[action.bridge] = replace(there, mirrors=mirrors)
 
     def _put_port(self, bridge: str, port: Port) -> None:
         there = self._bridges[bridge]
@@ -191,7 +225,7 @@ class FakeHost:
 
     def _switched(self, interface: Interface) -> Interface:
         """Return the interface as ovs-vswitchd leaves it."""
-        if interface.name in self._links:
+        if interface.name in self._links or interface.type == "patch":
             return replace(interface, ofport=65534 if interface.type == "internal" else 1, error="")
         error = f"could not open network device {interface.name} (No such device)"
         return replace(interface, ofport=0, error=error)

@@ -7,53 +7,52 @@ from tests.planted.bug import Bug
 BUGS = (
     Bug(
         "a bond of another name is made anew",
-        "agents/netctl_host/plan.py",
+        "agents/netctl_host/plan_uplinks.py",
         "    return next((port for port in bridge.ports.values() if set(port.interfaces) == set(members)), None)",
         "    return None",
         "tests/unit/host/test_plan.py",
     ),
     Bug(
         "a plugged tap is plugged again",
-        "agents/netctl_host/plan.py",
-        "        if not is_right:",
-        "        if True:",
+        "agents/netctl_host/plan_taps.py",
+        "        if is_plugged(nic, state, settings) and _is_marked(nic, state):",
+        "        if False:",
         "tests/unit/host/test_plan.py",
     ),
     Bug(
         "a plugged tap is deleted and added",
         "agents/netctl_host/ovsdb_rows.py",
-        "    if action.tap in rows.ports:\n",
+        "    if action.tap not in rows.ports:\n        _add_port(rows, action.bridge, action.tap)\n    elif",
         "    if action.tap in rows.ports:\n"
-        '        rows.bridges[action.bridge].delvalue("ports", rows.ports[action.tap])\n'
-        "        del rows.ports[action.tap]\n"
-        "    if action.tap in rows.ports:\n",
+        '        rows.bridges[action.leaves or action.bridge].delvalue("ports", rows.ports[action.tap])\n'
+        "    if True:\n        _add_port(rows, action.bridge, action.tap)\n    elif",
         "tests/functional/host/test_contract.py tests/functional/host/test_switch.py",
     ),
     Bug(
         "a foreign port is unplugged",
-        "agents/netctl_host/plan.py",
-        "interface is not None and interface.is_ours and port.name not in pluggable:",
+        "agents/netctl_host/plan_taps.py",
+        "interface is not None and is_our_tap(interface) and port.name not in pluggable:",
         "interface is not None and port.name not in pluggable:",
         "tests/unit/host/test_plan.py",
     ),
     Bug(
         "a foreign bridge is removed",
-        "agents/netctl_host/plan.py",
+        "agents/netctl_host/plan_uplinks.py",
         "        if bridge.is_ours and bridge.name not in wanted:",
         "        if bridge.name not in wanted:",
         "tests/unit/host/test_plan.py",
     ),
     Bug(
         "a tap without an assignment stays plugged",
-        "agents/netctl_host/plan.py",
-        "            yield UnplugTap(bridge=settings.integration_bridge, tap=port.name)",
+        "agents/netctl_host/plan_taps.py",
+        "            yield UnplugTap(bridge=name, tap=port.name)",
         "            continue",
         "tests/unit/host/test_plan.py",
     ),
     Bug(
         "a tap with another NIC's iface-id is right",
-        "agents/netctl_host/plan.py",
-        'interface.external_ids.get("iface-id") == nic.iface_id',
+        "agents/netctl_host/plan_taps.py",
+        'interface.external_ids.get("iface-id", "") == iface_id(nic)',
         '"iface-id" in interface.external_ids',
         "tests/unit/host/test_plan.py",
     ),

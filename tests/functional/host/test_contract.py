@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from netctl_host.assignment import Assignment
+from netctl_host.assignment import Assignment, NicAssignment
+from netctl_host.assignment_chains import Mirror
 from netctl_host.plan import plan
 from netctl_host.settings import Settings
 from netctl_host.state import HostState
@@ -26,6 +27,20 @@ ONE = assign(uplink(0, "eth1", address="192.0.2.11/24"), nics=(nic(1), nic(2)))
 TWO = assign(uplink(0, "eth2", "eth1", address="192.0.2.12/24"), uplink(1, "eth3"), nics=(nic(1),))
 GUARDED = assign(uplink(0, "eth1"), nics=(replace(nic(1), guard_ipv6=True), nic(2)))
 MOVED = assign(uplink(0, "eth1"), uplink(1, "eth2", "eth3"), nics=(replace(nic(3), tap_name="tap1"),))
+
+BASIC = replace(nic(1), bridge="br0", vlan_id=10)
+TRUNK = replace(BASIC, trunk_vlan_ids=(20, 30), vlan_id=0)
+CHAINED = replace(BASIC, bridge="br0.local")
+FUNCTION = replace(nic(1), bridge="br.nf")
+SPAN = replace(nic(2), mirror_destination=True)
+COPIED = Mirror(
+    mirror_id="m1", bridge="brAtlas", from_ports=("tap1",), to_ports=("tap1",), destination_taps=("tap2",)
+)
+
+
+def on_br0(*nics: NicAssignment, mirrors: tuple[Mirror, ...] = ()) -> Assignment:
+    return replace(assign(uplink(0, "eth1"), nics=nics), mirrors=mirrors)
+
 
 STORIES: dict[str, Story] = {
     "one uplink, two taps": (ONE,),
@@ -46,6 +61,15 @@ STORIES: dict[str, Story] = {
         lambda host: host.add_link("tap1"),
         GUARDED,
         ONE,
+    ),
+    "to VLAN basic and back": (ONE, on_br0(BASIC), ONE, on_br0(TRUNK), on_br0(BASIC)),
+    "behind br.nf, a function, and nothing of it": (on_br0(CHAINED), on_br0(FUNCTION), on_br0(BASIC), ONE),
+    "a cable is pulled": (on_br0(BASIC), on_br0(replace(BASIC, disconnected=True)), on_br0(BASIC)),
+    "a mirror": (
+        lambda host: host.add_link("tap2"),
+        on_br0(nic(1), SPAN, mirrors=(COPIED,)),
+        on_br0(nic(1), SPAN, mirrors=(replace(COPIED, to_ports=()),)),
+        on_br0(nic(1), SPAN),
     ),
     "there and back": (ONE, TWO, ONE, MOVED, ONE),
 }
