@@ -12,13 +12,14 @@ from itertools import chain
 
 from netctl.compiler.observed import Observed
 from netctl.compiler.security_readers import policies_behind, readers_of_security
+from netctl.compiler.steering_attached import readers_of_chains, readers_of_expired_chains
 from netctl.model.category import Category
 from netctl.model.groups import AddressGroup, EntityGroup
-from netctl.model.indexes import Relation
 from netctl.model.infra import Host
 from netctl.model.intent import key_of
 from netctl.model.keys import Key, Kind, SubnetId, VpcId, resource_name
 from netctl.model.nic import Nic
+from netctl.model.indexes import Relation
 from netctl.model.route import Route
 from netctl.model.snapshot import Snapshot
 from netctl.model.subnet import Subnet, SubnetKind
@@ -33,6 +34,8 @@ def dependents(snapshot: Snapshot, key: Key) -> Iterator[Key]:
             yield from _floating_ips_of(snapshot, nic)
             if nic.trunks_all:
                 yield Kind.SUBNET, nic.subnet
+            if nic.has_port:
+                yield from _kept_by(snapshot, nic)
         case Subnet() as subnet:
             yield from _readers_of_subnet(snapshot, subnet)
         case Vpc() as vpc:
@@ -53,6 +56,7 @@ def readers_between(before: Snapshot, after: Snapshot, changed: frozenset[Key]) 
         for key in changed:
             readers.update(dependents(snapshot, key))
     readers.update(readers_of_security(before, after, changed))
+    readers.update(readers_of_chains(before, after))
     return readers
 
 
@@ -70,7 +74,13 @@ def readers_of_observed(snapshot: Snapshot, before: Observed, after: Observed) -
 
 
 def _can(observed: Observed) -> tuple[bool, ...]:
-    return observed.dhcpv6, observed.nat_gateway_port, observed.reject, observed.acl_tiers
+    return (
+        observed.dhcpv6,
+        observed.nat_gateway_port,
+        observed.reject,
+        observed.acl_tiers,
+        observed.network_functions,
+    )
 
 
 def _readers_of_expiry(snapshot: Snapshot, before: Observed, after: Observed) -> Iterator[Key]:
@@ -79,6 +89,7 @@ def _readers_of_expiry(snapshot: Snapshot, before: Observed, after: Observed) ->
     if policies:
         yield from ((Kind.SECURITY_POLICY, id) for id in policies)
         yield from policies_behind(snapshot, policies)
+        yield from readers_of_expired_chains(snapshot, before.expired ^ after.expired)
 
 
 def _readers_of_order(snapshot: Snapshot, before: Observed, after: Observed) -> Iterator[Key]:
@@ -212,6 +223,14 @@ def _ports_of(snapshot: Snapshot, subnet: Subnet) -> Iterator[Key]:
         yield Kind.NIC, nic.id
     for nic in snapshot.trunks_of_subnet(subnet.id):
         yield Kind.NIC, nic.id
+
+
+def _kept_by(snapshot: Snapshot, nic: Nic) -> Iterator[Key]:
+    """Yield the subnets that are networks of OVN for as long as such NICs have ports."""
+    for id in (nic.subnet, *(vlan.subnet for vlan in nic.trunk_vlans)):
+        subnet = snapshot.subnet(id)
+        if subnet is not None and subnet.kind is SubnetKind.VLAN_BASIC:
+            yield Kind.SUBNET, id
 
 
 def _floating_ips_of(snapshot: Snapshot, nic: Nic) -> Iterator[Key]:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from netctl.compiler.identity import localnet_name
+from netctl.compiler.membership import Port, ports_of
 from netctl.compiler.native_chain import steers
 from netctl.compiler.observed import Observed
 from netctl.compiler.steering_attached import local_bridge, passes_chains, reasons_of
+from netctl.compiler.steering_routing import routing_rules
+from netctl.compiler.steering_security import security_rules
 from netctl.model.assignment_chains import Chain, Function, Pair, Segment, ServiceChains, SteeringRule
 from netctl.model.chain import FailureHandling, NetworkFunction, ServiceChain
 from netctl.model.infra import Host
-from netctl.model.keys import Kind, NetworkFunctionId
+from netctl.model.keys import Kind, NetworkFunctionId, ServiceChainId
 from netctl.model.snapshot import Snapshot
 from netctl.model.subnet import Subnet, SubnetKind
 
@@ -56,13 +60,33 @@ def _segments(snapshot: Snapshot, host: Host, observed: Observed) -> Iterator[Se
                 local_bridge=local_bridge(switch) if basic else "",
                 uplink_bridge=switch.bridge,
                 vlan_id=subnet.vlan_id,
-                rules=tuple(_rules(snapshot, subnet, observed)),
+                rules=tuple(_rules(snapshot, host, subnet, observed)),
             )
 
 
-def _rules(snapshot: Snapshot, subnet: Subnet, observed: Observed) -> Iterator[SteeringRule]:
-    if steers(snapshot, subnet.service_chain, observed):
-        yield SteeringRule(priority=OWN_PRIORITY, chain_id=subnet.service_chain)
+def _rules(snapshot: Snapshot, host: Host, subnet: Subnet, observed: Observed) -> Iterator[SteeringRule]:
+    """Yield the rules of a segment with their priorities: no two have the same."""
+    own = subnet.service_chain if steers(snapshot, subnet.service_chain, observed) else ServiceChainId("")
+    rules: list[SteeringRule] = []
+    if subnet.kind is SubnetKind.EXTERNAL:
+        rules += routing_rules(snapshot, host, subnet, observed)
+    elif any(reason.policy for reason in reasons_of(snapshot).get(subnet.id, ())):
+        rules += security_rules(snapshot, _ports(snapshot, host, subnet), observed, own)
+    for i, rule in enumerate(rules):
+        yield replace(rule, priority=OWN_PRIORITY + len(rules) - i)
+    if own:
+        yield SteeringRule(priority=OWN_PRIORITY, chain_id=own)
+
+
+def _ports(snapshot: Snapshot, host: Host, subnet: Subnet) -> list[Port]:
+    """Return the ports on a subnet of the NICs of a host, by the NICs' ids."""
+    found = (
+        port
+        for nic in snapshot.nics_of_host(host.id)
+        if nic.has_port and (nic.subnet == subnet.id or nic.trunk_vlans)
+        for port in ports_of(snapshot, nic)
+    )
+    return sorted((port for port in found if port.subnet.id == subnet.id), key=lambda port: port.name)
 
 
 def _function(snapshot: Snapshot, host: Host, id: NetworkFunctionId) -> Function | None:

@@ -15,11 +15,11 @@ from netctl.compiler.clause import VLANS, Clause
 from netctl.compiler.clauses import holds_in, lines_of
 from netctl.compiler.exits import exits_of
 from netctl.compiler.membership import Port, in_term, nics_of_term, ports_of
-from netctl.compiler.native_chain import steers
+from netctl.compiler.native_chain import states, steers
 from netctl.compiler.observed import Observed
 from netctl.compiler.same import Same
 from netctl.model.infra import VirtualSwitch
-from netctl.model.keys import Kind, SecurityPolicyId, ServiceChainId, SubnetId
+from netctl.model.keys import Key, Kind, SecurityPolicyId, ServiceChainId, SubnetId
 from netctl.model.routing_policy import RoutingPolicy
 from netctl.model.security_policy import PolicyMode, SecurityPolicy
 from netctl.model.snapshot import Snapshot
@@ -85,6 +85,28 @@ def reasons_of(snapshot: Snapshot) -> Reasons:
             found.setdefault(id, set()).add(reason)
         kept.reasons = {id: frozenset(reasons) for id, reasons in found.items()}
     return kept.reasons
+
+
+def readers_of_chains(before: Snapshot, after: Snapshot) -> Iterator[Key]:
+    """Yield the subnets of which it may differ between two snapshots whether their frames pass br.nf."""
+    old, new = reasons_of(before), reasons_of(after)
+    was, is_ = states(before), states(after)
+    if old is new and was == is_:
+        return
+    other = {id for id in was.keys() | is_.keys() if was.get(id) != is_.get(id)}
+    for id in old.keys() | new.keys():
+        mine, now = old.get(id, frozenset()), new.get(id, frozenset())
+        if mine != now or any(reason.chain in other for reason in now):
+            yield Kind.SUBNET, id
+
+
+def readers_of_expired_chains(
+    snapshot: Snapshot, rules: frozenset[tuple[SecurityPolicyId, str]]
+) -> Iterator[Key]:
+    """Yield the subnets that a chain of one of these rules concerns."""
+    for id, reasons in reasons_of(snapshot).items():
+        if any((reason.policy, reason.rule) in rules for reason in reasons):
+            yield Kind.SUBNET, id
 
 
 def chained_lines(policy: SecurityPolicy) -> Iterator[Clause]:
