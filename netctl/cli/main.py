@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from netctl.cli import commands_operate, commands_read, commands_write, explain_commands
+from netctl.cli.acli import app as acli
 from netctl.cli.commands_operate import LabGroup
 from netctl.cli.commands_write import make_create, make_group, make_update
 from netctl.cli.failures import OK, Failure
@@ -79,6 +80,15 @@ def make_app() -> typer.Typer:
     app.callback()(root)
     for name, short_help, run in _COMMANDS:
         app.command(name, short_help=short_help)(run)
+    app.command("acli", short_help="Commands in AHV's words.", context_settings=acli.SETTINGS)(acli.acli)
+    for name in ("manage_ovs", "manage-ovs"):
+        uplinks = app.command(
+            name,
+            short_help="Uplinks of hosts in AHV's words.",
+            context_settings=acli.SETTINGS,
+            hidden="-" in name,
+        )
+        uplinks(acli.manage_ovs)
     app.add_typer(make_group("create", make_create, _HELP["create"]), short_help=_HELP["create"])
     app.add_typer(make_group("update", make_update, _HELP["update"]), short_help=_HELP["update"])
     app.add_typer(
