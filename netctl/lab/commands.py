@@ -20,8 +20,10 @@ import typer
 
 from netctl.errors import Forbidden, InvalidIntent, NetctlError, NotFound, Unavailable
 from netctl.lab import daemons, demo, discover, report
+from netctl.lab.cables import CableState
 from netctl.lab.lab import Lab, lab_names, take_down
 from netctl.lab.progress import Lines
+from netctl.lab.switches import LagMode
 
 P = ParamSpec("P")
 REFUSED, UNREACHABLE, NOT_FOUND = 1, 3, 4
@@ -57,6 +59,8 @@ _REST = {"allow_extra_args": True, "ignore_unknown_options": True, "allow_inters
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False)
 guest_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(guest_app, name="guest", help="Add and remove guests.")
+function_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(function_app, name="function", help="Add network functions, start and kill what is inside.")
 
 
 def _reported(command: Callable[P, None]) -> Callable[P, None]:
@@ -228,6 +232,92 @@ def reboot(host: str, *, name: NameOption = "") -> None:
     """
     lab = _open(name, progress=Lines())
     lab.reboot(host)
+
+
+@app.command()
+@_reported
+def link(
+    where: Annotated[str, typer.Argument(help="One end of a cable, or a node for all of its cables.")],
+    state: Annotated[
+        CableState, typer.Argument(help="down: no carrier; silent: nothing comes through; up: repaired.")
+    ],
+    *,
+    name: NameOption = "",
+) -> None:
+    """Pull a cable, make it silent, or repair it.
+
+    Example: netctl lab link h1:eth1 down
+    """
+    _open(name).link(where, state)
+
+
+@app.command()
+@_reported
+def lag(
+    switch: Annotated[str, typer.Argument(help="A leaf switch: a node of kind ovs-bridge.")],
+    group: Annotated[str, typer.Argument(help="Its link aggregation group: label netctl.lag.GROUP.")],
+    mode: Annotated[LagMode, typer.Argument(help="lacp, or off: ports of their own.")],
+    *,
+    name: NameOption = "",
+) -> None:
+    """Aggregate ports of a leaf switch, or part them.
+
+    Example: netctl lab lag leaf1 h1 lacp
+    """
+    _open(name).set_lag(switch, group, mode)
+
+
+@function_app.command(name="add")
+@_reported
+def add_function(
+    host: str,
+    ingress: Annotated[str, typer.Argument(metavar="TAP=MAC", help="The NIC towards the guests.")],
+    egress: Annotated[str, typer.Argument(metavar="TAP=MAC", help="The NIC towards the network.")],
+    *,
+    function: Annotated[str, typer.Option("--as", help="What to call it.")],
+    drop_port: Annotated[
+        list[int] | None,
+        typer.Option(min=1, max=65535, help="Drop TCP and UDP from or to it; repeat for more."),
+    ] = None,
+    name: NameOption = "",
+) -> None:
+    """Make a network function of two taps: it carries frames between them, and counts.
+
+    Example: netctl lab function add h1 tap1=50:6b:8d:00:00:01 tap2=50:6b:8d:00:00:02 --as firewall --drop-port 23
+    """
+    lab = _open(name)
+    guest = lab.add_function(host, _end(ingress), _end(egress), name=function)
+    lab.functions.start(guest, drop_port or ())
+
+
+@function_app.command(name="kill")
+@_reported
+def kill_function(function: str, *, name: NameOption = "") -> None:
+    """End what is inside at once: its taps keep their carrier, and nothing comes through."""
+    lab = _open(name)
+    lab.functions.kill(lab.guest(function))
+
+
+@function_app.command(name="start")
+@_reported
+def start_function(function: str, *, name: NameOption = "") -> None:
+    """Let it forward again, as before."""
+    lab = _open(name)
+    lab.functions.start(lab.guest(function))
+
+
+@function_app.command(name="counts")
+@_reported
+def counts(function: str, *, name: NameOption = "") -> None:
+    """Show what went through: by side, VLAN and port."""
+    lab = _open(name)
+    for what, frames in sorted(lab.functions.counts(lab.guest(function)).items()):
+        typer.echo(f"{frames:8} {what}")
+
+
+def _end(word: str) -> tuple[str, str]:
+    tap, _, mac = word.partition("=")
+    return tap, mac
 
 
 @guest_app.command()

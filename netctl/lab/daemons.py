@@ -13,14 +13,14 @@ from pathlib import Path
 
 from netctl.lab import discover, namespaces
 from netctl.lab.processes import Daemon
-from netctl.lab.topology import Node, Vlans
+from netctl.lab.topology import FABRIC, Node, Topology, Vlans
 
 SOUTHBOUND_PORT = 6642
 CONTROLLER_PORT = 50051
 METRICS_PORT = 9464
 NB, SB, NORTHD, CONTROLLER = "nb", "sb", "ovn-northd", "controller"
 OVSDB, VSWITCHD, OVN_CONTROLLER, AGENT = "ovsdb-server", "ovs-vswitchd", "ovn-controller", "agent"
-VLANS = "vlans"
+VLANS, FORWARDER, LLDP = "vlans", "forwarder", "lldp"
 # In the order in which they start: each needs those before it on its node.
 CENTRAL_DAEMONS = (NB, SB, NORTHD, CONTROLLER)
 HOST_DAEMONS = (OVSDB, VSWITCHD, OVN_CONTROLLER, AGENT)
@@ -66,7 +66,7 @@ class Place:
         """Database files and the schemas that they are made from."""
         if self.node == self.central:
             return {self.directory / f"{db}.db": OVN_SCHEMAS / f"ovn-{db}.ovsschema" for db in (NB, SB)}
-        if not self.node.uplinks:
+        if not self.node.uplinks and self.node.id != FABRIC:
             return {}
         return {self.directory / "conf.db": VSWITCH_SCHEMA}
 
@@ -87,6 +87,38 @@ def vlans(namespace: str, directory: Path, node: str, wanted: Vlans) -> Daemon:
         namespace=namespace,
         directory=directory,
         argv=(sys.executable, "-m", "netctl.lab.vlans", wanted.interface, *ids),
+    )
+
+
+def forwarder(namespace: str, directory: Path, node: str, argv: tuple[str, ...]) -> Daemon:
+    """Return what a network function is inside."""
+    return Daemon(
+        node=node,
+        name=FORWARDER,
+        namespace=namespace,
+        directory=directory,
+        argv=(sys.executable, "-m", "netctl.lab.forwarder", *argv),
+    )
+
+
+def fabric(place: Place, topology: Topology) -> tuple[Daemon, ...]:
+    """Return what the leaf switches are: one Open vSwitch, and an LLDP speaker for each; nothing without switches."""
+    if not topology.switches:
+        return ()
+    announced = [
+        (switch.id, tuple(e.interface for link in topology.links for e in link.ends if e.node == switch.id))
+        for switch in topology.switches
+    ]
+    words = [
+        (switch, f"02:1a:bf:00:00:{number:02x}", f"192.0.2.{number}", *ports)
+        for number, (switch, ports) in enumerate(announced, start=1)
+    ]
+    return (
+        *_switch(place),
+        *(
+            _daemon(place, f"{LLDP}-{argv[0]}", (sys.executable, "-m", "netctl.lab.lldp", *argv))
+            for argv in words
+        ),
     )
 
 
@@ -145,12 +177,19 @@ def _host(place: Place) -> tuple[Daemon, ...]:
         # Always the userspace datapath: the kernel's is one for the whole machine, and not every kernel has it.
         *("--datapath-type", "netdev"),
     )
+    return (
+        *_switch(place),
+        _detached(place, OVN_CONTROLLER, ("ovn-controller", local)),
+        _daemon(place, AGENT, agent),
+    )
+
+
+def _switch(place: Place) -> tuple[Daemon, Daemon]:
+    here = place.directory
     server = ("ovsdb-server", str(here / "conf.db"), f"--remote=punix:{here}/db.sock")
     return (
         _detached(place, OVSDB, server),
-        _detached(place, VSWITCHD, ("ovs-vswitchd", local)),
-        _detached(place, OVN_CONTROLLER, ("ovn-controller", local)),
-        _daemon(place, AGENT, agent),
+        _detached(place, VSWITCHD, ("ovs-vswitchd", f"unix:{here}/db.sock")),
     )
 
 

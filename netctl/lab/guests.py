@@ -41,19 +41,31 @@ _OPTIONS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guest:
-    """What uses a NIC: `name` is what people call it, the tap's name when nobody said otherwise."""
+    """What uses a NIC: `name` is what people call it, the tap's name when nobody said otherwise.
+
+    A network function has a second one, `egress_tap` with `egress_mac_address`, which is eth1 in its namespace.
+    """
 
     name: str
     host: str
     tap_name: str
     mac_address: str
     mtu_bytes: int
+    egress_tap: str = ""
+    egress_mac_address: str = ""
 
     def __post_init__(self) -> None:
-        if not _TAP.match(self.tap_name):
-            raise InvalidIntent("tap_name", f"{self.tap_name[:40]!r} is not the name of a Linux interface")
-        if not _MAC.match(self.mac_address):
-            raise InvalidIntent("mac_address", f"{self.mac_address[:40]!r} is not a MAC address")
+        for tap, mac in self.ends:
+            if not _TAP.match(tap):
+                raise InvalidIntent("tap_name", f"{tap[:40]!r} is not the name of a Linux interface")
+            if not _MAC.match(mac):
+                raise InvalidIntent("mac_address", f"{mac[:40]!r} is not a MAC address")
+
+    @property
+    def ends(self) -> tuple[tuple[str, str], ...]:
+        """Tap and MAC address of each of its interfaces: eth0, and eth1 of a network function."""
+        second = ((self.egress_tap, self.egress_mac_address),) if self.egress_tap else ()
+        return ((self.tap_name, self.mac_address), *second)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,13 +123,21 @@ class Guests:
         namespace = self.namespace(guest)
         namespaces.ensure(namespace)
         host = namespaces.node_namespace(self._lab, guest.host)
-        tap = links.Port(namespace=host, interface=guest.tap_name)
-        inside = links.Port(namespace=namespace, interface=INTERFACE, mac_address=guest.mac_address)
-        links.connect([links.Cable(ends=(tap, inside), mtu_bytes=guest.mtu_bytes)])
+        links.connect(
+            links.Cable(
+                ends=(
+                    links.Port(namespace=host, interface=tap),
+                    links.Port(namespace=namespace, interface=f"eth{number}", mac_address=mac),
+                ),
+                mtu_bytes=guest.mtu_bytes,
+            )
+            for number, (tap, mac) in enumerate(guest.ends)
+        )
 
     def remove(self, guest: Guest) -> None:
-        """Remove tap, namespace and record."""
-        links.remove(namespaces.node_namespace(self._lab, guest.host), guest.tap_name)
+        """Remove taps, namespace and record."""
+        for tap, _mac in guest.ends:
+            links.remove(namespaces.node_namespace(self._lab, guest.host), tap)
         namespaces.remove(self.namespace(guest))
         (self._directory / f"{guest.tap_name}.json").unlink(missing_ok=True)
 

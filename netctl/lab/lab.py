@@ -16,11 +16,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from netctl.errors import Forbidden, InvalidIntent, NotFound, Unavailable
-from netctl.lab import api, daemons, discover, links, namespaces, processes, upstreams, wiring
+from netctl.lab import api, cables, daemons, discover, links, namespaces, processes, upstreams, wiring
+from netctl.lab.cables import CableState
 from netctl.lab.daemons import Place
+from netctl.lab.functions import Functions
 from netctl.lab.guests import INTERFACE, Guest, Guests, Lease, Ping
-from netctl.lab.processes import Process
+from netctl.lab.leaves import Leaves
+from netctl.lab.processes import Daemon, Process
 from netctl.lab.progress import Progress, Silent
+from netctl.lab.switches import LagMode
 from netctl.lab.topology import FABRIC, Node, Topology, Vlans, check_lab_name, parse_topology
 
 _TOPOLOGY = "topology.clab.yml"
@@ -38,6 +42,7 @@ class Lab:
         self._text = text
         self._progress = progress or Silent()
         self._guests = Guests(self.name, self.directory / "guests")
+        self.functions = Functions(self.name, self.directory / "guests")
 
     @classmethod
     def open(cls, name: str, *, progress: Progress | None = None) -> Lab:
@@ -86,7 +91,7 @@ class Lab:
             with self._progress.step("namespaces and links"):
                 self._wire(self._guests.all())
             with self._progress.step("OVN central, Open vSwitch and ovn-controller, controller and agents"):
-                self._start(self.topology.nodes, without)
+                self._start(self._nodes(), without)
         if register and daemons.CONTROLLER not in without:
             with self._progress.step("cluster, virtual switches and hosts registered"):
                 self.register()
@@ -100,22 +105,20 @@ class Lab:
         take_down(self.name)
 
     def place(self, node: str) -> Place:
-        """Find a node by name."""
-        for candidate in self.topology.nodes:
+        """Find a node by name; with leaf switches the fabric is one, too."""
+        for candidate in self._nodes():
             if candidate.id == node:
                 return Place(lab=self.name, central=self.topology.central, node=candidate)
-        known = ", ".join(candidate.id for candidate in self.topology.nodes)
+        known = ", ".join(candidate.id for candidate in self._nodes())
         raise NotFound(f"no node {node} in lab {self.name}; there are {known}")
 
     def processes(self) -> list[Process]:
         """List the processes that this lab has when all run, in starting order."""
-        return [
-            Process(daemon) for node in self.topology.nodes for daemon in daemons.daemons(self.place(node.id))
-        ]
+        return [Process(daemon) for node in self._nodes() for daemon in self._daemons(self.place(node.id))]
 
     def process(self, node: str, name: str) -> Process:
         """Find one process, e.g. `("h1", "ovn-controller")`."""
-        candidates = [Process(daemon) for daemon in daemons.daemons(self.place(node))]
+        candidates = [Process(daemon) for daemon in self._daemons(self.place(node))]
         for process in candidates:
             if process.name == name:
                 return process
@@ -124,9 +127,9 @@ class Lab:
 
     def command(self, target: str, argv: list[str]) -> tuple[list[str], dict[str, str]]:
         """Return command line and environment that run `argv` on a node, in the fabric or in a guest."""
-        if target == FABRIC:
+        if target == FABRIC and not self.topology.switches:
             return [*processes.enter(namespaces.fabric_namespace(self.name)), *argv], dict(os.environ)
-        if target in {node.id for node in self.topology.nodes}:
+        if target in {node.id for node in self._nodes()}:
             place = self.place(target)
             return [*processes.enter(place.namespace), *argv], os.environ | place.environment
         guest = self._guests.get(target)
@@ -161,13 +164,40 @@ class Lab:
         self, host: str, tap_name: str, mac_address: str, mtu_bytes: int = 1500, *, name: str = ""
     ) -> Guest:
         """Make a guest behind a tap of this name on a host; again with the same values changes nothing."""
-        if self.place(host).node not in self.topology.hosts:
-            raise InvalidIntent("host", f"{host} is no host; a guest needs one")
         guest = Guest(
             name=name or tap_name, host=host, tap_name=tap_name, mac_address=mac_address, mtu_bytes=mtu_bytes
         )
+        return self._add(guest)
+
+    def add_function(
+        self,
+        host: str,
+        ingress: tuple[str, str],
+        egress: tuple[str, str],
+        *,
+        mtu_bytes: int = 9000,
+        name: str,
+    ) -> Guest:
+        """Make a network function of two taps, each with its MAC address; `functions.start` makes it work."""
+        (tap_name, mac_address), (egress_tap, egress_mac_address) = ingress, egress
+        guest = Guest(
+            name=name,
+            host=host,
+            tap_name=tap_name,
+            mac_address=mac_address,
+            mtu_bytes=mtu_bytes,
+            egress_tap=egress_tap,
+            egress_mac_address=egress_mac_address,
+        )
+        return self._add(guest)
+
+    def _add(self, guest: Guest) -> Guest:
+        if self.place(guest.host).node not in self.topology.hosts:
+            raise InvalidIntent("host", f"{guest.host} is no host; a guest needs one")
         if taken := [
-            other for other in self._guests.all() if other.name == guest.name and other.tap_name != tap_name
+            other
+            for other in self._guests.all()
+            if other.name == guest.name and other.tap_name != guest.tap_name
         ]:
             raise InvalidIntent(
                 "name", f"{guest.name} is the guest behind {taken[0].tap_name}: take another name"
@@ -204,6 +234,17 @@ class Lab:
         """Ping an address from a guest until `count` answers came or the time is over."""
         return self._guests.ping(self._guests.get(guest), destination, count=count, timeout_s=timeout_s)
 
+    def link(self, where: str, state: CableState | str) -> None:
+        """Pull a cable (`down`), make it silent while its carrier stays (`silent`), or repair it (`up`).
+
+        `where` is one end, e.g. `h1:eth1`, or a node for all of its cables. `up` of the lab repairs pulled ones.
+        """
+        cables.set_cables(self.name, self.topology, where, CableState(state))
+
+    def set_lag(self, switch: str, lag: str, mode: LagMode | str) -> None:
+        """Aggregate ports of a leaf switch by LACP, or part them."""
+        self._leaves().set_lag(switch, lag, LagMode(mode))
+
     def reboot(self, host: str, *, without: Collection[str] = (), keep_ovs: bool = False) -> None:
         """Take a host's power away and give it back: `cut` and `restore`. An upstream, too.
 
@@ -217,6 +258,8 @@ class Lab:
         """Take a host's power away: its processes die at once, its links go down."""
         place = self.place(host)
         processes.end_all([place.namespace], place.directory)
+        if self.topology.switches:
+            self._leaves().unplug(host)
         namespaces.remove(place.namespace)
 
     def restore(self, host: str, *, without: Collection[str] = (), keep_ovs: bool = False) -> None:
@@ -227,6 +270,8 @@ class Lab:
                 database.unlink(missing_ok=True)
         with _locked(self.directory):
             self._wire([guest for guest in self._guests.all() if guest.host == host])
+            if self.topology.switches:
+                self._leaves().set_up()
             self._start((place.node,), without)
 
     def _wire(self, guests: list[Guest]) -> None:
@@ -236,6 +281,19 @@ class Lab:
         upstreams.set_up(beyond)
         for guest in guests:
             self._guests.add(guest)
+            self.functions.restore(guest)
+
+    def _nodes(self) -> tuple[Node, ...]:
+        """Return all nodes that run something."""
+        fabric = (Node(id=FABRIC, management_ip=""),) if self.topology.switches else ()
+        return (*self.topology.nodes, *fabric)
+
+    def _daemons(self, place: Place) -> tuple[Daemon, ...]:
+        is_fabric = place.node.id == FABRIC
+        return daemons.fabric(place, self.topology) if is_fabric else daemons.daemons(place)
+
+    def _leaves(self) -> Leaves:
+        return Leaves(self.place(FABRIC), self.topology)
 
     def _start(self, nodes: tuple[Node, ...], without: Collection[str]) -> None:
         with ThreadPoolExecutor(max_workers=len(nodes)) as pool:
@@ -249,13 +307,15 @@ class Lab:
         for database, schema in place.databases.items():
             if not database.exists():
                 self._run(["ovsdb-tool", "create", str(database), str(schema)])
-        for daemon in daemons.daemons(place):
-            if daemon.name not in without:
+        for daemon in self._daemons(place):
+            if daemon.name not in without or node.id == FABRIC:
                 Process(daemon).start()
             if daemon.name == daemons.CONTROLLER:
                 self._share_socket()
             if daemon.name == daemons.OVSDB:
                 self._run(daemons.first_settings(place))
+        if node.id == FABRIC:
+            self._leaves().set_up()
 
     def _share_socket(self) -> None:
         owner = os.environ.get("SUDO_UID", "")
@@ -306,8 +366,9 @@ def take_down(name: str) -> None:
 def _elsewhere(name: str) -> Path | None:
     """Return the run directory of a lab that runs under another $NETCTL_LAB_DIR; ruins without one are anybody's."""
     own = discover.run_dir(name).resolve()
-    found = processes.directories_in(namespaces.namespaces_of(name))
-    return next((path for path in sorted(found) if path.resolve() != own and path.is_dir()), None)
+    found = {path: path.resolve() for path in processes.directories_in(namespaces.namespaces_of(name))}
+    others = sorted(path for path, real in found.items() if own not in (real, *real.parents))
+    return next((path for path in others if path.is_dir()), None)
 
 
 def _refuse_elsewhere(name: str) -> None:

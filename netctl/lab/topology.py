@@ -1,7 +1,8 @@
 """A containerlab topology file as a `Topology`: the text of a YAML file goes in, frozen values or errors come out.
 
-Read is what the lab uses: `name`, `mgmt.ipv4-subnet`, nodes of kind `linux` and `bridge`, `mgmt-ipv4`, labels, links
-with two endpoints and `mtu`. Every other containerlab key is left to containerlab. Labels of ours are `netctl.*`:
+Read is what the lab uses: `name`, `mgmt.ipv4-subnet`, nodes of kind `linux`, `bridge` (a Linux bridge) and `ovs-bridge`
+(a leaf switch: Open vSwitch in the fabric), `mgmt-ipv4`, labels, links with two endpoints and `mtu`. Every other
+containerlab key is left to containerlab. Labels of ours are `netctl.*`:
 
     netctl.role                     central (exactly one), host or upstream (none or more)
     netctl.cluster                  on central: id of the hosts' cluster, `lab` when absent; on a host: its own
@@ -9,6 +10,7 @@ with two endpoints and `mtu`. Every other containerlab key is left to containerl
     netctl.tunnel-virtual-switch    on a host: virtual switch that carries the tunnels, the first when absent
     netctl.uplink.{virtual switch}  on a host: its interfaces, joined by commas; the first is the bond's primary
     netctl.vlans.{interface}        on an upstream: VLAN ids, joined by commas, of sub-interfaces `{interface}.{id}`
+    netctl.lag.{name}               on an ovs-bridge: its ports, joined by commas, that `netctl lab lag` aggregates
 
 An upstream stands for what is beyond: the physical router and hosts on the Internet. Its `exec` lines, containerlab's
 own key, are run in its namespace once, without a shell, and may use iproute2 and sysctl.
@@ -26,6 +28,7 @@ from dataclasses import dataclass
 
 from netctl.errors import InvalidIntent
 from netctl.lab.document import Section, read_yaml, shown
+from netctl.lab.switches import LAG, Switch, parse_switch
 
 HOSTS_MAX = 10
 VLAN_ID_MAX = 4094
@@ -98,6 +101,12 @@ class Topology:
     upstreams: tuple[Node, ...]
     bridges: tuple[str, ...]
     links: tuple[Link, ...]
+    switches: tuple[Switch, ...] = ()
+
+    @property
+    def fabric(self) -> frozenset[str]:
+        """Bridges and leaf switches: whose ports are in the fabric's namespace."""
+        return frozenset(self.bridges) | {switch.id for switch in self.switches}
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -151,11 +160,34 @@ def parse_topology(text: str, *, name: str = "") -> Topology:
     topology = file.mapping("topology")
     defaults = Section.of(topology.get("defaults", {}), "topology.defaults")
     nodes = {key: topology.mapping("nodes").mapping(key) for key in topology.mapping("nodes").names()}
-    bridges = tuple(key for key, node in nodes.items() if _kind(node, defaults) == "bridge")
-    linux = {key: node for key, node in nodes.items() if key not in bridges}
+    kinds = {key: _kind(node, defaults) for key, node in nodes.items()}
+    linux = {key: node for key, node in nodes.items() if kinds[key] == "linux"}
     network = _network(file)
     addresses = _management_addresses(linux, network)
     roles = {key: _role(node) for key, node in linux.items()}
+    central, hosts = _central_and_hosts(roles)
+    cluster = _labels(linux[central]).text("netctl.cluster", "lab")
+    links = _links(topology, frozenset(nodes))
+    result = Topology(
+        name=check_lab_name(name or file.text("name")),
+        cluster=cluster,
+        management_prefix=network.prefixlen,
+        central=Node(id=_node_id(linux[central], central), management_ip=addresses[central]),
+        hosts=tuple(_host(linux[key], key, addresses[key], cluster) for key in hosts),
+        upstreams=tuple(
+            _upstream(linux[key], key, addresses[key]) for key, role in roles.items() if role == "upstream"
+        ),
+        bridges=tuple(_bridge(nodes[key], key) for key, kind in kinds.items() if kind == "bridge"),
+        switches=tuple(
+            _switch(nodes[key], key, links) for key, kind in kinds.items() if kind == "ovs-bridge"
+        ),
+        links=links,
+    )
+    _check_uplinks(result)
+    return result
+
+
+def _central_and_hosts(roles: Mapping[str, str]) -> tuple[str, list[str]]:
     central = [key for key, role in roles.items() if role == "central"]
     hosts = [key for key, role in roles.items() if role == "host"]
     if len(central) != 1:
@@ -166,27 +198,13 @@ def parse_topology(text: str, *, name: str = "") -> Topology:
         raise InvalidIntent(
             "topology.nodes", f"{len(hosts)} nodes with netctl.role host; use 1 to {HOSTS_MAX}"
         )
-    cluster = _labels(linux[central[0]]).text("netctl.cluster", "lab")
-    result = Topology(
-        name=check_lab_name(name or file.text("name")),
-        cluster=cluster,
-        management_prefix=network.prefixlen,
-        central=Node(id=_node_id(linux[central[0]], central[0]), management_ip=addresses[central[0]]),
-        hosts=tuple(_host(linux[key], key, addresses[key], cluster) for key in hosts),
-        upstreams=tuple(
-            _upstream(linux[key], key, addresses[key]) for key, role in roles.items() if role == "upstream"
-        ),
-        bridges=tuple(_bridge(nodes[key], key) for key in bridges),
-        links=_links(topology, frozenset(nodes)),
-    )
-    _check_uplinks(result)
-    return result
+    return central[0], hosts
 
 
 def _kind(node: Section, defaults: Section) -> str:
     kind = node.get("kind", defaults.get("kind", None))
-    if kind not in ("linux", "bridge"):
-        raise InvalidIntent(node.at("kind"), f"must be linux or bridge, is {shown(kind)}")
+    if kind not in ("linux", "bridge", "ovs-bridge"):
+        raise InvalidIntent(node.at("kind"), f"must be linux, bridge or ovs-bridge, is {shown(kind)}")
     return str(kind)
 
 
@@ -223,8 +241,8 @@ def _management_addresses(nodes: Mapping[str, Section], network: ipaddress.IPv4N
 def _labels(node: Section) -> Section:
     labels = node.mapping("labels")
     for key in labels.names():
-        if key.startswith("netctl.") and key not in _LABELS and not key.startswith((_UPLINK, _VLANS)):
-            known = ", ".join((*_LABELS, f"{_UPLINK}*", f"{_VLANS}*"))
+        if key.startswith("netctl.") and key not in _LABELS and not key.startswith((_UPLINK, _VLANS, LAG)):
+            known = ", ".join((*_LABELS, f"{_UPLINK}*", f"{_VLANS}*", f"{LAG}*"))
             raise InvalidIntent(labels.at(key), f"no such label; known are {known}")
     return labels
 
@@ -248,6 +266,11 @@ def _bridge(node: Section, key: str) -> str:
     if not _INTERFACE.match(key) or key in ("br", "mgmt", "lo"):
         raise InvalidIntent(node.path, "a bridge is named like a Linux interface, and not br, mgmt or lo")
     return key
+
+
+def _switch(node: Section, key: str, links: tuple[Link, ...]) -> Switch:
+    ports = frozenset(end.interface for link in links for end in link.ends if end.node == key)
+    return parse_switch(_labels(node), _bridge(node, key), ports)
 
 
 def _upstream(node: Section, key: str, management_ip: str) -> Node:
@@ -345,7 +368,7 @@ def _check_uplinks(topology: Topology) -> None:
             if Endpoint(node=node.id, interface=vlans.interface) not in connected:
                 where = f"topology.nodes.{node.id}.labels.{_VLANS}{vlans.interface}"
                 raise InvalidIntent(where, f"{vlans.interface!r} is not an endpoint of topology.links")
-    ports = [end.interface for link in topology.links for end in link.ends if end.node in topology.bridges]
+    ports = [end.interface for link in topology.links for end in link.ends if end.node in topology.fabric]
     if len(ports) != len(set(ports)):  # all bridges share one namespace
         raise InvalidIntent("topology.links", "two links use the same interface name at a bridge")
     for host in topology.hosts:

@@ -36,7 +36,7 @@ _IFF_TAP, _IFF_NO_PI = 0x0002, 0x1000
 
 def serve(interface: str, vlan_ids: list[int]) -> None:
     """Carry frames between an interface and its VLANs until killed."""
-    wire = _open_wire(interface)
+    wire = open_wire(interface)
     taps = {vlan_id: _open_tap(f"{interface}.{vlan_id}") for vlan_id in vlan_ids}
     _set_up(interface, [f"{interface}.{vlan_id}" for vlan_id in vlan_ids])
     selector = selectors.DefaultSelector()
@@ -66,15 +66,22 @@ def vlan_of(auxiliary: bytes) -> int:
 
 
 def _receive(wire: socket.socket, taps: dict[int, int]) -> None:
+    frame, vlan_id, outgoing = receive(wire)
+    if not outgoing and (tap := taps.get(vlan_id)):
+        os.write(tap, frame)
+
+
+def receive(wire: socket.socket) -> tuple[bytes, int, bool]:
+    """Return a frame without its tag, the tag (0 for none), and whether it is one that this machine sends."""
     frame, ancillary, _flags, address = wire.recvmsg(_FRAME_MAX, socket.CMSG_SPACE(_AUXDATA.size))
-    if address[2] == _PACKET_OUTGOING:
-        return
-    for level, kind, data in ancillary:
-        if (level, kind) == (_SOL_PACKET, _PACKET_AUXDATA) and (tap := taps.get(vlan_of(data))):
-            os.write(tap, frame)
+    tags = [
+        vlan_of(data) for level, kind, data in ancillary if (level, kind) == (_SOL_PACKET, _PACKET_AUXDATA)
+    ]
+    return frame, next(iter(tags), 0), address[2] == _PACKET_OUTGOING
 
 
-def _open_wire(interface: str) -> socket.socket:
+def open_wire(interface: str) -> socket.socket:
+    """Open a socket for whole frames of an interface, with their tags told apart (`receive`)."""
     wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL))
     wire.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER_BYTES)
     wire.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)

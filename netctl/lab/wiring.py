@@ -67,19 +67,18 @@ def data_cables(lab: str, topology: Topology) -> list[Cable]:
     """Lay the topology's links."""
 
     def port(end: Endpoint) -> Port:
-        is_bridge = end.node in topology.bridges
         return Port(
-            namespace=namespaces.node_namespace(lab, FABRIC if is_bridge else end.node),
+            namespace=namespaces.node_namespace(lab, FABRIC if end.node in topology.fabric else end.node),
             interface=end.interface,
             mac_address=mac_address(lab, end.node, end.interface),
-            bridge=end.node if is_bridge else "",
+            bridge=end.node if end.node in topology.bridges else "",  # leaf switches plug their own
         )
 
     # The fabric's end first: cables are made from their first end's namespace, so most are made in one.
     return [
         Cable(
             ends=(port(first), port(second))
-            if first.node in topology.bridges
+            if first.node in topology.fabric
             else (port(second), port(first)),
             mtu_bytes=link.mtu_bytes,
         )
