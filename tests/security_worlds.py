@@ -31,6 +31,7 @@ from netctl.model.snapshot import Snapshot
 from tests.intents import infra, meta, nic, snapshot, uid_of, vlan
 from tests.security import address_group, category, entity_group, service_group
 from tests.vpcs import guest, mac_of, retold, routed, transit, vpc
+from tests.worlds import VLAN_KINDS
 
 CATEGORIES = ("web", "app", "db", "prod")
 GROUPS = ("shop", "all", "odd")
@@ -181,8 +182,8 @@ def _groups(draw: st.DrawFn) -> Iterator[Intent]:
 
 def _networks(draw: st.DrawFn) -> Iterator[Intent]:
     of = some(CATEGORIES, 0, 1).map(lambda ids: tuple(map(CategoryId, ids)))
-    yield replace(vlan("v10", 10, dhcp=draw(_MAYBE)), categories=draw(of))
-    other = vlan("v20", 20)
+    yield replace(vlan("v10", 10, dhcp=draw(_MAYBE)), categories=draw(of), kind=draw(VLAN_KINDS))
+    other = replace(vlan("v20", 20), kind=draw(VLAN_KINDS))
     assert other.dhcp is not None
     # A draft keeps who has which MAC address: no two may have the same.
     yield replace(other, dhcp=replace(other.dhcp, server_mac_address=mac_of("dhcp v20")))
@@ -195,8 +196,11 @@ def _networks(draw: st.DrawFn) -> Iterator[Intent]:
 
 def _guests(draw: st.DrawFn) -> Iterator[Intent]:
     of = some(CATEGORIES, 0, 2).map(lambda ids: tuple(map(CategoryId, ids)))
-    yield replace(nic("n1", number=11), categories=draw(of))
-    yield replace(nic("n2", draw(st.sampled_from(("v10", "v20"))), number=12), categories=draw(of))
+    basic = st.sampled_from((False, False, True))
+    yield replace(nic("n1", number=11), categories=draw(of), basic=draw(basic))
+    yield replace(
+        nic("n2", draw(st.sampled_from(("v10", "v20"))), number=12), categories=draw(of), basic=draw(basic)
+    )
     yield replace(guest("g1"), categories=draw(of))
     yield replace(guest("g2", "db", 2, 9), ipv6_address="fd00:2::9", categories=draw(of))
     vlans = (
@@ -207,4 +211,5 @@ def _guests(draw: st.DrawFn) -> Iterator[Intent]:
         mode=NicMode.TRUNK,
         trunk_vlans=vlans if draw(_MAYBE) else (),
         categories=draw(of),
+        basic=draw(basic),
     )

@@ -17,7 +17,7 @@ from netctl.model.nic import NicMode, TrunkVlan
 from netctl.model.route import Bfd
 from netctl.model.routing_policy import Endpoint, Fallback, PolicyAction
 from netctl.model.snapshot import Snapshot
-from netctl.model.subnet import Ipv6Mode
+from netctl.model.subnet import Ipv6Mode, SubnetKind
 from netctl.model.vpc import ExternalConnection
 from tests.intents import host, infra, nic, overlay, snapshot, vlan
 from tests.vpcs import (
@@ -37,6 +37,8 @@ from tests.vpcs import (
 
 SUBNETS = ("v10", "v20", "o1")
 _MAYBE = st.booleans()
+# A subnet's NICs follow its kind one by one: in between any of them may be on either side.
+VLAN_KINDS = st.sampled_from((SubnetKind.VLAN, SubnetKind.VLAN_BASIC))
 
 
 @st.composite
@@ -45,8 +47,8 @@ def worlds(draw: st.DrawFn) -> Snapshot:
     intents: list[Intent] = list(infra())
     present = draw(st.sets(st.sampled_from(SUBNETS)))
     shapes = {
-        "v10": lambda: vlan("v10", 10, dhcp=draw(_MAYBE)),
-        "v20": lambda: vlan("v20", 20, dhcp=draw(_MAYBE)),
+        "v10": lambda: replace(vlan("v10", 10, dhcp=draw(_MAYBE)), kind=draw(VLAN_KINDS)),
+        "v20": lambda: replace(vlan("v20", 20, dhcp=draw(_MAYBE)), kind=draw(VLAN_KINDS)),
         "o1": lambda: overlay("o1", vni=draw(st.sampled_from((5000, 6000)))),
     }
     intents += [shapes[name]() for name in sorted(present)]
@@ -54,7 +56,8 @@ def worlds(draw: st.DrawFn) -> Snapshot:
         subnet = draw(st.sampled_from((*SUBNETS, "")))
         if subnet in present:
             host = draw(st.sampled_from(("h1", "h2", "")))
-            intents.append(nic(f"n{number}", subnet, number=number + 5, host=host))
+            basic = subnet != "o1" and draw(_MAYBE)
+            intents.append(replace(nic(f"n{number}", subnet, number=number + 5, host=host), basic=basic))
     if draw(_MAYBE):
         intents += draw(vpc_worlds())
     return snapshot(intents)
@@ -133,7 +136,7 @@ def _subnets(draw: st.DrawFn) -> Iterator[Intent]:
     yield replace(web, meta=retold(web.meta, "web again")) if draw(_MAYBE) else web
     db = routed("db", third=2, mtu_bytes=draw(mtu_bytes), ipv6="fd00:2::/64")
     yield replace(db, ipv6_mode=draw(st.sampled_from(list(Ipv6Mode)[1:])))
-    yield vlan("v0", 0)
+    yield replace(vlan("v0", 0), kind=draw(VLAN_KINDS))
 
 
 def _guests(draw: st.DrawFn) -> Iterator[Intent]:
@@ -146,6 +149,7 @@ def _guests(draw: st.DrawFn) -> Iterator[Intent]:
         guest("g3", "v0", 9, 5, host=draw(hosts)),
         ipv4_address="",
         mode=mode,
+        basic=draw(st.sampled_from((False, False, True))),
         trunk_vlans=vlans if mode is NicMode.TRUNK and draw(_MAYBE) else (),
     )
     yield floating("fip1", nic=draw(st.sampled_from(("g1", "g2", ""))))

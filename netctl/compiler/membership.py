@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from netctl.compiler import identity
 from netctl.compiler.clause import Realm
@@ -16,7 +17,7 @@ from netctl.model.groups import EntityGroup, EntitySelector, Term, term_key
 from netctl.model.keys import CategoryId, EntityGroupId, Kind, NicId, SubnetId, VpcId
 from netctl.model.lookups import Lookups
 from netctl.model.nic import Nic
-from netctl.model.subnet import Subnet
+from netctl.model.subnet import Subnet, SubnetKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +50,9 @@ def realm_of(subnet: Subnet) -> Realm:
 
 
 def ports_of(snapshot: Lookups, nic: Nic) -> Iterator[Port]:
-    """Yield the ports of a NIC: itself, then its VLANs; not those whose subnet is missing."""
+    """Yield the ports of a NIC: itself, then its VLANs; none beside OVN, nor where the subnet is missing."""
+    if not nic.has_port:
+        return
     uid = nic.meta.uid
     subnet = snapshot.subnet(nic.subnet)
     if subnet is not None:
@@ -72,6 +75,14 @@ def ports_of(snapshot: Lookups, nic: Nic) -> Iterator[Port]:
                 uuid=identity.child_uuid(uid, vlan.vlan_id),
                 name=identity.child_name(uid, vlan.vlan_id),
             )
+
+
+def has_switch(snapshot: Lookups, subnet: Subnet) -> bool:
+    """Is a subnet a network of OVN: by its kind, or for as long as a NIC or a trunk's VLAN on it has a port?"""
+    if subnet.kind is not SubnetKind.VLAN_BASIC:
+        return True
+    nics = (snapshot.nics_of_subnet(subnet.id), snapshot.trunks_of_subnet(subnet.id))
+    return any(nic.has_port for nic in chain.from_iterable(nics))
 
 
 def categories_of(snapshot: Lookups, port: Port) -> dict[CategoryId, None]:

@@ -34,8 +34,8 @@ class _Place:
 
 
 def compile_nic(snapshot: Snapshot, nic: Nic, owner: str, observed: Observed) -> Iterator[Fact]:
-    """Yield the rows of one NIC."""
-    subnet = snapshot.subnet(nic.subnet)
+    """Yield the rows of one NIC; one beside OVN has none."""
+    subnet = snapshot.subnet(nic.subnet) if nic.has_port else None
     if subnet is None:  # admission refuses this; a store edited by hand must not stop the others
         return
     marks = external_ids(owner, key_of(nic))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from netctl.compiler.dhcp import compile_dhcp, compile_dhcp_acls
 from netctl.compiler.identity import external_ids, localnet_name, localnet_uuid, switch_uuid
-from netctl.compiler.membership import realm_of
+from netctl.compiler.membership import has_switch, realm_of
 from netctl.compiler.observed import Observed
 from netctl.compiler.realms import is_secured
 from netctl.compiler.router_port import compile_router_port
@@ -19,7 +19,9 @@ from netctl.nb.rows import Fact, Member, Row
 
 
 def compile_subnet(snapshot: Snapshot, subnet: Subnet, owner: str, observed: Observed) -> Iterator[Fact]:
-    """Yield the rows of one subnet."""
+    """Yield the rows of one subnet; one that is beside OVN has none."""
+    if not has_switch(snapshot, subnet):
+        return
     marks = external_ids(owner, key_of(subnet))
     # requested-tnl-key (ovn-nb(5), Logical_Switch): the VNI is ours to choose, so that it never moves under guests.
     config = {"requested-tnl-key": str(subnet.vni)}
@@ -45,7 +47,7 @@ def _passes_tags(snapshot: Snapshot, subnet: Subnet) -> bool:
     """Has the subnet a NIC whose guest may use any VLAN tag? Admission lets such a NIC on untagged subnets only."""
     if subnet.vlan_id or not subnet.has_vlan:
         return False
-    return any(nic.trunks_all for nic in snapshot.nics_of_subnet(subnet.id))
+    return any(nic.trunks_all and nic.has_port for nic in snapshot.nics_of_subnet(subnet.id))
 
 
 def _localnet(
