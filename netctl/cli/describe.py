@@ -28,8 +28,13 @@ _POLICIES = (("securityPolicies", "secured:"), ("securityPolicies", "rules.peers
 # Who can refer to a kind: collection and filter, before the name.
 _USERS = {
     "cluster": (("virtualSwitches", "cluster ="), ("hosts", "cluster ="), ("subnets", "clusters:")),
-    "virtualswitch": (("subnets", "virtual_switches:"), ("hosts", "uplinks.virtual_switch:")),
-    "host": (("nics", "host ="), ("vpcs", "external_connections.gateways:")),
+    "virtualswitch": (
+        *(("subnets", "virtual_switches:"), ("hosts", "uplinks.virtual_switch:")),
+        *(("hosts", "internal_ports.virtual_switch:"), ("trafficMirrors", "sources.virtual_switch:")),
+    ),
+    "host": (
+        *(("nics", "host ="), ("vpcs", "external_connections.gateways:"), ("trafficMirrors", "host =")),
+    ),
     "vpc": (
         *(("subnets", "vpc ="), ("routes", "vpc ="), ("routingPolicies", "vpc =")),
         *(("floatingIps", "vpc ="), ("securityPolicies", "vpcs:"), *_GROUPS),
@@ -39,7 +44,11 @@ _USERS = {
         *(("vpcs", "external_connections.subnet:"), ("floatingIps", "external_subnet =")),
         *(("routes", "next_hops.external_subnet:"), *_GROUPS),
     ),
-    "nic": (("floatingIps", "nic ="), *_GROUPS),
+    "nic": (
+        *(("floatingIps", "nic ="), *_GROUPS),
+        *(("networkFunctions", "nic_pairs.ingress_nic:"), ("networkFunctions", "nic_pairs.egress_nic:")),
+        *(("trafficMirrors", "sources.nic:"), ("trafficMirrors", "destinations:")),
+    ),
     "category": (
         *(("nics", "categories:"), ("subnets", "categories:"), ("vpcs", "categories:")),
         *(*_GROUPS, *_POLICIES),
@@ -47,6 +56,11 @@ _USERS = {
     "addressgroup": (("securityPolicies", "rules.peers:"),),
     "servicegroup": (("securityPolicies", "rules.service_groups:"),),
     "entitygroup": (*_GROUPS, *_POLICIES),
+    "networkfunction": (("serviceChains", "network_functions:"),),
+    "servicechain": (
+        *(("subnets", "service_chain ="), ("routingPolicies", "service_chain =")),
+        ("securityPolicies", "rules.service_chain:"),
+    ),
 }
 
 

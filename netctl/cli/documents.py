@@ -25,10 +25,14 @@ _MERGE = "tag:yaml.org,2002:merge"
 _MERGES_MAX = 50
 # Nobody writes deeper. The YAML library's compose recurses in C: at 20,000 levels and more it would end the process.
 _DEPTH_MAX = 100
-_OUTPUT_ONLY = {"vni", "tap_name", "server_mac_address", "gateway_mac_address", "gateways", "reserved"}
+_OUTPUT_ONLY = {
+    *("vni", "tap_name", "server_mac_address", "gateway_mac_address", "gateways", "reserved"),
+    *("basic", "migration", "pending_hosts"),
+}
 # `kind` says what a document is: their own kind has this name.
 _OWN_KIND = {
     "Subnet": ("subnet_kind", "subnetKind"),
+    "Nic": ("nic_kind", "nicKind"),
     "Vpc": ("vpc_kind", "vpcKind"),
     "SecurityPolicy": ("policy_kind", "policyKind"),
 }

@@ -6,6 +6,8 @@ How a text becomes a value is known from the field's descriptor (`values.py`); h
 from __future__ import annotations
 
 from netctl.cli.flag import COMMON, Flag, make_flag
+from netctl.cli.flags_chain import CHAIN_ABOUT, CHAIN_EXAMPLES, CHAIN_FLAGS
+from netctl.cli.flags_infra import INFRA_ABOUT, INFRA_EXAMPLES, INFRA_FLAGS
 from netctl.cli.flags_security import SECURITY_ABOUT, SECURITY_EXAMPLES, SECURITY_FLAGS
 from netctl.cli.flags_vpc import VPC_EXAMPLES, VPC_FLAGS
 
@@ -72,60 +74,19 @@ _DHCP = (
 )
 
 FLAGS: dict[str, tuple[Flag, ...]] = {
-    "cluster": (
-        make_flag(
-            "mac_prefix", "PREFIX", "First three bytes of allocated MAC addresses; 50:6b:8d by default."
-        ),
-        make_flag(
-            "underlay_mtu_bytes",
-            "BYTES",
-            "MTU between tunnel endpoints; 1500 by default.",
-            option="--underlay-mtu",
-        ),
-        *COMMON,
-    ),
-    "virtualswitch": (
-        make_flag("cluster", "CLUSTER", "The cluster whose hosts it spans.", fixed=True),
-        make_flag(
-            "bridge",
-            "BRIDGE",
-            "Uplink bridge, br0 to br99; the lowest free one by default.",
-            fixed=True,
-        ),
-        make_flag("mtu_bytes", "BYTES", "MTU; 1500 by default.", option="--mtu"),
-        make_flag("bond_mode", "MODE", "Load balancing of the uplinks: active-backup."),
-        *COMMON,
-    ),
-    "host": (
-        make_flag("cluster", "CLUSTER", "The cluster that it belongs to.", fixed=True),
-        make_flag(
-            "tunnel_address", "ADDRESS/LENGTH", "Address of its tunnel endpoint, e.g. 192.168.77.11/24."
-        ),
-        make_flag(
-            "tunnel_virtual_switch",
-            "SWITCH",
-            "Virtual switch of the tunnels; the first uplink's by default.",
-        ),
-        make_flag(
-            "uplinks",
-            "SWITCH=IF[,IF]",
-            "Interfaces that connect a virtual switch, the bond's primary first; repeat for more.",
-            option="--uplink",
-            many=True,
-        ),
-        *COMMON,
-    ),
+    **INFRA_FLAGS,
     "subnet": (
         make_flag(
             "kind",
-            "vlan|overlay|external",
-            "How it reaches other hosts: a VLAN, or Geneve tunnels. external: where VPCs connect to the outside.",
-            fixed=True,
+            "vlan|overlay|external|vlan-basic",
+            "How it reaches other hosts: a VLAN, or Geneve tunnels. external: where VPCs connect to the outside."
+            " vlan-basic: a VLAN without OVN, its security policies and VPCs. vlan and vlan-basic can become each other"
+            " (`netctl subnet migrate`).",
         ),
         make_flag(
             "virtual_switches",
             "SWITCH",
-            "vlan, external: a virtual switch, one of each cluster that it spans; repeat for more.",
+            "vlan, vlan-basic, external: a virtual switch, one of each cluster that it spans; repeat for more.",
             option="--virtual-switch",
             many=True,
         ),
@@ -171,10 +132,29 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
             option="--category",
             many=True,
         ),
+        make_flag(
+            "service_chain",
+            "CHAIN",
+            'All that its NICs send to and get from other hosts passes it; "" takes it away.',
+        ),
         *COMMON,
     ),
     "nic": (
         make_flag("subnet", "SUBNET", "The subnet that it is on.", fixed=True),
+        make_flag(
+            "kind",
+            "normal|direct|network-function|span-destination",
+            "What it is for. direct: on the uplink bridge, without OVN. network-function: one side of a network"
+            " function, span-destination: gets a mirror's copies; these two have no subnet.",
+            fixed=True,
+        ),
+        make_flag(
+            "network_function_side",
+            "ingress|egress|tap",
+            "network-function: towards the guests, towards the network, or for copies.",
+            option="--side",
+            fixed=True,
+        ),
         make_flag("host", "HOST", 'The host where its tap is; "" lets it float.'),
         make_flag("mac_address", "MAC", "Unicast MAC address; allocated by default."),
         make_flag("ipv4_address", "ADDRESS", "Static IPv4 address; allocated by default."),
@@ -208,17 +188,18 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
             option="--category",
             many=True,
         ),
+        make_flag("model", "virtio|e1000", "What the guest sees; virtio by default."),
+        make_flag("queues", "N", "virtio: queue pairs, 1 to 16; 1 by default."),
         *COMMON,
     ),
     **VPC_FLAGS,
     **SECURITY_FLAGS,
+    **CHAIN_FLAGS,
 }
 
 # What a kind is.
 ABOUT = {
-    "cluster": "A set of hosts that share virtual switches and one tunnel underlay.",
-    "virtualswitch": "A switch over the hosts of a cluster, on each an uplink bridge and a bond.",
-    "host": "A machine with its tunnel endpoint and the interfaces that connect its virtual switches.",
+    **INFRA_ABOUT,
     "vpc": "A router that is on every host at once, with overlay subnets behind it and ways out.",
     "subnet": "A layer-2 network with its addresses; or an external one, where VPCs connect to the outside.",
     "nic": "One guest interface on a subnet.",
@@ -227,14 +208,10 @@ ABOUT = {
     "routingpolicy": "What a VPC's router does with packets that match, whatever its routes say.",
     "addressreservation": "Addresses of a subnet that NICs do not get by themselves.",
     **SECURITY_ABOUT,
+    **CHAIN_ABOUT,
 }
 EXAMPLES: dict[str, tuple[str, str]] = {
-    "cluster": ("create cluster c1 --underlay-mtu 9000", "update cluster c1 --display-name 'Rack 12'"),
-    "virtualswitch": ("create virtualswitch vs0 --cluster c1 --mtu 9000", "update vs vs0 --mtu 1500"),
-    "host": (
-        "create host h1 --cluster c1 --tunnel-address 192.168.77.11/24 --uplink vs0=eth1,eth2",
-        "update host h1 --uplink vs0=eth1,eth2 --uplink vs1=eth3",
-    ),
+    **INFRA_EXAMPLES,
     "subnet": (
         "create subnet web --kind vlan --virtual-switch vs0 --vlan-id 10 --ipv4-cidr 10.0.0.0/24",
         "update subnet web --dns-server 192.0.2.53 --dhcp-lease 3600",
@@ -245,4 +222,5 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     ),
     **VPC_EXAMPLES,
     **SECURITY_EXAMPLES,
+    **CHAIN_EXAMPLES,
 }

@@ -85,8 +85,8 @@ SECURITY_FLAGS: dict[str, tuple[Flag, ...]] = {
             "rules",
             "RULE",
             "'NAME allow|deny|reject from|to|with PEER,... [SERVICE ...] [at SECURED] [priority N] [ipv4|ipv6] [log]"
-            " [stateless] [until TIME] [disabled]'; peers are cat/ID, eg/ID, ag/ID or any, services as of"
-            " servicegroup, or sg/ID. `from`: connections to the secured, `to`: by them, `with`: both. Repeat for"
+            " [stateless] [until TIME] [through CHAIN] [disabled]'; peers are cat/ID, eg/ID, ag/ID or any, services as"
+            " of servicegroup, or sg/ID. `from`: connections to the secured, `to`: by them, `with`: both. Repeat for"
             " more, the first first.",
             option="--rule",
             many=True,

@@ -112,6 +112,9 @@ VPC_FLAGS: dict[str, tuple[Flag, ...]] = {
             "reroute, while the service does not work: try the next policies (the default), route, or drop.",
         ),
         make_flag("bidirectional", "BOOL", "Match the way back too: source and destination exchanged."),
+        make_flag(
+            "service_chain", "CHAIN", 'permit: what it permits passes it, both ways; "" takes it away.'
+        ),
         *COMMON,
     ),
     "addressreservation": (

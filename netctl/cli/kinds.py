@@ -71,6 +71,9 @@ KINDS = (
     _kind("ServiceGroup", "ServiceGroups", "security", "sg"),
     _kind("EntityGroup", "EntityGroups", "security", "eg"),
     _kind("SecurityPolicy", "SecurityPolicies", "security", "sp"),
+    _kind("NetworkFunction", "NetworkFunctions", "chain", "nf"),
+    _kind("ServiceChain", "ServiceChains", "chain", "sc", "chain"),
+    _kind("TrafficMirror", "TrafficMirrors", "chain", "tm", "mirror"),
 )
 
 # Fields that name another resource: people may write the id alone.
@@ -90,6 +93,11 @@ REFERENCES = {
     "vpcs": "vpcs",
     "categories": "categories",
     "service_groups": "serviceGroups",
+    "service_chain": "serviceChains",
+    "network_functions": "networkFunctions",
+    "ingress_nic": "nics",
+    "egress_nic": "nics",
+    "destinations": "nics",
 }
 # Fields that name resources of several collections: people write the kind, in any spelling (`cat/web`).
 _SECURED = ("categories", "entityGroups")

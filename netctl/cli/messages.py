@@ -18,7 +18,7 @@ from netctl.v1 import operations_pb2 as operations
 
 # Lists whose members are shown field by field, and single messages that are shown on one line.
 _LONG = ("ExternalConnection",)
-_SHORT = ("PolicyEndpoint", "Bfd")
+_SHORT = ("PolicyEndpoint", "Bfd", "InternalBridge")
 # Lists whose members have names: each is shown by its own.
 _NAMED = ("SecurityRule",)
 # Written by the server alone; a client that sends them is ignored, so they are no difference to speak of.

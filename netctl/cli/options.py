@@ -120,6 +120,7 @@ _SHORT_FORMS_BEGIN_WITH = {
     "external_connections": "external_subnet",
     "next_hops": "external_subnet",
     "uplinks": "virtual_switch",
+    "nic_pairs": "ingress_nic",
     "include": "all_of",
     "except": "all_of",
 }

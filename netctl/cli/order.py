@@ -20,7 +20,7 @@ _RANKS = (
     *_INFRASTRUCTURE,
     *("Category", "AddressGroup", "ServiceGroup"),
     *("Vpc", "Subnet", "AddressReservation", "Nic", "FloatingIp", "Route", "RoutingPolicy"),
-    *("EntityGroup", "SecurityPolicy"),
+    *("EntityGroup", "SecurityPolicy", "NetworkFunction", "ServiceChain", "TrafficMirror"),
 )
 
 

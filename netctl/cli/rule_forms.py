@@ -8,6 +8,7 @@
     dns allow to ag/resolvers udp/53 tcp/53      OUT: `to` whom
     ping allow with any icmp/8 log               both ways
     old deny from eg/old sg/web at cat/db priority 10 until 2026-12-31
+    scan allow from any tcp/80 through inspect      a service chain
 
 In: a text; out: texts by field (`short_forms.py`), and back.
 """
@@ -27,7 +28,12 @@ _ACTIONS = ("allow", "deny", "reject")
 _WAYS = {"from": "in", "to": "out", "with": "in_out"}
 _WORDS_OF_WAYS = {direction: word for word, direction in _WAYS.items()}
 # Words with a value after them, and words that are all.
-_VALUES = {"at": "applied_to", "priority": "priority", "until": "expire_time"}
+_VALUES = {
+    "at": "applied_to",
+    "priority": "priority",
+    "until": "expire_time",
+    "through": "service_chain",
+}
 _FLAGS = {"log": "log", "stateless": "stateless", "disabled": "disabled"}
 _VERSIONS = {"ipv4": "4", "ipv6": "6"}
 _FORM = (

@@ -8,7 +8,7 @@ from typing import Any
 
 from netctl.cli.kinds import Kind
 from netctl.cli.messages import flatten
-from netctl.v1 import network_pb2, status_pb2
+from netctl.v1 import chain_pb2, infra_pb2, network_pb2, status_pb2
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +142,60 @@ def _selectors(field: str) -> Callable[[Any], str]:
     return lambda group: " ".join(",".join(selector.all_of) for selector in getattr(group, field))
 
 
+def _word(path: str) -> Callable[[Any], str]:
+    """Return a cell of an enum, spelled as flags spell it: `balance-tcp`."""
+    return lambda resource: _enum(path)(resource).replace("_", "-")
+
+
+def _lacp(switch: Any) -> str:
+    """Return LACP in words: `active fast, falls back`."""
+    if switch.lacp_mode != infra_pb2.LACP_MODE_ACTIVE:
+        return _enum("lacp_mode")(switch)
+    return f"active {_enum('lacp_timeout')(switch)}{', falls back' if switch.lacp_fallback else ''}"
+
+
+def _snooping(switch: Any) -> str:
+    snooping = switch.igmp_snooping
+    if not snooping.enabled:
+        return ""
+    vlans = ",".join(map(str, snooping.querier_vlan_ids))
+    return f"{snooping.timeout_s}s{f', asks in {vlans}' if snooping.querier else ''}"
+
+
+def _migration(subnet: Any) -> str:
+    """Return where a migration is: `12/40`, `failed 12/40`."""
+    if not subnet.HasField("migration"):
+        return ""
+    migration = subnet.migration
+    failed = migration.state == network_pb2.SubnetMigration.STATE_FAILED
+    return f"{'failed ' if failed else ''}{migration.moved_nics}/{migration.nics}"
+
+
+def _nic_kind(nic: Any) -> str:
+    """Return what a NIC is for: `direct`, `network-function ingress`."""
+    return " ".join(part for part in (_word("kind")(nic), _enum("network_function_side")(nic)) if part)
+
+
+def _model(nic: Any) -> str:
+    return _enum("model")(nic) + (f" x{nic.queues}" if nic.queues > 1 else "")
+
+
+def _pairs(function: Any) -> str:
+    return " ".join(
+        _ids([name for name in (pair.ingress_nic, pair.egress_nic) if name])
+        + ("(disabled)" if pair.disabled else "")
+        for pair in function.nic_pairs
+    )
+
+
+def _probes(function: Any) -> str:
+    check = function.health_check
+    if check.disabled or function.mode != chain_pb2.FORWARDING_MODE_INLINE:
+        return ""
+    ends = f"{check.failure_threshold} lost, {check.success_threshold} back"
+    return f"every {check.interval_ms} ms, {check.timeout_ms} ms; {ends}"
+
+
 _COMMON = (
     Column("PHASE", phase_of),
     Column("REASON", _reason),
@@ -159,12 +213,18 @@ _COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("CLUSTER", _reference("cluster")),
         Column("BRIDGE", _text("bridge")),
         Column("MTU", _text("mtu_bytes")),
-        Column("BOND", _text("bond_mode"), wide=True),
+        Column("BOND", _word("bond_mode")),
+        Column("WAITING-HOSTS", lambda it: _ids(it.pending_hosts)),
+        Column("LACP", _lacp, wide=True),
+        Column("IGMP-SNOOPING", _snooping, wide=True),
+        Column("ROLLOUT", _word("rollout"), wide=True),
     ),
     "host": (
         Column("CLUSTER", _reference("cluster")),
         Column("TUNNEL", _text("tunnel_address")),
         Column("UPLINKS", _uplinks),
+        Column("INTERNAL-PORTS", lambda it: _text("internal_ports")(it).replace(", ", " "), wide=True),
+        Column("INTERNAL-BRIDGE", _text("internal_bridge"), wide=True),
     ),
     "subnet": (
         Column("KIND", _kind),
@@ -174,6 +234,8 @@ _COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("VNI", _text("vni"), wide=True),
         Column("MTU", _text("mtu_bytes"), wide=True),
         Column("IPV6-MODE", _enum("ipv6_mode"), wide=True),
+        Column("CHAIN", _reference("service_chain"), wide=True),
+        Column("MIGRATION", _migration, wide=True),
         Column("CLUSTERS", lambda it: _ids(it.clusters), wide=True),
         Column("CATEGORIES", lambda it: _ids(it.categories), wide=True),
     ),
@@ -184,6 +246,9 @@ _COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("IPV4", _text("ipv4_address")),
         Column("IPV6", _text("ipv6_address")),
         Column("LINK", _link),
+        Column("KIND", _nic_kind, wide=True),
+        Column("ON", lambda it: "uplink bridge" if it.basic else "", wide=True),
+        Column("MODEL", _model, wide=True),
         Column("MODE", _enum("mode"), wide=True),
         Column("TRUNK", _list("trunk_vlans"), wide=True),
         Column("TAP", _text("tap_name"), wide=True),
@@ -222,6 +287,7 @@ _COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("SOURCE-PORTS", _list("source_ports"), wide=True),
         Column("FALLBACK", lambda it: _enum("fallback")(it) if it.service_ips else "", wide=True),
         Column("BOTH-WAYS", _text("bidirectional"), wide=True),
+        Column("CHAIN", _reference("service_chain"), wide=True),
     ),
     "addressreservation": (
         Column("SUBNET", _reference("subnet")),
@@ -252,5 +318,18 @@ _COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("INTRA-GROUP", _enum("intra_group"), wide=True),
         Column("LOG", lambda it: f"{it.log_rate}/s" if it.log else "", wide=True),
         Column("ESTABLISHED", _enum("established"), wide=True),
+    ),
+    "networkfunction": (
+        Column("MODE", _enum("mode")),
+        Column("ON-FAILURE", _word("failure_handling")),
+        Column("PAIRS", _pairs),
+        Column("PROBES", _probes, wide=True),
+    ),
+    "servicechain": (Column("FUNCTIONS", lambda it: _ids(it.network_functions)),),
+    "trafficmirror": (
+        Column("HOST", _reference("host")),
+        Column("SOURCES", lambda it: _text("sources")(it).replace(", ", " ; ")),
+        Column("DESTINATIONS", lambda it: _ids(it.destinations)),
+        Column("DISABLED", _text("disabled"), wide=True),
     ),
 }

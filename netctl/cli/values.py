@@ -27,7 +27,10 @@ _BOOLEANS = {
     "off": False,
     "0": False,
 }
-_WITH_COMMAS = ("Uplink", "ExternalConnection", "Service", "EntitySelector", "SecurityRule")
+_WITH_COMMAS = (
+    *("Uplink", "InternalPort", "InternalBridge", "NicPair"),
+    *("ExternalConnection", "Service", "EntitySelector", "SecurityRule"),
+)
 _INTEGERS = {FieldDescriptor.CPPTYPE_INT32, FieldDescriptor.CPPTYPE_INT64}
 
 Scalar = str | int | bool
