@@ -41,7 +41,7 @@ def sheet(resources: Mapping[str, Any], more: Mapping[str, Sequence[str]] | None
     """Return resources field by field, by their names; `more` lines for people may follow each."""
     lines: list[str] = []
     for name, resource in resources.items():
-        pairs = [("id", resource.name), *flatten(resource)]
+        pairs = list(flatten(resource))
         phase = phase_of(resource)
         pairs += [("phase", " ".join(part for part in (phase, resource.status.reason) if part))]
         lines += [name, *(f"  {key}: {text}" for key, text in pairs if text)]

@@ -7,7 +7,16 @@ from typing import Any
 from netctl.cli.acli import answer
 from netctl.cli.acli.answer import Answer
 from netctl.cli.acli.grammar import Call
-from netctl.cli.acli.names import NETWORKS, display_of, expand_vms, nics_of, nics_of_vms, not_found, to_id
+from netctl.cli.acli.names import (
+    NETWORKS,
+    display_of,
+    expand_vms,
+    nics_of,
+    nics_of_vms,
+    not_found,
+    to_id,
+    vm_of,
+)
 from netctl.cli.api import list_all
 from netctl.cli.client import Client
 from netctl.cli.kinds import nearest
@@ -51,9 +60,10 @@ def get(client: Client, call: Call) -> Answer:
     for vm in expand_vms(client, call.get("name")):
         nics = nics_of(client, vm)
         if not nics:
-            known = list(nics_of_vms(client))
+            known = [name for vm_ in nics_of_vms(client) for name in (vm_, to_id(vm_, prefix="vm"))]
             hint = nearest(vm, known) or "`vm.list` lists them"
             raise not_found(f"no NIC is of a virtual machine {vm!r}", hint)
+        vm = vm_of(nics[0])
         rows = [_row(nic, names) for nic in nics]
         one = answer.table(_NIC_HEADERS, rows)
         lines += [vm, f"  id: {to_id(vm, prefix='vm')}", f"  host: {','.join(_hosts(nics)) or '-'}"]

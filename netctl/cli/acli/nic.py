@@ -161,18 +161,26 @@ def _change(client: Client, nic: Any, call: Call) -> None:
     if "queues" in call:
         nic.queues = small("queues", call.get("queues"))
     if any(key in call for key in _TRUNKS):
-        _set_trunk(nic, call)
+        _set_trunk(client, nic, call)
 
 
-def _set_trunk(nic: Any, call: Call) -> None:
-    """Set mode and tags: tags alone mean a trunk; a trunk without tags may use all of them."""
+def _set_trunk(client: Client, nic: Any, call: Call) -> None:
+    """Set mode and tags: tags alone mean a trunk; a trunk without tags may use all of them.
+
+    acli's list names the network's own VLAN too. That one is untagged in the guest, so it is none of our tags; a list
+    of it alone is access, as an empty one would be every tag.
+    """
     access = call.get("vlan_mode") == "kAccess"
     if access and call.get("trunked_networks"):
         raise Failure.usage("vlan_mode=kAccess has no trunked_networks", hint="say vlan_mode=kTrunked")
     nic.mode = network.NIC_MODE_ACCESS if access else network.NIC_MODE_TRUNK
     if access or "trunked_networks" in call:
         known = {vlan.vlan_id: vlan for vlan in nic.trunk_vlans}
-        vlans = [small("trunked_networks", text) for text in call.list("trunked_networks")]
+        said = [small("trunked_networks", text) for text in call.list("trunked_networks")]
+        own = api.get(client, nic.subnet).vlan_id if nic.subnet else 0
+        vlans = [vlan_id for vlan_id in said if vlan_id != own]
+        if said and not vlans:
+            nic.mode = network.NIC_MODE_ACCESS
         kept = [known.get(vlan_id, network.TrunkVlan(vlan_id=vlan_id)) for vlan_id in vlans]
         del nic.trunk_vlans[:]
         nic.trunk_vlans.extend(kept)

@@ -63,7 +63,8 @@ class Runner:
                 if not keep_going:
                     raise located from None
                 sys.stdout.flush()
-                first = first or located.report(as_json=self.as_json)
+                status = located.report(as_json=self.as_json)
+                first = first or status
         return first
 
     def _read_flags(self, words: list[str]) -> tuple[Runner, list[str]]:
