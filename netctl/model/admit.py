@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from netctl.errors import AlreadyExists, Conflict, NotFound
 from netctl.model import gateways, mtu
+from netctl.model.admit_chain import admit_network_function, admit_service_chain
 from netctl.model.admit_floating_ip import admit_floating_ip
 from netctl.model.admit_infra import admit_cluster, admit_host, admit_virtual_switch
-from netctl.model.admit_nic import admit_nic
+from netctl.model.admit_mirror import admit_traffic_mirror
+from netctl.model.admit_nic import admit_nic, restacked
 from netctl.model.admit_reservation import admit_reservation
 from netctl.model.admit_route import admit_route
 from netctl.model.admit_routing_policy import admit_routing_policy
@@ -24,12 +26,14 @@ from netctl.model.admit_security_policy import admit_security_policy
 from netctl.model.admit_subnet import admit_subnet
 from netctl.model.admit_vpc import admit_vpc
 from netctl.model.category import Category
+from netctl.model.chain import NetworkFunction, ServiceChain
 from netctl.model.dependents import dependents_of
 from netctl.model.floating_ip import FloatingIp
 from netctl.model.groups import AddressGroup, EntityGroup
 from netctl.model.infra import Cluster, Host, VirtualSwitch
-from netctl.model.intent import Create, Edit, Intent, Remove, Replace, key_of
-from netctl.model.keys import Key, resource_name
+from netctl.model.intent import Create, Edit, Intent, Remove, Replace, Restack, key_of
+from netctl.model.keys import Key, Kind, resource_name
+from netctl.model.mirror import TrafficMirror
 from netctl.model.nic import Nic
 from netctl.model.reservation import AddressReservation
 from netctl.model.route import Route
@@ -56,6 +60,8 @@ def admit(edit: Edit, draft: Draft, context: Context) -> tuple[Admitted, ...]:
     try:
         if isinstance(edit, Remove):
             admitted = _remove(edit, draft, context)
+        elif isinstance(edit, Restack):
+            admitted = _restack(edit, draft, context)
         else:
             admitted = _store(edit, draft, context)
     finally:
@@ -78,15 +84,32 @@ def _store(edit: Create | Replace, draft: Draft, context: Context) -> tuple[Admi
 
 
 def _remove(edit: Remove, draft: Draft, context: Context) -> tuple[Admitted, ...]:
-    before = draft.get(edit.key)
-    if before is None:
-        raise NotFound(f"{resource_name(edit.key)[:100]} does not exist", field="name")
-    _check_revision(edit.if_revision, edit.key, before)
+    before = _present(edit.key, edit.if_revision, draft)
     dependents = dependents_of(before, draft)
     if dependents:
         raise in_use(f"{resource_name(edit.key)} is in use", dependents, field="name")
     draft.remove(edit.key)
     return _with_followers(Admitted(key=edit.key, before=before, after=None), draft, context)
+
+
+def _restack(edit: Restack, draft: Draft, context: Context) -> tuple[Admitted, ...]:
+    key: Key = (Kind.NIC, edit.nic)
+    before = _present(key, edit.if_revision, draft)
+    assert isinstance(before, Nic)
+    after: Intent = restacked(before, basic=edit.basic, draft=draft)
+    if after == before:
+        return (Admitted(key=key, before=before, after=before),)
+    after = updated(after, context)
+    draft.put(after)
+    return (Admitted(key=key, before=before, after=after),)
+
+
+def _present(key: Key, if_revision: int, draft: Draft) -> Intent:
+    before = draft.get(key)
+    if before is None:
+        raise NotFound(f"{resource_name(key)[:100]} does not exist", field="name")
+    _check_revision(if_revision, key, before)
+    return before
 
 
 def _with_followers(first: Admitted, draft: Draft, context: Context) -> tuple[Admitted, ...]:
@@ -158,4 +181,15 @@ def _decide_security(asked: Intent, before: Intent | None, draft: Draft, context
             return admit_address_group(asked, before, draft, context)
         case ServiceGroup(), ServiceGroup() | None:
             return admit_service_group(asked, before, draft, context)
+    return _decide_chaining(asked, before, draft, context)
+
+
+def _decide_chaining(asked: Intent, before: Intent | None, draft: Draft, context: Context) -> Intent:
+    match asked, before:
+        case NetworkFunction(), NetworkFunction() | None:
+            return admit_network_function(asked, before, draft, context)
+        case ServiceChain(), ServiceChain() | None:
+            return admit_service_chain(asked, before, draft, context)
+        case TrafficMirror(), TrafficMirror() | None:
+            return admit_traffic_mirror(asked, before, draft, context)
     raise TypeError(f"{type(asked).__name__} under the key of {type(before).__name__}")

@@ -5,11 +5,14 @@ from __future__ import annotations
 from netctl.errors import Exhausted, InvalidIntent
 from netctl.model.addresses import Wish, check_mac, decide_address, new_mac
 from netctl.model.admit_security import check_categories_exist
-from netctl.model.admit_trunk import admit_trunk
+from netctl.model.admit_trunk import admit_trunk, needs_basic
 from netctl.model.indexes import Space
-from netctl.model.keys import Kind, Uid
-from netctl.model.nic import Nic, NicMode
+from netctl.model.infra import Host
+from netctl.model.ipam import allocate_mac
+from netctl.model.keys import ClusterId, Kind, Uid
+from netctl.model.nic import Nic, NicKind, NicMode
 from netctl.model.nic_users import check_addresses_unused
+from netctl.model.places import subnets_of
 from netctl.model.snapshot import Draft
 from netctl.model.stamp import Context, absent, check_kept, replace_unchecked, stamp
 from netctl.model.subnet import Subnet, SubnetKind
@@ -25,16 +28,10 @@ def admit_nic(asked: Nic, before: Nic | None, draft: Draft, context: Context) ->
     what is stored, also nothing: giving `ipv4` to a subnet does not give addresses to the NICs that it has.
     """
     if before is not None:
-        check_kept("subnet", before.subnet, asked.subnet)
-        check_kept("mode", before.mode.value, asked.mode.value)
-    subnet = draft.subnet(asked.subnet)
-    if subnet is None:
-        raise absent((Kind.SUBNET, asked.subnet), "subnet")
-    if subnet.kind is SubnetKind.EXTERNAL:
-        raise InvalidIntent(
-            "subnet",
-            f"subnets/{subnet.id} is EXTERNAL, for routers and floating IPs: use a VLAN or OVERLAY subnet",
-        )
+        _check_unchanged(asked, before)
+    if not asked.has_subnet:
+        return _admit_bare(asked, before, draft, context)
+    subnet = _subnet(asked, draft)
     if asked.host and (before is None or asked.host != before.host):
         _check_host(asked, subnet, draft)
     check_categories_exist(asked.categories, draft)
@@ -47,12 +44,89 @@ def admit_nic(asked: Nic, before: Nic | None, draft: Draft, context: Context) ->
         ipv4_address=decide_address(draft, subnet, 4, _wish(asked, before, mac, 4)),
         ipv6_address=decide_address(draft, subnet, 6, _wish(asked, before, mac, 6)),
         tap_name=before.tap_name if before is not None else _tap(meta.uid, draft),
+        basic=before.basic if before is not None else _starts_basic(asked, subnet),
     )
     if nic.mode is NicMode.TRUNK:
         nic = admit_trunk(nic, before, subnet, draft)
     if before is not None:
         check_addresses_unused(before, nic, draft)
     return nic
+
+
+def restacked(nic: Nic, *, basic: bool, draft: Draft) -> Nic:
+    """Return a NIC on the other side of its subnet's migration; both ways, so that one can be put back."""
+    if nic.kind is not NicKind.NORMAL:
+        raise InvalidIntent("nic", f"nics/{nic.id} is of kind {nic.kind.name}, which does not move")
+    for subnet in subnets_of(draft, nic):
+        if subnet.kind not in (SubnetKind.VLAN, SubnetKind.VLAN_BASIC):
+            raise InvalidIntent(
+                "nic",
+                f"nics/{nic.id} has a VLAN on subnets/{subnet.id}, which is {subnet.kind.name} and OVN's alone",
+            )
+    subnet = _subnet(nic, draft)
+    if not basic and needs_basic(nic, subnet):
+        raise InvalidIntent("nic", f"nics/{nic.id} uses VLANs without a subnet, which OVN cannot carry")
+    return replace_unchecked(nic, basic=basic)
+
+
+def _check_unchanged(asked: Nic, before: Nic) -> None:
+    check_kept("kind", before.kind.value, asked.kind.value)
+    check_kept("network_function_side", before.function_side.value, asked.function_side.value)
+    check_kept("subnet", before.subnet, asked.subnet)
+    check_kept("mode", before.mode.value, asked.mode.value)
+
+
+def _subnet(nic: Nic, draft: Draft) -> Subnet:
+    subnet = draft.subnet(nic.subnet)
+    if subnet is None:
+        raise absent((Kind.SUBNET, nic.subnet), "subnet")
+    if subnet.kind is SubnetKind.EXTERNAL:
+        raise InvalidIntent(
+            "subnet",
+            f"subnets/{subnet.id} is EXTERNAL, for routers and floating IPs: use a VLAN or OVERLAY subnet",
+        )
+    if nic.kind is NicKind.DIRECT and not subnet.has_vlan:
+        raise InvalidIntent(
+            "subnet",
+            f"subnets/{subnet.id} is {subnet.kind.name}, and a DIRECT NIC is on the uplink bridge of a VLAN: use a VLAN"
+            " or VLAN_BASIC subnet, or a NORMAL NIC",
+        )
+    return subnet
+
+
+def _starts_basic(nic: Nic, subnet: Subnet) -> bool:
+    return nic.kind is NicKind.DIRECT or subnet.kind is SubnetKind.VLAN_BASIC
+
+
+def _admit_bare(asked: Nic, before: Nic | None, draft: Draft, context: Context) -> Nic:
+    """Return a NIC without a subnet to store."""
+    host = draft.host(asked.host) if asked.host else None
+    if asked.host and host is None:
+        raise absent((Kind.HOST, asked.host), "host")
+    meta = stamp(asked.meta, before, context)
+    mac = asked.mac_address
+    if mac and (before is None or mac != before.mac_address):
+        check_mac(draft, mac, (Kind.NIC, asked.id))
+    elif not mac:
+        mac = before.mac_address if before is not None else _mac_of_bare(host, draft)
+    return replace_unchecked(
+        asked,
+        meta=meta,
+        mac_address=mac,
+        tap_name=before.tap_name if before is not None else _tap(meta.uid, draft),
+        basic=False,
+    )
+
+
+def _mac_of_bare(host: Host | None, draft: Draft) -> str:
+    """Return a free MAC address with the prefix of the host's cluster; a floating NIC has that of the first one."""
+    id = host.cluster if host is not None else next(draft.ids(Kind.CLUSTER), "")
+    cluster = draft.cluster(ClusterId(id))
+    if cluster is None:
+        raise InvalidIntent(
+            "mac_address", "is empty, and there is no cluster to choose one of: create a cluster first"
+        )
+    return allocate_mac(draft, cluster.id, cluster.mac_prefix)
 
 
 def _check_host(nic: Nic, subnet: Subnet, draft: Draft) -> None:

@@ -23,8 +23,12 @@ _DEPENDENTS: dict[Kind, tuple[tuple[Relation, Kind], ...]] = {
     Kind.VIRTUAL_SWITCH: (
         (Relation.SUBNETS_OF_VIRTUAL_SWITCH, Kind.SUBNET),
         (Relation.HOSTS_OF_VIRTUAL_SWITCH, Kind.HOST),
+        (Relation.MIRRORS_OF_VIRTUAL_SWITCH, Kind.TRAFFIC_MIRROR),
     ),
-    Kind.HOST: ((Relation.NICS_OF_HOST, Kind.NIC),),
+    Kind.HOST: (
+        (Relation.NICS_OF_HOST, Kind.NIC),
+        (Relation.MIRRORS_OF_HOST, Kind.TRAFFIC_MIRROR),
+    ),
     Kind.VPC: (
         (Relation.SUBNETS_OF_VPC, Kind.SUBNET),
         (Relation.FLOATING_IPS_OF_VPC, Kind.FLOATING_IP),
@@ -39,7 +43,11 @@ _DEPENDENTS: dict[Kind, tuple[tuple[Relation, Kind], ...]] = {
         (Relation.ROUTES_VIA_SUBNET, Kind.ROUTE),
         (Relation.RESERVATIONS_OF_SUBNET, Kind.ADDRESS_RESERVATION),
     ),
-    Kind.NIC: ((Relation.FLOATING_IPS_OF_NIC, Kind.FLOATING_IP),),
+    Kind.NIC: (
+        (Relation.FLOATING_IPS_OF_NIC, Kind.FLOATING_IP),
+        (Relation.FUNCTIONS_OF_NIC, Kind.NETWORK_FUNCTION),
+        (Relation.MIRRORS_OF_NIC, Kind.TRAFFIC_MIRROR),
+    ),
     Kind.FLOATING_IP: (),
     Kind.ROUTE: (),
     Kind.ROUTING_POLICY: (),
@@ -53,6 +61,12 @@ _DEPENDENTS: dict[Kind, tuple[tuple[Relation, Kind], ...]] = {
     Kind.SERVICE_GROUP: (),
     Kind.ENTITY_GROUP: (),
     Kind.SECURITY_POLICY: (),
+    Kind.NETWORK_FUNCTION: ((Relation.CHAINS_OF_FUNCTION, Kind.SERVICE_CHAIN),),
+    Kind.SERVICE_CHAIN: (
+        (Relation.SUBNETS_OF_CHAIN, Kind.SUBNET),
+        (Relation.POLICIES_OF_CHAIN, Kind.ROUTING_POLICY),
+    ),
+    Kind.TRAFFIC_MIRROR: (),
 }
 # These know what they name by its resource name.
 _NAMING = (

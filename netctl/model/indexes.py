@@ -1,7 +1,7 @@
-"""What an intent is found by: which others it belongs to, and which values it alone may have.
+"""What an intent is found by: the values and the addresses that it alone may have; relations.py has the rest.
 
-In goes an intent, out come relations and claims. `Draft` keeps the indexes equal to these functions; nothing
-else writes them, and no check needs more than them.
+In goes an intent, out come claims and spans. `Draft` keeps the indexes equal to these functions; nothing else writes
+them, and no check needs more than them and relations.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from typing import Final
 
 from netctl.model.category import Category
 from netctl.model.floating_ip import FloatingIp
-from netctl.model.groups import EntityGroup
 from netctl.model.infra import Host, VirtualSwitch
 from netctl.model.intent import Intent
 from netctl.model.nic import Nic
@@ -19,7 +18,6 @@ from netctl.model.numbers import address_number, mac_number, network_numbers
 from netctl.model.reservation import AddressReservation
 from netctl.model.route import Route
 from netctl.model.routing_policy import RoutingPolicy
-from netctl.model.security_policy import SecurityPolicy
 from netctl.model.subnet import Subnet
 from netctl.model.vpc import Vpc
 
@@ -38,6 +36,7 @@ class Relation(enum.StrEnum):
     NICS_OF_HOST = "NICs of host"
     NICS_OF_SUBNET = "NICs of subnet"
     TRUNKS_OF_SUBNET = "trunk NICs with a VLAN on subnet"
+    BASIC_NICS_OF_SUBNET = "NICs with an interface on subnet and no port in OVN"
     RESERVATIONS_OF_SUBNET = "address reservations of subnet"
     SUBNETS_OF_VPC = "subnets of VPC"
     VPCS_OF_SUBNET = "VPCs connected to external subnet"
@@ -53,8 +52,17 @@ class Relation(enum.StrEnum):
     SUBNETS_OF_CATEGORY = "subnets with category"
     VPCS_OF_CATEGORY = "VPCs with category"
     GROUPS_NAMING = "entity groups that name"  # a term, by its resource name
-    SECURITY_POLICIES_NAMING = "security policies that name"  # a group, category, service group or VPC
+    SECURITY_POLICIES_NAMING = (
+        "security policies that name"  # a group, category, service group, VPC or service chain
+    )
     SECURITY_POLICIES_OF_SCOPE = "security policies of scope"  # PolicyScope
+    FUNCTIONS_OF_NIC = "network functions with NIC"  # one at most
+    CHAINS_OF_FUNCTION = "service chains with network function"
+    SUBNETS_OF_CHAIN = "subnets with service chain"
+    POLICIES_OF_CHAIN = "routing policies with service chain"
+    MIRRORS_OF_HOST = "traffic mirrors on host"
+    MIRRORS_OF_NIC = "traffic mirrors with NIC"  # as source or destination
+    MIRRORS_OF_VIRTUAL_SWITCH = "traffic mirrors of the uplink of virtual switch"
 
 
 class Space:
@@ -88,109 +96,6 @@ Claim = tuple[Scope, int | str]
 # private addresses that have floating IPs.
 SpanKey = tuple[str, int]
 Span = tuple[int, int, str]
-
-
-def relations_of(intent: Intent) -> tuple[tuple[Relation, str], ...]:
-    """Return the sets that the intent's id is in, each with the id of whose set it is."""
-    match intent:
-        case Nic():
-            return _relations_of_nic(intent)
-        case Subnet():
-            return _relations_of_subnet(intent)
-        case Host():
-            found = [(Relation.HOSTS_OF_CLUSTER, str(intent.cluster))]
-            if ":" in intent.tunnel_address:
-                found.append((Relation.IPV6_HOSTS_OF_CLUSTER, intent.cluster))
-            found += ((Relation.HOSTS_OF_VIRTUAL_SWITCH, uplink.virtual_switch) for uplink in intent.uplinks)
-            if intent.tunnel_virtual_switch:
-                found.append((Relation.TUNNELS_OF_VIRTUAL_SWITCH, intent.tunnel_virtual_switch))
-            return tuple(found)
-        case VirtualSwitch():
-            return ((Relation.VIRTUAL_SWITCHES_OF_CLUSTER, intent.cluster),)
-        case Vpc():
-            return _relations_of_vpc(intent)
-        case FloatingIp():
-            found = [(Relation.FLOATING_IPS_OF_SUBNET, str(intent.external_subnet))]
-            found += [(Relation.FLOATING_IPS_OF_NIC, str(intent.nic))] if intent.nic else []
-            found += [(Relation.FLOATING_IPS_OF_VPC, str(intent.vpc))] if intent.vpc else []
-            return tuple(found)
-        case Route():
-            return _relations_of_route(intent)
-        case RoutingPolicy():
-            return ((Relation.POLICIES_OF_VPC, intent.vpc),)
-        case AddressReservation():
-            return ((Relation.RESERVATIONS_OF_SUBNET, intent.subnet),)
-        case EntityGroup():
-            return _relations_of_group(intent)
-        case SecurityPolicy():
-            return _relations_of_security_policy(intent)
-        case _:
-            return ()
-
-
-def route_set(vpc: str, destination: str) -> str:
-    """Return whose set Relation.ROUTES_TO is: the routes of a VPC to one destination."""
-    return f"{vpc} {destination}"
-
-
-def _relations_of_nic(nic: Nic) -> tuple[tuple[Relation, str], ...]:
-    if not nic.host and not nic.trunk_vlans and not nic.categories:
-        return ((Relation.NICS_OF_SUBNET, nic.subnet),)
-    if not nic.trunk_vlans and not nic.categories:
-        return ((Relation.NICS_OF_SUBNET, nic.subnet), (Relation.NICS_OF_HOST, nic.host))
-    found = [(Relation.NICS_OF_SUBNET, str(nic.subnet))]
-    found += [(Relation.NICS_OF_HOST, str(nic.host))] if nic.host else []
-    found += ((Relation.TRUNKS_OF_SUBNET, vlan.subnet) for vlan in nic.trunk_vlans)
-    found += ((Relation.NICS_OF_CATEGORY, id) for id in nic.categories)
-    return tuple(dict.fromkeys(found))
-
-
-def _relations_of_subnet(subnet: Subnet) -> tuple[tuple[Relation, str], ...]:
-    found: list[tuple[Relation, str]] = []
-    for cluster in subnet.clusters:
-        found.append((Relation.SUBNETS_OF_CLUSTER, cluster))
-        if not subnet.has_vlan:
-            found.append((Relation.OVERLAYS_OF_CLUSTER, cluster))
-    found += ((Relation.SUBNETS_OF_VIRTUAL_SWITCH, switch) for switch in subnet.virtual_switches)
-    if subnet.vpc:
-        found.append((Relation.SUBNETS_OF_VPC, subnet.vpc))
-    found += ((Relation.SUBNETS_OF_CATEGORY, id) for id in subnet.categories)
-    return tuple(found)
-
-
-def _relations_of_vpc(vpc: Vpc) -> tuple[tuple[Relation, str], ...]:
-    found: list[tuple[Relation, str]] = []
-    for connection in vpc.external_connections:
-        found.append((Relation.VPCS_OF_SUBNET, connection.subnet))
-        found += ((Relation.VPCS_OF_GATEWAY, host) for host in connection.gateways)
-    found += ((Relation.VPCS_OF_CATEGORY, id) for id in vpc.categories)
-    return tuple(dict.fromkeys(found))
-
-
-def _relations_of_route(route: Route) -> tuple[tuple[Relation, str], ...]:
-    found = [
-        (Relation.ROUTES_OF_VPC, str(route.vpc)),
-        (Relation.ROUTES_TO, route_set(route.vpc, route.destination)),
-    ]
-    found += (
-        (Relation.ROUTES_VIA_SUBNET, hop.external_subnet) for hop in route.next_hops if hop.external_subnet
-    )
-    return tuple(dict.fromkeys(found))
-
-
-def _relations_of_group(group: EntityGroup) -> tuple[tuple[Relation, str], ...]:
-    terms = (term for selector in (*group.include, *group.except_) for term in selector.all_of)
-    return tuple((Relation.GROUPS_NAMING, term) for term in dict.fromkeys(terms))
-
-
-def _relations_of_security_policy(policy: SecurityPolicy) -> tuple[tuple[Relation, str], ...]:
-    names = dict.fromkeys(policy.secured)
-    for rule in policy.rules:
-        names.update(dict.fromkeys(rule.peers))
-        names.update(dict.fromkeys(f"serviceGroups/{id}" for id in rule.service_groups))
-    names.update(dict.fromkeys(f"vpcs/{id}" for id in policy.vpcs))
-    found = [(Relation.SECURITY_POLICIES_NAMING, name) for name in names]
-    return (*found, (Relation.SECURITY_POLICIES_OF_SCOPE, policy.scope.value))
 
 
 def claims_of(intent: Intent) -> tuple[Claim, ...]:

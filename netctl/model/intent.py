@@ -110,6 +110,16 @@ class Restack:
 Edit = Create | Replace | Remove | Restack
 
 
+def target_of(edit: Edit) -> Key:
+    """Return the key of what an edit is done to."""
+    match edit:
+        case Remove():
+            return edit.key
+        case Restack():
+            return Kind.NIC, edit.nic
+    return key_of(edit.intent)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """One entry of the change log: what one edit did to one intent. `before` or `after` is None at its ends."""

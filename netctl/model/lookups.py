@@ -10,9 +10,10 @@ from immutables import Map, MapMutation
 
 from netctl.model.bands import IN_EVERY_VPC, IN_SOME_REALMS, Band
 from netctl.model.category import Category
+from netctl.model.chain import NetworkFunction, ServiceChain
 from netctl.model.floating_ip import FloatingIp
 from netctl.model.groups import AddressGroup, EntityGroup, Term
-from netctl.model.indexes import Claim, Relation, Scope, Span, SpanKey, route_set
+from netctl.model.indexes import Claim, Relation, Scope, Span, SpanKey
 from netctl.model.infra import Cluster, Host, VirtualSwitch
 from netctl.model.intent import Intent
 from netctl.model.keys import (
@@ -23,14 +24,19 @@ from netctl.model.keys import (
     HostId,
     Key,
     Kind,
+    NetworkFunctionId,
     NicId,
     SecurityPolicyId,
+    ServiceChainId,
     ServiceGroupId,
     SubnetId,
+    TrafficMirrorId,
     VirtualSwitchId,
     VpcId,
 )
+from netctl.model.mirror import TrafficMirror
 from netctl.model.nic import Nic
+from netctl.model.relations import route_set
 from netctl.model.reservation import AddressReservation
 from netctl.model.route import Route
 from netctl.model.routing_policy import RoutingPolicy
@@ -125,6 +131,21 @@ class Lookups(ABC):
         found: SecurityPolicy | None = self._tables[Kind.SECURITY_POLICY].get(id)
         return found
 
+    def network_function(self, id: NetworkFunctionId) -> NetworkFunction | None:
+        """Return a network function, None when there is none."""
+        found: NetworkFunction | None = self._tables[Kind.NETWORK_FUNCTION].get(id)
+        return found
+
+    def service_chain(self, id: ServiceChainId) -> ServiceChain | None:
+        """Return a service chain, None when there is none."""
+        found: ServiceChain | None = self._tables[Kind.SERVICE_CHAIN].get(id)
+        return found
+
+    def traffic_mirror(self, id: TrafficMirrorId) -> TrafficMirror | None:
+        """Return a traffic mirror, None when there is none."""
+        found: TrafficMirror | None = self._tables[Kind.TRAFFIC_MIRROR].get(id)
+        return found
+
     def of_kind(self, kind: Kind) -> Collection[Intent]:
         """Return all intents of a kind."""
         return self.table(kind).values()
@@ -182,6 +203,10 @@ class Lookups(ABC):
     def trunks_of_subnet(self, id: SubnetId) -> Iterator[Nic]:
         """Yield the trunk NICs with a VLAN on a subnet."""
         return self._related(Relation.TRUNKS_OF_SUBNET, id, Kind.NIC)
+
+    def basic_nics_of_subnet(self, id: SubnetId) -> Iterator[Nic]:
+        """Yield the NICs of a subnet, and the trunk NICs with a VLAN on it, that are plugged without OVN."""
+        return self._related(Relation.BASIC_NICS_OF_SUBNET, id, Kind.NIC)
 
     def reservations_of_subnet(self, id: SubnetId) -> Iterator[AddressReservation]:
         """Yield the address reservations of a subnet."""
@@ -244,12 +269,40 @@ class Lookups(ABC):
         return self._related(Relation.GROUPS_NAMING, term, Kind.ENTITY_GROUP)
 
     def security_policies_naming(self, name: str) -> Iterator[SecurityPolicy]:
-        """Yield the security policies that name a category, group, service group or VPC by its resource name."""
+        """Yield the security policies that name a category, group, VPC or service chain by its resource name."""
         return self._related(Relation.SECURITY_POLICIES_NAMING, name, Kind.SECURITY_POLICY)
 
     def security_policies_of_scope(self, scope: PolicyScope) -> Iterator[SecurityPolicy]:
         """Yield the security policies of a scope."""
         return self._related(Relation.SECURITY_POLICIES_OF_SCOPE, scope.value, Kind.SECURITY_POLICY)
+
+    def functions_of_nic(self, id: NicId) -> Iterator[NetworkFunction]:
+        """Yield the network function that a NIC is a side of, if any."""
+        return self._related(Relation.FUNCTIONS_OF_NIC, id, Kind.NETWORK_FUNCTION)
+
+    def chains_of_function(self, id: NetworkFunctionId) -> Iterator[ServiceChain]:
+        """Yield the service chains that a network function is in."""
+        return self._related(Relation.CHAINS_OF_FUNCTION, id, Kind.SERVICE_CHAIN)
+
+    def subnets_of_chain(self, id: ServiceChainId) -> Iterator[Subnet]:
+        """Yield the subnets that a service chain is attached to."""
+        return self._related(Relation.SUBNETS_OF_CHAIN, id, Kind.SUBNET)
+
+    def policies_of_chain(self, id: ServiceChainId) -> Iterator[RoutingPolicy]:
+        """Yield the routing policies that a service chain is attached to."""
+        return self._related(Relation.POLICIES_OF_CHAIN, id, Kind.ROUTING_POLICY)
+
+    def mirrors_of_host(self, id: HostId) -> Iterator[TrafficMirror]:
+        """Yield the traffic mirrors on a host."""
+        return self._related(Relation.MIRRORS_OF_HOST, id, Kind.TRAFFIC_MIRROR)
+
+    def mirrors_of_nic(self, id: NicId) -> Iterator[TrafficMirror]:
+        """Yield the traffic mirrors that a NIC is a source or a destination of."""
+        return self._related(Relation.MIRRORS_OF_NIC, id, Kind.TRAFFIC_MIRROR)
+
+    def mirrors_of_virtual_switch(self, id: VirtualSwitchId) -> Iterator[TrafficMirror]:
+        """Yield the traffic mirrors of uplinks of a virtual switch."""
+        return self._related(Relation.MIRRORS_OF_VIRTUAL_SWITCH, id, Kind.TRAFFIC_MIRROR)
 
     @abstractmethod
     def owner(self, claim: Claim) -> Key | None:

@@ -22,13 +22,13 @@ from netctl.model.indexes import (
     Span,
     SpanKey,
     claims_of,
-    relations_of,
     spans_of,
 )
 from netctl.model.intent import Intent, key_of
 from netctl.model.keys import Key, Kind, resource_name
 from netctl.model.lookups import Lookups
 from netctl.model.nested import Nested, Overlay
+from netctl.model.relations import relations_of
 from netctl.model.security_policy import SecurityPolicy
 from netctl.model.sorted_set import SortedSet
 

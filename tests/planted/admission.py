@@ -137,8 +137,8 @@ RELATIONS = (
     Bug(
         "a removal ignores if_revision",
         "netctl/model/admit.py",
-        "_check_revision(edit.if_revision, edit.key, before)",
-        "_check_revision(0, edit.key, before)",
+        "_present(edit.key, edit.if_revision, draft)",
+        "_present(edit.key, 0, draft)",
         "tests/unit/model/test_admit.py",
     ),
 )

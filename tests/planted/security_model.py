@@ -32,7 +32,7 @@ BUGS = (
     ),
     Bug(
         "a group that a policy names as peer can be removed",
-        "netctl/model/indexes.py",
+        "netctl/model/relations.py",
         "        names.update(dict.fromkeys(rule.peers))\n",
         "",
         _GROUPS,

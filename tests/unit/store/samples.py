@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 from netctl.model.floating_ip import FloatingIp
-from netctl.model.infra import BondMode, Cluster, Host, Meta, Uplink, VirtualSwitch
+from netctl.model.infra import (
+    BondMode,
+    Cluster,
+    Host,
+    IgmpSnooping,
+    InternalBridge,
+    InternalPort,
+    LacpMode,
+    LacpTimeout,
+    Meta,
+    Rollout,
+    Uplink,
+    VirtualSwitch,
+)
 from netctl.model.intent import Change, Intent, key_of
 from netctl.model.keys import (
     AddressReservationId,
@@ -39,6 +52,7 @@ from netctl.model.subnet import (
     SubnetKind,
 )
 from netctl.model.vpc import ExternalConnection, Vpc, VpcKind
+from tests.unit.store.chain_samples import CHAINING_BARE, CHAINING_OF_EACH, INSPECTION
 from tests.unit.store.security_samples import SECURITY_BARE, SECURITY_OF_EACH, WEB
 
 C1, VS0, H1 = ClusterId("c1"), VirtualSwitchId("vs0"), HostId("h1")
@@ -52,7 +66,17 @@ META = Meta(
 )
 CLUSTER = Cluster(id=C1, meta=META, mac_prefix="52:54:00", underlay_mtu_bytes=9000)
 VIRTUAL_SWITCH = VirtualSwitch(
-    id=VS0, meta=META, cluster=C1, bridge="br0", mtu_bytes=9000, bond_mode=BondMode.ACTIVE_BACKUP
+    id=VS0,
+    meta=META,
+    cluster=C1,
+    bridge="br0",
+    mtu_bytes=9000,
+    bond_mode=BondMode.BALANCE_TCP,
+    lacp_mode=LacpMode.ACTIVE,
+    lacp_timeout=LacpTimeout.SLOW,
+    lacp_fallback=False,
+    igmp_snooping=IgmpSnooping(enabled=True, timeout_s=60, querier=True, querier_vlan_ids=(0, 12)),
+    rollout=Rollout.QUICK,
 )
 HOST = Host(
     id=H1,
@@ -60,7 +84,20 @@ HOST = Host(
     cluster=C1,
     tunnel_address="192.0.2.11/24",
     tunnel_virtual_switch=VS0,
-    uplinks=(Uplink(virtual_switch=VS0, interfaces=("eth1", "eth2")),),
+    uplinks=(
+        Uplink(
+            virtual_switch=VS0,
+            interfaces=("eth1", "eth2"),
+            active_interface="eth2",
+            addresses=("192.0.2.11/24",),
+        ),
+    ),
+    internal_ports=(
+        InternalPort(
+            name="storage", virtual_switch=VS0, vlan_id=7, addresses=("10.7.0.1/24",), mtu_bytes=9000
+        ),
+    ),
+    internal_bridge=InternalBridge(name="virbr1", addresses=("192.168.5.1/24",), interfaces=("vnet0",)),
 )
 SUBNET = Subnet(
     id=SubnetId("web"),
@@ -80,6 +117,7 @@ SUBNET = Subnet(
         exclusions=(AddressRange(start="10.0.0.20", end="10.0.0.29"),),
     ),
     ipv6=IpConfig(version=6, cidr="fd00::/64", gateway="fd00::1"),
+    service_chain=INSPECTION,
     dhcp=DhcpOptions(
         server_address="10.0.0.2",
         server_mac_address="52:54:00:00:00:01",
@@ -232,6 +270,7 @@ ONE_OF_EACH: tuple[Intent, ...] = (
     RESERVATION,
     NAMED_RESERVATION,
     *SECURITY_OF_EACH,
+    *CHAINING_OF_EACH,
 )
 BARE: tuple[Intent, ...] = (
     Cluster(id=C1),
@@ -245,6 +284,7 @@ BARE: tuple[Intent, ...] = (
     RoutingPolicy(id=RoutingPolicyId("p1"), vpc=V1, priority=10, action=PolicyAction.PERMIT),
     AddressReservation(id=AddressReservationId("a1"), subnet=SUBNET.id, count=1),
     *SECURITY_BARE,
+    *CHAINING_BARE,
 )
 
 

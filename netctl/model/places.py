@@ -1,0 +1,39 @@
+"""Where a NIC's tap is: which bridge of its host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netctl.model.infra import VirtualSwitch
+from netctl.model.keys import ClusterId
+from netctl.model.lookups import Lookups
+from netctl.model.nic import Nic, NicKind
+from netctl.model.subnet import Subnet
+
+
+def switch_in(lookups: Lookups, subnet: Subnet, cluster: ClusterId) -> VirtualSwitch | None:
+    """Return the virtual switch by which a subnet reaches the hosts of a cluster."""
+    for id in subnet.virtual_switches:
+        switch = lookups.virtual_switch(id)
+        if switch is not None and switch.cluster == cluster:
+            return switch
+    return None
+
+
+def subnets_of(lookups: Lookups, nic: Nic) -> Iterator[Subnet]:
+    """Yield the subnets of a NIC and its VLANs, as far as they exist."""
+    for id in (nic.subnet, *(vlan.subnet for vlan in nic.trunk_vlans)):
+        subnet = lookups.subnet(id) if id else None
+        if subnet is not None:
+            yield subnet
+
+
+def bridge_of_guest(lookups: Lookups, nic: Nic, cluster: ClusterId) -> str:
+    """Return the bridge on the hosts of a cluster that a guest's tap is on: "" is brAtlas."""
+    if nic.has_port:
+        return ""
+    subnet = lookups.subnet(nic.subnet)
+    switch = switch_in(lookups, subnet, cluster) if subnet is not None else None
+    bridge = switch.bridge if switch is not None else ""
+    chained = nic.kind is NicKind.NORMAL and any(one.service_chain for one in subnets_of(lookups, nic))
+    return f"{bridge}.local" if chained else bridge
