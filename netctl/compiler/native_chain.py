@@ -24,12 +24,18 @@ def is_native(snapshot: Lookups, function_id: NetworkFunctionId, observed: Obser
     return observed.network_functions and function_id in _could_be(snapshot)
 
 
-def steers(snapshot: Lookups, chain_id: ServiceChainId, observed: Observed) -> bool:
-    """Is a chain passed in br.nf? One that is not there, or is OVN's, is not."""
+def is_native_chain(snapshot: Lookups, chain_id: ServiceChainId, observed: Observed) -> bool:
+    """Has OVN the one function of a chain?"""
     chain = snapshot.get((Kind.SERVICE_CHAIN, chain_id)) if chain_id else None
     if not isinstance(chain, ServiceChain):
         return False
-    return not any(is_native(snapshot, id, observed) for id in chain.functions)
+    return any(is_native(snapshot, id, observed) for id in chain.functions)
+
+
+def steers(snapshot: Lookups, chain_id: ServiceChainId, observed: Observed) -> bool:
+    """Is a chain passed in br.nf? One that is not there, or is OVN's, is not."""
+    there = bool(chain_id) and snapshot.get((Kind.SERVICE_CHAIN, chain_id)) is not None
+    return there and not is_native_chain(snapshot, chain_id, observed)
 
 
 def states(snapshot: Lookups) -> Mapping[ServiceChainId, bool]:

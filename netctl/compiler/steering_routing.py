@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from netctl.compiler.exits import Exit, exits_of
-from netctl.compiler.native_chain import steers
+from netctl.compiler.native_chain import is_native_chain, steers
 from netctl.compiler.observed import Observed
 from netctl.compiler.routing_policy import effective_action
 from netctl.compiler.steering_services import any_service, neighbourhood, spans
@@ -35,7 +35,7 @@ def routing_rules(
         for exit in exits_of(snapshot, vpc):
             if exit.subnet.id == subnet.id and host.id in exit.connection.gateways:
                 rules += _of_exit(snapshot, exit, observed, own)
-    if any(any_service(rule) for rule in rules):
+    if any(any_service(rule) and rule.chain_id != own for rule in rules):
         yield from neighbourhood(own)
     yield from rules
 
@@ -47,24 +47,28 @@ def _of_exit(
         (p for p in snapshot.policies_of_vpc(exit.vpc.id) if effective_action(p, observed) == "allow"),
         key=lambda policy: -policy.priority,
     )
-    chained = [i for i, policy in enumerate(policies) if steers(snapshot, policy.service_chain, observed)]
-    last = (
-        len(policies)
-        if own and any(policy.service_chain for policy in policies)
-        else max(chained, default=-1) + 1
-    )
+    chains = [_chain(snapshot, policy, observed, own) for policy in policies]
+    last = max((i + 1 for i, chain in enumerate(chains) if chain != own), default=0)
     if not last:
         return
     router = SteeringRule(priority=0, chain_id=own, local_mac_addresses=(exit.connection.mac_address,))
     for version in (4, 6):
         if exit.address(version):  # what the router says for itself is not routed
             yield replace(router, ip_version=version, local_networks=(exit.address(version),))
-    for i, policy in enumerate(policies[:last]):
-        taken = own if not policy.service_chain else ServiceChainId("")
-        rule = replace(router, chain_id=policy.service_chain if i in chained else taken)
+    for policy, chain in zip(policies[:last], chains, strict=False):
+        rule = replace(router, chain_id=chain)
         for version in (policy.version,) if policy.version is not None else (4, 6):
             if exit.address(version):
                 yield from _of_policy(policy, replace(rule, ip_version=version))
+
+
+def _chain(
+    snapshot: Snapshot, policy: RoutingPolicy, observed: Observed, own: ServiceChainId
+) -> ServiceChainId:
+    """Return what passes br.nf of what a policy lets pass: one of OVN's functions is not there."""
+    if steers(snapshot, policy.service_chain, observed):
+        return policy.service_chain
+    return ServiceChainId("") if is_native_chain(snapshot, policy.service_chain, observed) else own
 
 
 def _of_policy(policy: RoutingPolicy, rule: SteeringRule) -> Iterator[SteeringRule]:

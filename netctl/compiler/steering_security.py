@@ -15,7 +15,7 @@ from typing import Any
 from netctl.compiler.clause import VLANS, Clause
 from netctl.compiler.clauses import WAYS, clauses_of, order_of
 from netctl.compiler.membership import Port, in_term
-from netctl.compiler.native_chain import steers
+from netctl.compiler.native_chain import is_native_chain, steers
 from netctl.compiler.observed import Observed
 from netctl.compiler.same import Same
 from netctl.compiler.services import common, versions_of
@@ -85,9 +85,9 @@ def security_rules(
             lead,
             SteeringRule(priority=0, chain_id=chain, local_mac_addresses=tuple(sorted(macs))),
         )
-    if any(any_service(rule) for rule in rules):
+    if any(any_service(rule) and rule.chain_id != own for rule in rules):
         yield from neighbourhood(own)
-    yield from rules[:RULES_MAX]
+    yield from tuple(dict.fromkeys(rules))[:RULES_MAX]
 
 
 def leads_of(snapshot: Lookups, observed: Observed, way: Direction) -> tuple[Lead, ...]:
@@ -122,7 +122,8 @@ def _lead(snapshot: Lookups, observed: Observed, clause: Clause, place: int) -> 
     named = {rule.name: rule.service_chain for rule in policy.rules}.get(clause.rule, ServiceChainId(""))
     named = named if clause.part == "own" else ServiceChainId("")
     steered = named if steers(snapshot, named, observed) else ServiceChainId("")
-    return Lead(clause, steered, bool(named) and not steered, (*order_of(policy, clause.phase), place))
+    takes = not steered and is_native_chain(snapshot, named, observed)
+    return Lead(clause, steered, takes, (*order_of(policy, clause.phase), place))
 
 
 def _that_matter(leads: Sequence[Lead]) -> Iterator[Lead]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from netctl.model.groups import AddressGroup, EntitySelector, Term
 from netctl.model.security_policy import (
@@ -68,6 +68,7 @@ class Line:
     ip_version: int = 0
     stateless: bool = False
     monitored: bool = False
+    chain: str = ""  # passed at the end that the rule is applied to
 
     @property
     def allows(self) -> bool:
@@ -149,6 +150,13 @@ class PolicyOracle:
     def decides(self, port: Port, direction: Direction, packet: Packet) -> Line | None:
         """Return the line that decides of a packet that no connection lets pass; None where nobody objects."""
         return self._first(port, direction, packet, monitored=False)
+
+    def allowing(self, port: Port, direction: Direction, packet: Packet) -> list[Line]:
+        """List the lines of enforced policies that by themselves let a packet pass, the first first."""
+        lines = self._of_end[port.name, direction]
+        return [
+            line for line in lines if line.allows and not line.monitored and self._matches(line, port, packet)
+        ]
 
     def would_drop(self, port: Port, direction: Direction, packet: Packet) -> Line | None:
         """Return the line in MONITOR that would have dropped what passes."""
@@ -237,7 +245,7 @@ class PolicyOracle:
         both = rule.direction is Direction.IN_OUT
         for way in (Direction.IN, Direction.OUT) if both else (rule.direction,):
             for subject in subjects:
-                yield line(way, subject, rule.peers)
+                yield replace(line(way, subject, rule.peers), chain=rule.service_chain)
             if policy.kind is PolicyKind.SHARED_SERVICE:
                 for peer in rule.peers:
                     if not peer.startswith("addressGroups/"):
