@@ -14,18 +14,25 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from netctl_host.state import Route
+
 # linux/netlink.h, linux/rtnetlink.h, linux/if_link.h, linux/if_addr.h
-RTM_GETLINK, RTM_GETADDR = 18, 22
+RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE = 18, 22, 26
 NLM_F_REQUEST, NLM_F_DUMP, NLM_F_DUMP_INTR = 0x1, 0x300, 0x10
 NLMSG_ERROR, NLMSG_DONE = 2, 3
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_EXT_MASK, IFLA_CARRIER, IFLA_XDP = 1, 3, 4, 29, 33, 43
 # Of the program that is attached; or, where a link has several, of each mode's
 IFLA_XDP_PROGRAM_IDS = (4, 5, 6, 7)
 RTEXT_FILTER_SKIP_STATS = 0x8
+IFLA_LINK, IFLA_MASTER, IFLA_LINKINFO, IFLA_IFALIAS, IFLA_INFO_KIND = 5, 10, 18, 20, 1
 IFA_ADDRESS, IFA_LOCAL = 1, 2
+RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY = 1, 4, 5, 6
+RT_TABLE_MAIN, RTN_UNICAST = 254, 1
+RTPROT_KERNEL, RTPROT_RA = 2, 9
 _HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port
 _LINK = struct.Struct("=BxHiII")  # family, type, index, flags, change
 _ADDRESS = struct.Struct("=BBBBI")  # family, prefix length, flags, scope, index
+_ROUTE = struct.Struct("=BBBBBBBBI")  # family, prefix length, -, -, table, protocol, scope, type, flags
 _ATTRIBUTE = struct.Struct("=HH")  # length with this header, type
 _NUMBER = struct.Struct("=I")
 _FAMILIES = (socket.AF_INET, socket.AF_INET6)
@@ -35,7 +42,10 @@ _ATTEMPTS = 10  # a dump during which something changed is begun again
 
 @dataclass(frozen=True, slots=True)
 class LinkDump:
-    """One link; `flags` as in netdevice(7), `xdp_programs` by the kernel's number."""
+    """One link; `flags` as in netdevice(7), `xdp_programs` by the kernel's number.
+
+    `hardware_type` as in linux/if_arp.h; `master` and `parent` by index, 0 for none.
+    """
 
     index: int
     name: str
@@ -44,6 +54,11 @@ class LinkDump:
     carrier: bool
     mtu_bytes: int
     xdp_programs: frozenset[int] = frozenset()
+    hardware_type: int = 0
+    kind: str = ""
+    alias: str = ""
+    master: int = 0
+    parent: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +87,11 @@ class Dumps:
         """Return all IPv4 and IPv6 addresses."""
         bodies = self._dump(RTM_GETADDR, _ADDRESS.pack(0, 0, 0, 0, 0))
         return [_parse_address(body) for body in bodies if body[0] in _FAMILIES]
+
+    def routes(self, index: int) -> list[Route]:
+        """Return the routes of the main table over a link, without those that the kernel makes by itself."""
+        bodies = self._dump(RTM_GETROUTE, _ROUTE.pack(0, 0, 0, 0, 0, 0, 0, 0, 0))
+        return [route for body in bodies if (route := _parse_route(body, index)) is not None]
 
     def close(self) -> None:
         """Close the socket."""
@@ -125,17 +145,46 @@ def _attributes(body: bytes, start: int) -> dict[int, bytes]:
 
 
 def _parse_link(body: bytes) -> LinkDump:
-    _, _, index, flags, _ = _LINK.unpack_from(body)
+    _, hardware_type, index, flags, _ = _LINK.unpack_from(body)
     found = _attributes(body, _LINK.size)
-    mtu = found.get(IFLA_MTU)
+    kind = _attributes(found.get(IFLA_LINKINFO, b""), 0).get(IFLA_INFO_KIND, b"")
     return LinkDump(
         index=index,
-        name=found.get(IFLA_IFNAME, b"").rstrip(b"\0").decode(errors="surrogateescape"),
+        name=_text(found.get(IFLA_IFNAME, b"")),
         mac_address=found.get(IFLA_ADDRESS, b"").hex(":"),
         flags=flags,
         carrier=found.get(IFLA_CARRIER) == b"\1",
-        mtu_bytes=_NUMBER.unpack(mtu)[0] if mtu else 0,
+        mtu_bytes=_number(found.get(IFLA_MTU)),
         xdp_programs=_xdp_programs(found.get(IFLA_XDP, b"")),
+        hardware_type=hardware_type,
+        kind=_text(kind),
+        alias=_text(found.get(IFLA_IFALIAS, b"")),
+        master=_number(found.get(IFLA_MASTER)),
+        parent=_number(found.get(IFLA_LINK)),
+    )
+
+
+def _text(value: bytes) -> str:
+    return value.rstrip(b"\0").decode(errors="surrogateescape")
+
+
+def _number(value: bytes | None) -> int:
+    return int(_NUMBER.unpack(value)[0]) if value else 0
+
+
+def _parse_route(body: bytes, index: int) -> Route | None:
+    family, length, _, _, table, protocol, _, kind, _ = _ROUTE.unpack_from(body)
+    if table != RT_TABLE_MAIN or kind != RTN_UNICAST or family not in _FAMILIES:
+        return None
+    found = _attributes(body, _ROUTE.size)
+    if protocol in (RTPROT_KERNEL, RTPROT_RA) or _number(found.get(RTA_OIF)) != index:
+        return None
+    size = 4 if family == socket.AF_INET else 16
+    gateway = found.get(RTA_GATEWAY, b"")
+    return Route(
+        destination=f"{socket.inet_ntop(family, found.get(RTA_DST, bytes(size)))}/{length}",
+        gateway=socket.inet_ntop(family, gateway) if gateway else "",
+        metric=_number(found.get(RTA_PRIORITY)),
     )
 
 

@@ -6,16 +6,11 @@ reading leaves it out, an action on it fails with HostUnavailable and the next p
 
 from __future__ import annotations
 
-import errno
-import fcntl
-import ipaddress
-import os
 import socket
 import struct
-from array import array
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any, assert_never
+from typing import Any
 
 from pyroute2 import IPRoute, NetlinkError
 from pyroute2.netlink import genlmsg
@@ -32,15 +27,18 @@ from netctl_host.actions import (
     SetLinkUp,
     SetMtu,
 )
+from netctl_host.ethernet import EthernetReader, run
 from netctl_host.guard import Guard
 from netctl_host.link_dump import Dumps, LinkDump
+from netctl_host.link_moves import add_address, apply_move
 from netctl_host.state import Link
 
-# linux/sockios.h, linux/ethtool.h: the ioctls that `ethtool -K DEV tx off` used before feature strings; every kernel
-# has them, and they need one call where the strings need four.
-SIOCETHTOOL = 0x8946
+# linux/ethtool.h: the ioctls that `ethtool -K DEV tx off` used before feature strings; every kernel has them, and they
+# need one call where the strings need four.
 ETHTOOL_GTXCSUM = 0x16
 ETHTOOL_STXCSUM = 0x17
+_VALUE = struct.Struct("=II")  # struct ethtool_value
+_OTHER_END = frozenset({"veth"})  # whose IFLA_LINK is no link below it
 
 
 def has_kernel_datapath() -> bool:
@@ -63,6 +61,7 @@ class Links:
         self._netlink: Any = IPRoute()
         self._dumps = Dumps()
         self._ioctl = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._ethernet = EthernetReader()
         self._guard = Guard()
 
     def read_links(self) -> Mapping[str, Link]:
@@ -75,7 +74,9 @@ class Links:
                     addresses[address.index].append(f"{address.address}/{address.prefix_length}")
             dumps = self._dumps.links()
             self._guard.forget_all_but({program for link in dumps for program in link.xdp_programs})
-            links = [self._link(link, addresses.get(link.index, ())) for link in dumps]
+            self._ethernet.keep({link.index for link in dumps})
+            names = {link.index: link.name for link in dumps}
+            links = [self._link(link, addresses.get(link.index, ()), names) for link in dumps]
         except OSError as error:
             raise HostUnavailable(f"netlink: {error}") from error
         return {link.name: link for link in links}
@@ -93,21 +94,15 @@ class Links:
                 case SetLinkUp(link=name):
                     self._netlink.link("set", index=self._index(name), state="up")
                 case AddAddress(link=name, address=address):
-                    interface = ipaddress.ip_interface(address)
-                    self._netlink.addr(
-                        "replace",
-                        index=self._index(name),
-                        address=str(interface.ip),
-                        prefixlen=interface.network.prefixlen,
-                    )
+                    add_address(self._netlink, self._index(name), address)
                 case DisableChecksumOffload(link=name):
-                    _ethtool(self._ioctl, name, ETHTOOL_STXCSUM, 0)
+                    run(self._ioctl, name, _VALUE, ETHTOOL_STXCSUM, 0)
                 case AttachGuard(link=name, replace=replace):
                     self._guard.attach(self._netlink, self._index(name), replace=replace)
                 case DetachGuard(link=name):
                     self._guard.detach(self._netlink, self._index(name))
                 case _:
-                    assert_never(action)
+                    apply_move(action, self._netlink, self._dumps)
         except (NetlinkError, OSError) as error:
             raise HostUnavailable(f"{action}: {error}") from error
 
@@ -116,12 +111,14 @@ class Links:
         self._netlink.close()
         self._dumps.close()
         self._ioctl.close()
+        self._ethernet.close()
         self._guard.close()
 
     def _index(self, name: str) -> int:
         return socket.if_nametoindex(name)
 
-    def _link(self, link: LinkDump, addresses: Sequence[str]) -> Link:
+    def _link(self, link: LinkDump, addresses: Sequence[str], names: Mapping[int, str]) -> Link:
+        ethernet = self._ethernet.read(link)
         return Link(
             name=link.name,
             index=link.index,
@@ -132,20 +129,16 @@ class Links:
             addresses=tuple(sorted(addresses)),
             tx_checksum_offload=self._has_tx_checksum_offload(link.name),
             xdp=self._guard.tell(link.xdp_programs),
+            kind=link.kind,
+            master=names.get(link.master, ""),
+            parent=names.get(link.parent, "") if link.kind not in _OTHER_END else "",
+            alias=link.alias,
+            routes=tuple(self._dumps.routes(link.index)) if ethernet and addresses else (),
+            ethernet=ethernet,
         )
 
     def _has_tx_checksum_offload(self, name: str) -> bool:
         try:
-            return bool(_ethtool(self._ioctl, name, ETHTOOL_GTXCSUM, 0))
+            return bool(_VALUE.unpack(run(self._ioctl, name, _VALUE, ETHTOOL_GTXCSUM, 0))[1])
         except OSError:
             return False  # the link has no such switch, or is gone again
-
-
-def _ethtool(control: socket.socket, name: str, command: int, value: int) -> int:
-    """Run one `struct ethtool_value` command; return the value that the kernel left."""
-    if len(name.encode()) >= 16:  # ifreq has no room for it
-        raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
-    argument = array("I", [command, value])
-    # struct ifreq: char name[16], then a union that starts with the pointer to the argument
-    fcntl.ioctl(control, SIOCETHTOOL, struct.pack("16sP16x", name.encode(), argument.buffer_info()[0]))
-    return argument[1]

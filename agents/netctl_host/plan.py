@@ -8,12 +8,10 @@ guest, br0's internal port before ovs-vswitchd made it) get no action: their com
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
 
 from netctl_host.actions import (
     Action,
-    AddAddress,
     AttachGuard,
     DetachGuard,
     DisableChecksumOffload,
@@ -21,9 +19,11 @@ from netctl_host.actions import (
     SetLinkUp,
     SetMtu,
 )
-from netctl_host.assignment import Assignment, UplinkBridge
+from netctl_host.assignment import Assignment
 from netctl_host.chassis import plan_chassis
+from netctl_host.plan_addresses import plan_addresses
 from netctl_host.plan_function_bridge import plan_patches
+from netctl_host.plan_internal import plan_internal_ports, plan_linux_bridge
 from netctl_host.plan_mirrors import plan_mirrors
 from netctl_host.plan_taps import plan_taps, pluggable_nics
 from netctl_host.plan_uplinks import (
@@ -31,10 +31,10 @@ from netctl_host.plan_uplinks import (
     choose_datapath_type,
     plan_bonds,
     plan_bridges,
-    taken_interfaces,
 )
 from netctl_host.settings import Settings
 from netctl_host.state import HostState, Xdp
+from netctl_host.uplink_members import taken_interfaces
 
 
 def plan(assignment: Assignment, state: HostState, settings: Settings) -> tuple[Action, ...]:
@@ -43,11 +43,14 @@ def plan(assignment: Assignment, state: HostState, settings: Settings) -> tuple[
     return (
         *plan_bridges(assignment, state, settings, datapath_type),
         *plan_bonds(assignment, state, settings),
+        *plan_internal_ports(assignment, state),
         *plan_chassis(assignment, state, settings, datapath_type),
         *plan_patches(assignment, state),
         *plan_taps(assignment, state, settings),
         *plan_mirrors(assignment, state, settings),
         *_plan_links(assignment, state, settings, datapath_type),
+        *plan_addresses(assignment, state, settings),
+        *plan_linux_bridge(assignment, state),
         *_plan_guards(assignment, state, settings),
     )
 
@@ -63,7 +66,6 @@ def _plan_links(
         if internal is None or internal.ofport <= 0:
             continue  # a link of that name would not be the bridge's
         yield from _plan_link(state, uplink.bridge, 0)
-        yield from _plan_address(state, uplink)
         if datapath_type == USERSPACE:
             yield from _plan_checksum_offload(state, uplink.bridge)
     for nic in pluggable_nics(assignment, state, settings):
@@ -80,15 +82,6 @@ def _plan_link(state: HostState, name: str, mtu_bytes: int) -> Iterator[LinkActi
         yield SetMtu(link=name, mtu_bytes=mtu_bytes)
     if not link.up:
         yield SetLinkUp(link=name)
-
-
-def _plan_address(state: HostState, uplink: UplinkBridge) -> Iterator[LinkAction]:
-    link = state.links.get(uplink.bridge)
-    if link is None or not uplink.address:
-        return
-    address = ipaddress.ip_interface(uplink.address).with_prefixlen
-    if address not in link.addresses:
-        yield AddAddress(link=uplink.bridge, address=address)
 
 
 def _plan_checksum_offload(state: HostState, name: str) -> Iterator[LinkAction]:

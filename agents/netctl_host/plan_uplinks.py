@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import ipaddress
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import TypedDict
 
 from netctl_host.actions import (
     AddBond,
@@ -14,10 +17,12 @@ from netctl_host.actions import (
     SetInternalMtu,
     SwitchAction,
 )
+from netctl_host.actions_uplinks import SetMulticast
 from netctl_host.assignment import Assignment, UplinkBridge
 from netctl_host.plan_function_bridge import function_bridges
 from netctl_host.settings import Settings
-from netctl_host.state import Bridge, HostState, Port, port_holders
+from netctl_host.state import Bridge, HostState, Port
+from netctl_host.uplink_members import taken_interfaces
 
 USERSPACE = "netdev"
 KERNEL = "system"
@@ -35,23 +40,6 @@ def choose_datapath_type(assignment: Assignment, state: HostState, settings: Set
     return KERNEL if state.kernel_datapath else USERSPACE
 
 
-def taken_interfaces(
-    assignment: Assignment, state: HostState, settings: Settings
-) -> Mapping[str, tuple[str, ...]]:
-    """Return the interfaces that each uplink bridge may have: those that no foreign bridge holds."""
-    holders = port_holders(state)
-    managed = {uplink.bridge for uplink in assignment.uplink_bridges} | {settings.integration_bridge}
-
-    def is_free(interface: str) -> bool:
-        bridge, _port = holders.get(interface, (None, None))
-        return bridge is None or bridge.name in managed or bridge.is_ours
-
-    return {
-        uplink.bridge: tuple(interface for interface in uplink.interfaces if is_free(interface))
-        for uplink in assignment.uplink_bridges
-    }
-
-
 def plan_bridges(
     assignment: Assignment, state: HostState, settings: Settings, datapath_type: str
 ) -> Iterator[SwitchAction]:
@@ -59,7 +47,7 @@ def plan_bridges(
     wanted[settings.integration_bridge] = "secure"
     wanted |= function_bridges(assignment)
     for bridge in state.switch.bridges.values():
-        if bridge.is_ours and bridge.name not in wanted:
+        if bridge.is_ours and bridge.name not in wanted and not leads_to_controller(bridge.name, state):
             yield RemoveBridge(bridge=bridge.name)
     for name, fail_mode in sorted(wanted.items()):
         bridge_there = state.switch.bridges.get(name)
@@ -71,6 +59,23 @@ def plan_bridges(
         internal = state.switch.interfaces.get(uplink.bridge)
         if uplink.mtu_bytes and (internal is None or internal.mtu_request != uplink.mtu_bytes):
             yield SetInternalMtu(bridge=uplink.bridge, mtu_bytes=uplink.mtu_bytes)
+        yield from _plan_multicast(uplink, state.switch.bridges.get(uplink.bridge))
+
+
+def _plan_multicast(uplink: UplinkBridge, bridge: Bridge | None) -> Iterator[SwitchAction]:
+    snooping = uplink.mcast_snooping
+    aging_s = uplink.mcast_timeout_s if snooping else 0
+    there = (bridge.mcast_snooping, bridge.mcast_timeout_s) if bridge is not None else (False, 0)
+    if there != (snooping, aging_s) and (snooping or there[0]):
+        yield SetMulticast(bridge=uplink.bridge, snooping=snooping, aging_s=aging_s)
+
+
+def leads_to_controller(bridge: str, state: HostState) -> bool:
+    """Is the controller reached by an address of the bridge's internal port?"""
+    link = state.links.get(bridge)
+    return link is not None and any(
+        str(ipaddress.ip_interface(address).ip) == state.controller_way for address in link.addresses
+    )
 
 
 def plan_bonds(assignment: Assignment, state: HostState, settings: Settings) -> Iterator[SwitchAction]:
@@ -105,19 +110,52 @@ def find_uplink_port(bridge: Bridge | None, uplink: UplinkBridge, members: tuple
 
 
 def _plan_bond(uplink: UplinkBridge, members: tuple[str, ...], port: Port | None) -> Iterator[SwitchAction]:
-    # OVS takes a bond of two or more; one interface is a plain port.
-    is_bond = len(members) > 1
-    bond_mode = uplink.bond_mode if is_bond else ""
-    primary = members[0] if is_bond and bond_mode == "active-backup" else ""
+    wanted = _wanted_port(uplink, members)
     if not members:
         if port is not None:
             yield RemovePort(bridge=uplink.bridge, port=port.name)
     elif port is None:
-        yield AddBond(
-            bridge=uplink.bridge, bond=uplink.bond, interfaces=members, bond_mode=bond_mode, primary=primary
-        )
-    elif (port.interfaces, port.bond_mode, port.bond_primary) != (tuple(sorted(members)), bond_mode, primary):
-        yield SetBond(bond=port.name, interfaces=members, bond_mode=bond_mode, primary=primary)
+        yield AddBond(bridge=uplink.bridge, bond=uplink.bond, interfaces=members, **_settings_of(wanted))
+    elif (port.interfaces, _settings_of(port)) != (wanted.interfaces, _settings_of(wanted)):
+        yield SetBond(bond=port.name, interfaces=members, **_settings_of(wanted))
+
+
+def _wanted_port(uplink: UplinkBridge, members: tuple[str, ...]) -> Port:
+    # OVS takes a bond of two or more; one interface is a plain port, which may speak LACP all the same.
+    is_bond = len(members) > 1
+    bond_mode = uplink.bond_mode if is_bond else ""
+    primary = ""
+    if bond_mode == "active-backup" and uplink.lacp != "active":
+        # A controller of before named none: the first it is.
+        primary = uplink.primary if uplink.primary in members else members[0]
+    speaks_lacp = uplink.lacp == "active"
+    return Port(
+        name=uplink.bond,
+        interfaces=tuple(sorted(members)),
+        bond_mode=bond_mode,
+        bond_primary=primary,
+        lacp="active" if speaks_lacp else "",
+        lacp_time=("fast" if uplink.lacp_fast else "slow") if speaks_lacp else "",
+        lacp_fallback=speaks_lacp and uplink.lacp_fallback,
+    )
+
+
+class _BondSettings(TypedDict):
+    bond_mode: str
+    primary: str
+    lacp: str
+    lacp_time: str
+    lacp_fallback: bool
+
+
+def _settings_of(port: Port) -> _BondSettings:
+    return _BondSettings(
+        bond_mode=port.bond_mode,
+        primary=port.bond_primary,
+        lacp=port.lacp,
+        lacp_time=port.lacp_time,
+        lacp_fallback=port.lacp_fallback,
+    )
 
 
 def _plan_releases(
@@ -131,6 +169,7 @@ def _plan_releases(
             left = tuple(interface for interface in port.interfaces if interface not in taken)
             if left:
                 primary = port.bond_primary if port.bond_primary in left else ""
-                yield SetBond(bond=port.name, interfaces=left, bond_mode=port.bond_mode, primary=primary)
+                settings_left = _settings_of(replace(port, bond_primary=primary))
+                yield SetBond(bond=port.name, interfaces=left, **settings_left)
             else:
                 yield RemovePort(bridge=bridge.name, port=port.name)

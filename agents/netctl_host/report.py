@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from netctl_host.assignment import Assignment, NicAssignment, UplinkBridge
+from netctl_host.plan_internal import find_internal_problems
 from netctl_host.plan_mirrors import mirror_problems
 from netctl_host.plan_taps import is_plugged, pluggable_nics, tap_problems
-from netctl_host.plan_uplinks import find_uplink_port, taken_interfaces
+from netctl_host.plan_uplinks import find_uplink_port, leads_to_controller
 from netctl_host.reported import (
     BondReport,
     BridgeReport,
@@ -21,6 +22,7 @@ from netctl_host.reported import (
 )
 from netctl_host.settings import Settings
 from netctl_host.state import HostState, Interface, Xdp, port_holders
+from netctl_host.uplink_members import find_obstacles, taken_interfaces
 
 TUNNEL_TYPES = frozenset({"geneve", "vxlan", "stt"})
 
@@ -138,18 +140,20 @@ def _is_up(tunnel: Interface) -> bool:
 
 
 def _list_problems(assignment: Assignment, state: HostState, settings: Settings) -> Iterator[str]:
-    holders = port_holders(state)
     taken = taken_interfaces(assignment, state, settings)
     for uplink in assignment.uplink_bridges:
         for name in uplink.interfaces:
             if name not in state.links:
                 yield f"interface {name} of {uplink.bond} is not there"
-            elif name not in taken[uplink.bridge]:
-                yield f"interface {name} of {uplink.bond} is in bridge {holders[name][0].name}, which is not ours"
         yield from _switch_error(uplink.bridge, state.switch.interfaces)
         for name in taken[uplink.bridge]:
             if name in state.links:
                 yield from _switch_error(name, state.switch.interfaces)
+    for bridge in state.switch.bridges.values():
+        if bridge.is_ours and bridge.name not in taken and leads_to_controller(bridge.name, state):
+            yield f"bridge {bridge.name} is no longer assigned, leads to the controller and is therefore kept"
+    yield from find_obstacles(assignment, state, settings)
+    yield from find_internal_problems(assignment, state)
     if state.flows_problem:
         yield state.flows_problem
     taps = pluggable_nics(assignment, state, settings)

@@ -34,6 +34,7 @@ from netctl_host.actions import (
     SwitchAction,
     UnplugTap,
 )
+from netctl_host.actions_uplinks import AddInternalPort, SetMulticast, SetPortTag, UplinkLinkAction
 from netctl_host.announce import Announcement
 from netctl_host.learned import Tap
 from netctl_host.state import (
@@ -49,6 +50,8 @@ from netctl_host.state import (
     Xdp,
     port_holders,
 )
+
+from tests.fakes.links import change_links
 
 
 class FakeHost:
@@ -113,7 +116,9 @@ class FakeHost:
         problems: list[str] = []
         for action in actions:
             if isinstance(action, LinkAction):
-                if action.link in self._links:
+                if isinstance(action, UplinkLinkAction):
+                    self._links = change_links(self._links, action)
+                elif action.link in self._links:
                     self._links[action.link] = _changed_link(self._links[action.link], action)
                 else:
                     problems.append(f"{action}: no such device")
@@ -140,7 +145,7 @@ class FakeHost:
                     self._bridges[name], datapath_type=datapath_type, fail_mode=fail_mode
                 )
             case RemoveBridge(bridge=name):
-                del self._bridges[name], self._links[name]
+                del self._bridges[name]
             case AddBond(bridge=bridge):
                 self._put_port(bridge, Port(name=action.bond, interfaces=()))
                 self._set_bond(bridge, action)
@@ -163,6 +168,19 @@ class FakeHost:
                 self._interfaces[port] = Interface(name=port, type="patch", external_ids=ids, peer=peer)
             case SetMirror() | RemoveMirror():
                 self._set_mirror(action)
+            case SetMulticast(bridge=name):
+                aging_s = action.aging_s
+                self._bridges[name] = replace(
+                    self._bridges[name], mcast_snooping=action.snooping, mcast_timeout_s=aging_s
+                )
+            case AddInternalPort(bridge=bridge, port=port, tag=tag):
+                self._put_port(bridge, Port(name=port, interfaces=(port,), tag=tag))
+                ids = {OWNER_KEY: OWNER}
+                self._interfaces[port] = Interface(name=port, type="internal", external_ids=ids)
+                self._links[port] = Link(name=port, kind="tun")
+            case SetPortTag(port=name, tag=tag):
+                holder = next(n for n, b in self._bridges.items() if name in b.ports)
+                self._put_port(holder, replace(self._bridges[holder].ports[name], tag=tag))
             case _:
                 assert_never(action)
 
@@ -172,6 +190,9 @@ class FakeHost:
             interfaces=tuple(sorted(action.interfaces)),
             bond_mode=action.bond_mode,
             bond_primary=action.primary,
+            lacp=action.lacp,
+            lacp_time=action.lacp_time,
+            lacp_fallback=action.lacp_fallback,
         )
         self._put_port(bridge, port)
         for name in action.interfaces:
@@ -219,6 +240,9 @@ class FakeHost:
         ]
         assert len(held) == len(set(held)), f"an interface is in two ports: {sorted(held)}"
         holders = port_holders(state)
+        for name, interface in self._interfaces.items():
+            if name not in holders and interface.type == "internal":
+                self._links.pop(name, None)
         self._interfaces = {
             name: interface for name, interface in self._interfaces.items() if name in holders
         }
@@ -231,7 +255,9 @@ class FakeHost:
         return replace(interface, ofport=0, error=error)
 
 
-def _changed_link(link: Link, action: LinkAction) -> Link:
+def _changed_link(
+    link: Link, action: SetMtu | SetLinkUp | AddAddress | DisableChecksumOffload | AttachGuard | DetachGuard
+) -> Link:
     match action:
         case SetMtu(mtu_bytes=mtu_bytes):
             return replace(link, mtu_bytes=mtu_bytes)

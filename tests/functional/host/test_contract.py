@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from netctl_host.assignment import Assignment, NicAssignment
+from netctl_host.assignment import Assignment, InternalBridge, InternalPort, NicAssignment
 from netctl_host.assignment_chains import Mirror
 from netctl_host.plan import plan
 from netctl_host.settings import Settings
@@ -26,6 +26,36 @@ Story = tuple[Callable[[World], Any] | Assignment, ...]
 ONE = assign(uplink(0, "eth1", address="192.0.2.11/24"), nics=(nic(1), nic(2)))
 TWO = assign(uplink(0, "eth2", "eth1", address="192.0.2.12/24"), uplink(1, "eth3"), nics=(nic(1),))
 GUARDED = assign(uplink(0, "eth1"), nics=(replace(nic(1), guard_ipv6=True), nic(2)))
+BONDED = replace(
+    assign(
+        replace(
+            uplink(0, "eth1", "eth2", address="192.0.2.11/24"),
+            bond_mode="balance-tcp",
+            lacp="active",
+            host_addresses=("198.51.100.7/24", "2001:db8::7/64"),
+            mcast_snooping=True,
+            mcast_timeout_s=120,
+        )
+    ),
+    internal_ports=(
+        InternalPort(name="stor0", bridge="br0", vlan_id=9, addresses=("10.9.0.1/24",), mtu_bytes=1400),
+    ),
+    internal_bridge=InternalBridge(name="virbr0", addresses=("192.168.5.1/24",), interfaces=("eth3",)),
+)
+SLOW = replace(
+    assign(
+        replace(
+            uplink(0, "eth2", "eth1"),
+            lacp="active",
+            lacp_fast=False,
+            lacp_fallback=False,
+            bond_mode="balance-slb",
+            host_addresses=("198.51.100.8/24",),
+        )
+    ),
+    internal_ports=(InternalPort(name="stor0", bridge="br0", vlan_id=10, addresses=("10.9.0.2/24",)),),
+    internal_bridge=InternalBridge(name="virbr0", addresses=("192.168.5.2/24",)),
+)
 MOVED = assign(uplink(0, "eth1"), uplink(1, "eth2", "eth3"), nics=(replace(nic(3), tap_name="tap1"),))
 
 BASIC = replace(nic(1), bridge="br0", vlan_id=10)
@@ -71,6 +101,10 @@ STORIES: dict[str, Story] = {
         on_br0(nic(1), SPAN, mirrors=(replace(COPIED, to_ports=()),)),
         on_br0(nic(1), SPAN),
     ),
+    "LACP, snooping, internal ports and a Linux bridge": (BONDED,),
+    "they change": (BONDED, SLOW),
+    "they go": (BONDED, SLOW, ONE),
+    "and come again": (ONE, BONDED, ONE, BONDED),
     "there and back": (ONE, TWO, ONE, MOVED, ONE),
 }
 
@@ -78,18 +112,23 @@ STORIES: dict[str, Story] = {
 def essence(state: HostState) -> object:
     """Return the state without what each host numbers and names for itself."""
     interfaces = {
-        name: replace(interface, ofport=min(interface.ofport, 1), error=interface.error.partition("(")[0])
+        name: replace(
+            interface,
+            ofport=min(interface.ofport, 1),
+            error=interface.error.partition("(")[0],
+            lacp_current=False,
+        )
         for name, interface in state.switch.interfaces.items()
     }
     links = {
-        name: (link.up, link.mtu_bytes, link.addresses, link.tx_checksum_offload, link.xdp)
+        name: (link.up, link.mtu_bytes, link.addresses, link.tx_checksum_offload, link.xdp, link.master)
         for name, link in state.links.items()
         if name.startswith(("eth", "tap"))
     }
     internal = {
         name: (link.up, link.addresses)
         for name, link in state.links.items()
-        if name in state.switch.bridges and name != SETTINGS.integration_bridge
+        if name in (*state.switch.bridges, "stor0", "virbr0") and name != SETTINGS.integration_bridge
     }
     bridges = {
         name: replace(
@@ -134,7 +173,7 @@ def test_the_same_actions_give_the_same_state(host: NamespaceHost, story: Story)
 def settled(host: NamespaceHost) -> bool:
     """Return whether ovs-vswitchd has dealt with every interface, and links and database agree."""
     state = host.read_state()
-    internal = set(state.switch.bridges)
+    internal = {name for name, there in state.switch.interfaces.items() if there.type == "internal"}
     return all(
         interface.ofport or interface.error for interface in state.switch.interfaces.values()
     ) and internal <= set(state.links)

@@ -34,6 +34,11 @@ def read_by_pyroute2(netlink: Any) -> list[LinkDump]:
             flags=link["flags"],
             carrier=bool(link.get("carrier")),
             mtu_bytes=link.get("mtu"),
+            hardware_type=link["ifi_type"],
+            kind=(link.get("linkinfo") or {}).get("kind", ""),
+            alias=link.get("ifalias") or "",
+            master=link.get("master") or 0,
+            parent=link.get("link") or 0,
         )
         for link in netlink.get_links()
     ]
@@ -45,6 +50,9 @@ def test_links_are_as_pyroute2_reads_them(here: tuple[Dumps, Any]) -> None:
         "add", ifname="va", kind="veth", peer={"ifname": "vb"}, mtu=1442, address="0a:00:00:00:00:01"
     )
     netlink.link("add", ifname="down", kind="bridge")
+    bridge = netlink.link_lookup(ifname="down")[0]
+    netlink.link("set", index=bridge, ifalias="somebody's")
+    netlink.link("set", index=netlink.link_lookup(ifname="vb")[0], master=bridge)
     index = netlink.link_lookup(ifname="va")[0]
     netlink.link("set", index=index, state="up")
     netlink.link("set", index=netlink.link_lookup(ifname="vb")[0], state="up")

@@ -94,6 +94,7 @@ def test_an_empty_host_gets_everything() -> None:
         SetMtu(link="tap1", mtu_bytes=1442),
         SetLinkUp(link="tap1"),
         DisableChecksumOffload(link="tap1"),
+        SetChassis(external_ids=(("netctl:addresses:br0", "192.0.2.11/24"),)),
     )
     host.apply(first)
     # ovs-vswitchd has made br0's internal port in between
@@ -253,8 +254,9 @@ def test_a_tap_in_another_bridge_is_left_alone() -> None:
 def test_other_addresses_of_br0_stay() -> None:
     host = host_with("eth1")
     converge(host, assign(uplink(0, "eth1", address="192.0.2.11/24")))
+    host.apply([AddAddress(link="br0", address="203.0.113.9/24")])
     state = converge(host, assign(uplink(0, "eth1", address="2001:DB8::11/64")))
-    assert state.links["br0"].addresses == ("192.0.2.11/24", "2001:db8::11/64")
+    assert state.links["br0"].addresses == ("2001:db8::11/64", "203.0.113.9/24")
 
 
 def test_a_link_of_the_bridges_name_that_is_not_its_internal_port_is_left_alone() -> None:
