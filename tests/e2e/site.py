@@ -19,9 +19,9 @@ from netctl.lab.guests import Lease
 from netctl.lab.lab import Lab
 from netctl.lab.processes import Process
 from netctl.loop import wait_until
-from netctl.v1 import infra_pb2, network_pb2, operations_pb2, security_pb2, status_pb2, vpc_pb2
+from netctl.v1 import chain_pb2, infra_pb2, network_pb2, operations_pb2, security_pb2, status_pb2, vpc_pb2
 from netctl.v1.explain_pb2_grpc import ExplainServiceStub, SecurityExplainServiceStub
-from netctl.v1.infra_pb2_grpc import HostServiceStub
+from netctl.v1.infra_pb2_grpc import HostServiceStub, VirtualSwitchServiceStub
 from netctl.v1.network_pb2_grpc import NicServiceStub, SubnetServiceStub
 from netctl.v1.operations_pb2_grpc import BatchServiceStub, ControllerServiceStub
 from netctl.v1.security_pb2_grpc import SecurityPolicyServiceStub
@@ -30,7 +30,11 @@ from tests.lossmeter.meter import Guest, LossMeter, measure
 
 TOPOLOGIES = Path(__file__).parents[2] / "containerlab"
 Resource = (
-    infra_pb2.VirtualSwitch
+    infra_pb2.Host
+    | infra_pb2.VirtualSwitch
+    | chain_pb2.NetworkFunction
+    | chain_pb2.ServiceChain
+    | chain_pb2.TrafficMirror
     | network_pb2.Subnet
     | network_pb2.Nic
     | vpc_pb2.Vpc
@@ -81,6 +85,7 @@ class Site:
             options=[("grpc.initial_reconnect_backoff_ms", 50), ("grpc.max_reconnect_backoff_ms", 200)],
         )
         self.hosts = HostServiceStub(self.channel)
+        self.virtual_switches = VirtualSwitchServiceStub(self.channel)
         self.subnets = SubnetServiceStub(self.channel)
         self.nics = NicServiceStub(self.channel)
         self.vpcs = VpcServiceStub(self.channel)
