@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from netctl.cli import api
 from netctl.cli.address_usage import describe_usage
 from netctl.cli.client import Client
+from netctl.cli.describe_chain import (
+    Told,
+    describe_chain,
+    describe_function,
+    describe_mirror,
+    describe_plug,
+)
 from netctl.cli.describe_nic import explain_nic
 from netctl.cli.explain import describe_router, explain_vpc
 from netctl.cli.failures import Failure
@@ -20,6 +27,7 @@ from netctl.cli.output import paint, print_data
 from netctl.cli.policy_describe import describe_members, describe_policy
 from netctl.cli.show import quote
 from netctl.cli.tables import phase_of
+from netctl.cli.uplinks import describe_switch
 
 SHOWN = 20
 CHANGES = 5
@@ -79,12 +87,11 @@ def print_description(client: Client, name: str, output: str) -> None:
     resource = api.get(client, name)
     users = list({user.name: user for user in _read_users(client, resource)}.values())
     changes = api.list_changes(client, name, CHANGES)
-    extra = _read_extra(client, resource)
+    extras = _read_extras(client, resource)
     if output in ("json", "yaml"):
         data: dict[str, Any] = {"resource": render_json(resource), "used_by": [user.name for user in users]}
         data["changes"] = [render_json(change) for change in changes]
-        if extra is not None:
-            data[extra.key] = extra.data
+        data |= {extra.key: extra.data for extra in extras}
         print_data(data, output)
         return
     if output == "name":
@@ -93,7 +100,7 @@ def print_description(client: Client, name: str, output: str) -> None:
     _print_section(kind_of_name(name).message + " " + name.partition("/")[2], _identity(resource))
     _print_section("Status", _status(resource))
     _print_section("Fields", [(path, text) for path, text in flatten(resource) if not _is_told(path)])
-    if extra is not None:
+    for extra in extras:
         _print_section(extra.title, extra.lines)
     _print_section("Refers to", [("", reference) for reference in _references(resource)])
     more = [("", f"and {len(users) - SHOWN} more")] if len(users) > SHOWN else []
@@ -106,7 +113,31 @@ def _is_told(path: str) -> bool:
     return path == "name" or path.partition(".")[0] == "rules"
 
 
-def _read_extra(client: Client, resource: Any) -> Extra | None:
+def _read_extras(client: Client, resource: Any) -> list[Extra]:
+    found = [_read_own(client, resource), _read_live(client, resource)]
+    return [extra for extra in found if extra is not None]
+
+
+def _read_live(client: Client, resource: Any) -> Extra | None:
+    """Read how something is doing on its hosts."""
+    kind = kind_of_name(resource.name).word
+    read = _LIVE.get(kind)
+    if read is None:
+        return None
+    lines, data = read(client, resource)
+    return Extra(title="On its host" if kind == "nic" else "On hosts", lines=lines, key="live", data=data)
+
+
+_LIVE: dict[str, Callable[[Client, Any], Told]] = {
+    "nic": describe_plug,
+    "networkfunction": describe_function,
+    "servicechain": describe_chain,
+    "trafficmirror": describe_mirror,
+    "virtualswitch": describe_switch,
+}
+
+
+def _read_own(client: Client, resource: Any) -> Extra | None:
     name = resource.name
     match kind_of_name(name).word:
         case "host":

@@ -17,7 +17,9 @@ from netctl.cli.acli import app as acli
 from netctl.cli.commands_operate import LabGroup
 from netctl.cli.commands_write import make_create, make_group, make_update
 from netctl.cli.failures import OK, Failure
+from netctl.cli.host_commands import make_host_group
 from netctl.cli.options import Session, session_of
+from netctl.cli.subnet_commands import make_subnet_group
 
 ServerOption = Annotated[
     str,
@@ -96,6 +98,8 @@ def make_app() -> typer.Typer:
         name="policy",
         help="Policies: who may talk to whom, what is wrong with the rules, how often they hit.",
     )
+    app.add_typer(make_host_group(), name="host", help="Uplinks of hosts: bonds, LACP, cables, MAC tables.")
+    app.add_typer(make_subnet_group(), name="subnet", help="Subnets: migration between VLAN basic and VLAN.")
     lab = typer.Typer(cls=LabGroup, rich_markup_mode=None, no_args_is_help=True)
     app.add_typer(lab, name="lab", help="Hosts on this machine, from a containerlab topology.")
     return app

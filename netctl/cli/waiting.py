@@ -172,4 +172,15 @@ def _explain(name: str, resource: Any) -> str:
     status = resource.status
     phase = status_pb2.Phase.Name(status.phase).removeprefix("PHASE_")
     reason = f"{status.reason}:" if status.message else status.reason
-    return " ".join(part for part in (name, phase, reason, status.message) if part)
+    progress = status.message or render_progress(resource)
+    return " ".join(part for part in (name, phase, reason, progress) if part)
+
+
+def render_progress(resource: Any) -> str:
+    """Return how far something is that takes its time: NICs that moved, hosts whose turn is to come; else ""."""
+    if resource.DESCRIPTOR.name == "Subnet" and resource.HasField("migration"):
+        return f"{resource.migration.moved_nics} of {resource.migration.nics} NICs moved"
+    if resource.DESCRIPTOR.name == "VirtualSwitch" and resource.pending_hosts:
+        turn, *others = (host.partition("/")[2] for host in resource.pending_hosts)
+        return f"it is the turn of {turn}" + (f", then {', '.join(others)}" if others else "")
+    return ""

@@ -89,13 +89,17 @@ class Admission:
         clock: Clock = time.time,
         new_uid: Callable[[], Uid] = _new_uid,
         dhcpv6: Callable[[], bool] = lambda: True,
+        network_functions: Callable[[], bool] = lambda: False,
         limits: Limits = Limits(),
         pace: Pace = _PACE,
     ) -> None:
-        """Load the store. `clock` is wall time, seconds since the epoch; `dhcpv6`: may OVN be asked to answer it?"""
+        """Load the store. `clock` is wall time, seconds since the epoch.
+
+        `dhcpv6`: may OVN be asked to answer it? `network_functions`: has it those of its own (26.03)?
+        """
         self.counts = Counts()
         self._store, self._clock, self._new_uid, self._limits = store, clock, new_uid, limits
-        self._dhcpv6 = dhcpv6
+        self._dhcpv6, self._network_functions = dhcpv6, network_functions
         self._queue: deque[_Waiting] = deque()
         self._queue_lock, self._published_lock = threading.Lock(), threading.Lock()
         self._closed, self._stale, self._store_problem, self._purge_at = False, False, "", 0.0
@@ -232,7 +236,14 @@ class Admission:
         return verdicts
 
     def _group(self, remembered: Mapping[str, Remembered], time_s: float) -> Group:
-        return Group(self._published, remembered, time_s=time_s, new_uid=self._new_uid, dhcpv6=self._dhcpv6())
+        return Group(
+            self._published,
+            remembered,
+            time_s=time_s,
+            new_uid=self._new_uid,
+            dhcpv6=self._dhcpv6(),
+            network_functions=self._network_functions(),
+        )
 
     def _commit(self, group: Group) -> None:
         if not (group.changes or group.answers):

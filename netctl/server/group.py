@@ -37,12 +37,14 @@ class Group:
         time_s: float,
         new_uid: Callable[[], Uid],
         dhcpv6: bool = True,
+        network_functions: bool = False,
     ) -> None:
         self.changes: list[Change] = []
         self.answers: list[Remembered] = []
         self._base, self._draft, self._revision = base, base.draft(), base.revision
         self._remembered = dict(remembered)
-        self._time_s, self._new_uid, self._dhcpv6 = time_s, new_uid, dhcpv6
+        self._time_s, self._new_uid = time_s, new_uid
+        self._dhcpv6, self._network_functions = dhcpv6, network_functions
 
     def judge(self, request: Request) -> Verdict:
         """Admit all edits of a request, or none."""
@@ -77,7 +79,11 @@ class Group:
 
     def _admit(self, request: Request) -> list[tuple[Admitted, ...]]:
         context = Context(
-            revision=self._revision + 1, time_s=self._time_s, new_uid=self._new_uid, dhcpv6=self._dhcpv6
+            revision=self._revision + 1,
+            time_s=self._time_s,
+            new_uid=self._new_uid,
+            dhcpv6=self._dhcpv6,
+            network_functions=self._network_functions,
         )
         admitted: list[tuple[Admitted, ...]] = []
         try:

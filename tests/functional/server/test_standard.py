@@ -30,6 +30,7 @@ SERVICES = {
     *("netctl.v1.WatchService", "netctl.v1.ControllerService", "netctl.v1.AgentService"),
     *("netctl.v1.SecurityExplainService", "netctl.v1.CategoryService", "netctl.v1.AddressGroupService"),
     *("netctl.v1.ServiceGroupService", "netctl.v1.EntityGroupService", "netctl.v1.SecurityPolicyService"),
+    *("netctl.v1.NetworkFunctionService", "netctl.v1.ServiceChainService", "netctl.v1.TrafficMirrorService"),
     *("grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"),
 }
 

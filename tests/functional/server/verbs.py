@@ -8,11 +8,12 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from netctl.v1 import chain_pb2 as chain
 from netctl.v1 import infra_pb2 as infra
 from netctl.v1 import network_pb2 as network
 from netctl.v1 import security_pb2 as security
 from netctl.v1 import vpc_pb2 as vpc
-from tests.functional.server.world import World, host
+from tests.functional.server.world import World, function, host
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,12 +27,15 @@ class Verbs:
     plural: str
     in_vpc: bool = False
     in_security: bool = False
+    in_chain: bool = False
 
     async def furnish(self, world: World) -> None:
         """Make what the resource needs."""
         await (world.furnish_vpc() if self.in_vpc else world.furnish())
         if self.in_security:
             await world.furnish_security()
+        if self.in_chain:
+            await world.furnish_chain()
 
     def request(self, verb: str, **fields: Any) -> Any:
         title = "".join(part.title() for part in self.noun.split("_"))
@@ -243,6 +247,37 @@ NOUNS = (
                 ),
             ],
             log_rate=5,
+        ),
+    ),
+    Verbs(
+        noun="network_function",
+        stub="functions",
+        pb=chain,
+        plural="network_functions",
+        in_chain=True,
+        another=function("ids", "fw2"),
+    ),
+    Verbs(
+        noun="service_chain",
+        stub="chains",
+        pb=chain,
+        plural="service_chains",
+        in_chain=True,
+        another=chain.ServiceChain(
+            name="serviceChains/inspect", network_functions=["networkFunctions/firewall"]
+        ),
+    ),
+    Verbs(
+        noun="traffic_mirror",
+        stub="mirrors",
+        pb=chain,
+        plural="traffic_mirrors",
+        in_chain=True,
+        another=chain.TrafficMirror(
+            name="trafficMirrors/web",
+            host="hosts/h1",
+            sources=[chain.MirrorSource(nic="nics/w1", direction=chain.MIRROR_DIRECTION_EGRESS)],
+            destinations=["nics/span-1"],
         ),
     ),
 )

@@ -17,8 +17,16 @@ from netctl.server.admission import Admission
 from netctl.server.ports import Ports
 from netctl.server.serve import Server
 from netctl.store.sqlite import SqliteStore
+from netctl.v1 import chain_pb2 as chain
+from netctl.v1 import (
+    chain_pb2_grpc,
+    infra_pb2_grpc,
+    network_pb2_grpc,
+    operations_pb2_grpc,
+    security_pb2_grpc,
+    vpc_pb2_grpc,
+)
 from netctl.v1 import infra_pb2 as infra
-from netctl.v1 import infra_pb2_grpc, network_pb2_grpc, operations_pb2_grpc, security_pb2_grpc, vpc_pb2_grpc
 from netctl.v1 import network_pb2 as network
 from netctl.v1 import security_pb2 as security
 from netctl.v1 import vpc_pb2 as vpc
@@ -58,6 +66,9 @@ class World:
         self.service_groups = security_pb2_grpc.ServiceGroupServiceStub(channel)
         self.entity_groups = security_pb2_grpc.EntityGroupServiceStub(channel)
         self.security_policies = security_pb2_grpc.SecurityPolicyServiceStub(channel)
+        self.functions = chain_pb2_grpc.NetworkFunctionServiceStub(channel)
+        self.chains = chain_pb2_grpc.ServiceChainServiceStub(channel)
+        self.mirrors = chain_pb2_grpc.TrafficMirrorServiceStub(channel)
         self.batches = operations_pb2_grpc.BatchServiceStub(channel)
         self.changes = operations_pb2_grpc.ChangeServiceStub(channel)
         self.watches = operations_pb2_grpc.WatchServiceStub(channel)
@@ -95,6 +106,38 @@ class World:
         request = nic("w1", host="hosts/h1")
         request.nic.categories.append("categories/web")
         await self.nics.CreateNic(request)
+
+    async def furnish_chain(self) -> None:
+        """Make the NICs `fw-in`, `fw-out`, `fw2-in`, `fw2-out`, `span-1`, `w1`, and the function `firewall`."""
+        sides = network.NetworkFunctionSide
+        for name in ("fw", "fw2"):
+            for end, side in (("in", "INGRESS"), ("out", "EGRESS")):
+                await self.nics.CreateNic(
+                    network.CreateNicRequest(
+                        nic=network.Nic(
+                            name=f"nics/{name}-{end}",
+                            host="hosts/h1",
+                            kind=network.NIC_KIND_NETWORK_FUNCTION,
+                            network_function_side=sides.Value(f"NETWORK_FUNCTION_SIDE_{side}"),
+                        )
+                    )
+                )
+        span = network.Nic(name="nics/span-1", host="hosts/h1", kind=network.NIC_KIND_SPAN_DESTINATION)
+        await self.nics.CreateNic(network.CreateNicRequest(nic=span))
+        await self.nics.CreateNic(nic("w1", host="hosts/h1"))
+        request = chain.CreateNetworkFunctionRequest(network_function=function("firewall", "fw"))
+        await self.functions.CreateNetworkFunction(request)
+
+
+def function(id_: str, *machines: str) -> chain.NetworkFunction:
+    return chain.NetworkFunction(
+        name=f"networkFunctions/{id_}",
+        mode=chain.FORWARDING_MODE_INLINE,
+        failure_handling=chain.FAILURE_HANDLING_FAIL_CLOSE,
+        nic_pairs=[
+            chain.NicPair(ingress_nic=f"nics/{name}-in", egress_nic=f"nics/{name}-out") for name in machines
+        ],
+    )
 
 
 def host(number: int) -> infra.Host:

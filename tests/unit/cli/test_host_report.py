@@ -20,7 +20,7 @@ def test_everything_that_is_up_or_down_is_shown() -> None:
         bridges=[agent_pb2.BridgeReport(bridge="br0", physnet="physnet-vs0", up=True)],
         bonds=[agent_pb2.BondReport(bond="br0-up", active_interface="eth1", up_interfaces=["eth1"])],
         links=[
-            agent_pb2.LinkReport(interface="eth1", present=True, up=True, mtu_bytes=9000),
+            agent_pb2.LinkReport(interface="eth1", present=True, up=True, mtu_bytes=9000, uplink=True),
             agent_pb2.LinkReport(interface="eth2"),
         ],
         tunnels=[
