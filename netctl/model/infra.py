@@ -5,15 +5,19 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from netctl.errors import InvalidIntent
 from netctl.model import shape
+from netctl.model.host_shape import Parts
 from netctl.model.keys import ClusterId, HostId, Uid, VirtualSwitchId, check_id
 
 DEFAULT_MAC_PREFIX = "50:6b:8d"  # Nutanix's OUI, the product's default
 DEFAULT_MTU_BYTES = 1500
 DEFAULT_MCAST_TIMEOUT_S = 300  # ovs-vswitchd.conf.db(5), mcast-snooping-aging-time
+VLAN_MAX = 4094  # IEEE 802.1Q: 4095 is reserved, 0 is "no VLAN"
+DEFAULT_INTERNAL_BRIDGE = "virbr0"
+MCAST_TIMEOUT_MAX_S = 3600
 # RFC 791: every host takes 576; RFC 8200: IPv6 needs 1280. 9216 is what switches call jumbo at most.
 MTU_MIN_BYTES, MTU_MAX_BYTES = 576, 9216
 _BRIDGE = re.compile(r"br([0-9]|[1-9][0-9])\Z")
@@ -94,6 +98,24 @@ class IgmpSnooping:
     querier: bool = False
     querier_vlan_ids: tuple[int, ...] = ()
 
+    def __post_init__(self) -> None:
+        where = "igmp_snooping"
+        shape.check_range(
+            f"{where}.timeout_s", self.timeout_s, low=1, high=MCAST_TIMEOUT_MAX_S, unit="seconds"
+        )
+        if self.querier and not self.enabled:
+            raise InvalidIntent(f"{where}.querier", "needs enabled: nobody would listen to the answers")
+        if self.querier and not self.querier_vlan_ids:
+            raise InvalidIntent(
+                f"{where}.querier_vlan_ids", "is empty; name the VLANs to ask in, 0 is untagged"
+            )
+        if self.querier_vlan_ids and not self.querier:
+            raise InvalidIntent(f"{where}.querier_vlan_ids", "goes with querier only")
+        for i, vlan in enumerate(self.querier_vlan_ids):
+            shape.check_range(f"{where}.querier_vlan_ids[{i}]", vlan, low=0, high=VLAN_MAX)
+            if vlan in self.querier_vlan_ids[:i]:
+                raise InvalidIntent(f"{where}.querier_vlan_ids[{i}]", f"{vlan} is listed twice; list it once")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VirtualSwitch:
@@ -120,6 +142,27 @@ class VirtualSwitch:
         if self.bridge and not _BRIDGE.match(self.bridge):
             raise InvalidIntent("bridge", f"{self.bridge[:40]!r} is not an uplink bridge: use br0 to br99")
         shape.check_range("mtu_bytes", self.mtu_bytes, low=MTU_MIN_BYTES, high=MTU_MAX_BYTES, unit="bytes")
+        self._check_lacp()
+
+    def _check_lacp(self) -> None:
+        tcp = self.bond_mode is BondMode.BALANCE_TCP
+        if tcp and self.lacp_mode is LacpMode.OFF:
+            raise InvalidIntent(
+                "lacp_mode",
+                "OFF does not go with bond_mode BALANCE_TCP: a guest is then seen on several links, which physical"
+                " switches take for a loop unless LACP says that they are one; leave lacp_mode unset",
+            )
+        if not tcp and self.lacp_mode is LacpMode.ACTIVE:
+            why = (
+                "there is no bond"
+                if self.bond_mode is BondMode.NONE
+                else f"physical switches then send on all links, and {self.bond_mode.name} does not expect that"
+            )
+            raise InvalidIntent(
+                "lacp_mode",
+                f"ACTIVE does not go with bond_mode {self.bond_mode.name}: {why}; leave lacp_mode unset, or use"
+                " bond_mode BALANCE_TCP",
+            )
 
     @property
     def physnet(self) -> str:
@@ -155,7 +198,7 @@ class InternalPort:
 class InternalBridge:
     """A Linux bridge without uplinks, for the host's own virtual machines."""
 
-    name: str = "virbr0"
+    name: str = DEFAULT_INTERNAL_BRIDGE
     addresses: tuple[str, ...] = ()
     interfaces: tuple[str, ...] = ()
 
@@ -178,34 +221,73 @@ class Host:
         check_id("cluster", self.cluster)
         address = shape.canonical_interface_address("tunnel_address", self.tunnel_address)
         object.__setattr__(self, "tunnel_address", address)
-        self._check_uplinks()
-
-    def _check_uplinks(self) -> None:
-        switches: set[str] = set()
-        interfaces: set[str] = set()
-        for i, uplink in enumerate(self.uplinks):
-            where = f"uplinks[{i}]"
-            check_id(f"{where}.virtual_switch", uplink.virtual_switch)
-            if uplink.virtual_switch in switches:
-                raise InvalidIntent(
-                    f"{where}.virtual_switch",
-                    f"{uplink.virtual_switch} is listed twice; list its interfaces once",
-                )
-            switches.add(uplink.virtual_switch)
-            if not uplink.interfaces:
-                raise InvalidIntent(f"{where}.interfaces", "is empty; name at least one interface")
-            for name in uplink.interfaces:
-                shape.check_interface(f"{where}.interfaces", name)
-                if name in interfaces:
-                    raise InvalidIntent(
-                        f"{where}.interfaces", f"{name} is used twice; an interface serves one bond"
-                    )
-                interfaces.add(name)
-        if self.tunnel_virtual_switch and self.tunnel_virtual_switch not in switches:
+        parts = Parts()
+        self._check_uplinks(parts)
+        self._check_internal_ports(parts)
+        self._check_internal_bridge(parts)
+        if self.tunnel_virtual_switch and self.tunnel_virtual_switch not in self.switches:
             raise InvalidIntent(
                 "tunnel_virtual_switch",
                 f"{self.tunnel_virtual_switch[:80]} is not among the uplinks of this host",
             )
+
+    @property
+    def switches(self) -> tuple[VirtualSwitchId, ...]:
+        """The virtual switches that it has an uplink of."""
+        return tuple(uplink.virtual_switch for uplink in self.uplinks)
+
+    def _check_uplinks(self, parts: Parts) -> None:
+        checked = []
+        for i, uplink in enumerate(self.uplinks):
+            where = f"uplinks[{i}]"
+            check_id(f"{where}.virtual_switch", uplink.virtual_switch)
+            if uplink.virtual_switch in self.switches[:i]:
+                raise InvalidIntent(
+                    f"{where}.virtual_switch",
+                    f"{uplink.virtual_switch} is listed twice; list its interfaces once",
+                )
+            if not uplink.interfaces:
+                raise InvalidIntent(f"{where}.interfaces", "is empty; name at least one interface")
+            for name in uplink.interfaces:
+                parts.take_uplink(f"{where}.interfaces", name)
+            if uplink.active_interface and uplink.active_interface not in uplink.interfaces:
+                raise InvalidIntent(
+                    f"{where}.active_interface",
+                    f"{uplink.active_interface[:40]} is not among the interfaces: {', '.join(uplink.interfaces)[:80]}",
+                )
+            addresses = parts.take_addresses(f"{where}.addresses", uplink.addresses)
+            checked.append(replace(uplink, addresses=addresses))
+        object.__setattr__(self, "uplinks", tuple(checked))
+
+    def _check_internal_ports(self, parts: Parts) -> None:
+        checked = []
+        for i, port in enumerate(self.internal_ports):
+            where = f"internal_ports[{i}]"
+            parts.take_name(f"{where}.name", port.name)
+            check_id(f"{where}.virtual_switch", port.virtual_switch)
+            if port.virtual_switch not in self.switches:
+                raise InvalidIntent(
+                    f"{where}.virtual_switch", f"{port.virtual_switch} is not among the uplinks of this host"
+                )
+            shape.check_range(f"{where}.vlan_id", port.vlan_id, low=0, high=VLAN_MAX)
+            if port.mtu_bytes:
+                shape.check_range(
+                    f"{where}.mtu_bytes", port.mtu_bytes, low=MTU_MIN_BYTES, high=MTU_MAX_BYTES, unit="bytes"
+                )
+            addresses = parts.take_addresses(f"{where}.addresses", port.addresses)
+            checked.append(replace(port, addresses=addresses))
+        object.__setattr__(self, "internal_ports", tuple(checked))
+
+    def _check_internal_bridge(self, parts: Parts) -> None:
+        bridge = self.internal_bridge
+        if bridge is None:
+            return
+        if bridge.name != DEFAULT_INTERNAL_BRIDGE:
+            parts.take_name("internal_bridge.name", bridge.name)
+        for i, name in enumerate(bridge.interfaces):
+            parts.take_name(f"internal_bridge.interfaces[{i}]", name)
+        addresses = parts.take_addresses("internal_bridge.addresses", bridge.addresses)
+        object.__setattr__(self, "internal_bridge", replace(bridge, addresses=addresses))
 
     @property
     def tunnel_ip(self) -> str:

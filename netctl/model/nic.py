@@ -13,6 +13,7 @@ from netctl.model.keys import CategoryId, HostId, NicId, SubnetId, check_id
 
 VLAN_TAG_MAX = 4094  # IEEE 802.1Q: 4095 is reserved, 0 is "no VLAN"
 TRUNK_VLANS_MAX = 256
+QUEUES_MAX = 16
 
 
 class NicKind(enum.StrEnum):
@@ -93,6 +94,7 @@ class Nic:
         check_id("name", self.id)
         if self.has_subnet:
             check_id("subnet", self.subnet)
+        self._check_kind()
         if self.host:
             check_id("host", self.host)
         if self.mac_address:
@@ -129,6 +131,24 @@ class Nic:
     def trunks_all(self) -> bool:
         """Does the guest use any VLAN tag it likes?"""
         return self.mode is NicMode.TRUNK and not self.trunk_vlans
+
+    def _check_kind(self) -> None:
+        if (self.kind is NicKind.NETWORK_FUNCTION) != (self.function_side is not FunctionSide.NONE):
+            what = "goes with" if self.function_side is not FunctionSide.NONE else "must be said with"
+            raise InvalidIntent("network_function_side", f"{what} kind NETWORK_FUNCTION")
+        if not self.has_subnet:
+            for field in ("subnet", "ipv4_address", "ipv6_address", "categories", "trunk_vlans"):
+                if getattr(self, field):
+                    raise InvalidIntent(field, f"a NIC of kind {self.kind.name} has none; leave it empty")
+            if self.mode is NicMode.TRUNK:
+                raise InvalidIntent(
+                    "mode",
+                    f"a NIC of kind {self.kind.name} has no subnet: it gets frames as they are, with their tags",
+                )
+        if self.queues != 1:
+            shape.check_range("queues", self.queues, low=1, high=QUEUES_MAX)
+            if self.model is not NicModel.VIRTIO:
+                raise InvalidIntent("queues", f"{self.queues} need model VIRTIO; {self.model.name} has one")
 
     def _checked_vlans(self) -> tuple[TrunkVlan, ...]:
         if self.mode is not NicMode.TRUNK:

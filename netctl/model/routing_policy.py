@@ -61,6 +61,20 @@ class PortRange:
     last: int
 
 
+def check_ports(field: str, ranges: tuple[PortRange, ...]) -> None:
+    """Raise InvalidIntent unless each range is one of ports, and there are not too many."""
+    if len(ranges) > PORT_RANGES_MAX:
+        raise InvalidIntent(field, f"has {len(ranges)} ranges; at most {PORT_RANGES_MAX} are allowed")
+    for i, item in enumerate(ranges):
+        shape.check_range(f"{field}[{i}].first", item.first, low=0, high=65_535)
+        shape.check_range(f"{field}[{i}].last", item.last, low=0, high=65_535)
+        if item.last < item.first:
+            raise InvalidIntent(
+                f"{field}[{i}].last",
+                f"{item.first}-{item.last} ends before it begins: write {item.last}-{item.first}",
+            )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoutingPolicy:
     """A routing policy: the matching one with the highest `priority` decides."""
@@ -116,11 +130,7 @@ class RoutingPolicy:
             ports: tuple[PortRange, ...] = getattr(self, name)
             if ports and self.protocol not in (Protocol.TCP, Protocol.UDP):
                 raise InvalidIntent(name, "needs protocol TCP or UDP")
-            if len(ports) > PORT_RANGES_MAX:
-                raise InvalidIntent(name, f"has {len(ports)} ranges; at most {PORT_RANGES_MAX} are allowed")
-            for i, item in enumerate(ports):
-                shape.check_range(f"{name}[{i}].first", item.first, low=0, high=65_535)
-                shape.check_range(f"{name}[{i}].last", item.last, low=item.first, high=65_535)
+            check_ports(name, ports)
 
     def _services(self) -> tuple[str, ...]:
         if self.action is not PolicyAction.REROUTE:

@@ -9,10 +9,9 @@ from netctl.errors import InvalidIntent
 from netctl.model import shape
 from netctl.model.infra import Meta
 from netctl.model.keys import ServiceGroupId, check_id
-from netctl.model.routing_policy import PortRange
+from netctl.model.routing_policy import PortRange, check_ports
 
 SERVICES_MAX = 64
-PORT_RANGES_MAX = 32
 # Of all services of a group or rule together: they are one match of OVN's.
 ALL_RANGES_MAX = 256
 
@@ -77,18 +76,7 @@ def check_service(field: str, service: Service) -> None:
         ranges: tuple[PortRange, ...] = getattr(service, name)
         if ranges and protocol not in (ServiceProtocol.TCP, ServiceProtocol.UDP):
             raise InvalidIntent(f"{field}.{name}", "needs protocol TCP or UDP")
-        if len(ranges) > PORT_RANGES_MAX:
-            raise InvalidIntent(
-                f"{field}.{name}", f"has {len(ranges)} ranges; at most {PORT_RANGES_MAX} are allowed"
-            )
-        for i, item in enumerate(ranges):
-            shape.check_range(f"{field}.{name}[{i}].first", item.first, low=0, high=65_535)
-            shape.check_range(f"{field}.{name}[{i}].last", item.last, low=0, high=65_535)
-            if item.last < item.first:
-                raise InvalidIntent(
-                    f"{field}.{name}[{i}].last",
-                    f"{item.first}-{item.last} ends before it begins: write {item.last}-{item.first}",
-                )
+        check_ports(f"{field}.{name}", ranges)
     for name in ("icmp_type", "icmp_code"):
         number: int | None = getattr(service, name)
         if number is None:

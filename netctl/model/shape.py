@@ -24,7 +24,9 @@ _IPV4 = re.compile(rf"(?:{_OCTET}\.){{3}}{_OCTET}\Z")
 _MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
 _INTERFACE = re.compile(r"[A-Za-z0-9_.@-]{1,15}\Z")
 # Made by the kernel, the host agent or Open vSwitch: in a bond they would be a loop.
-_NO_UPLINK = re.compile(r"(?:lo|br\d+(?:-up)?|brAtlas|ovs-system|ovs-netdev|genev_sys_\d+)\Z")
+_NO_UPLINK = re.compile(
+    r"(?:lo|br\d+(?:-up|\.local)?|br\.nf|brAtlas|virbr0|ovs-system|ovs-netdev|genev_sys_\d+)\Z"
+)
 
 
 def check_text(field: str, value: str, limit: int) -> None:
@@ -156,10 +158,21 @@ def canonical_interface_address(field: str, value: str) -> str:
 
 def check_interface(field: str, value: str) -> None:
     """Refuse what Linux would not take as an interface name, and names of what the host agent and OVS make."""
-    if not _INTERFACE.match(value) or value in (".", ".."):
-        raise InvalidIntent(field, f"{value[:40]!r} is not an interface name: 1 to 15 of A-Z a-z 0-9 _ . @ -")
+    _check_name(field, value)
     if _NO_UPLINK.match(value):
         raise InvalidIntent(field, f"{value} cannot be an uplink: name an interface that leaves the host")
+
+
+def check_port(field: str, value: str) -> None:
+    """Refuse what cannot be the name of an interface that is to be made on a host."""
+    _check_name(field, value)
+    if _NO_UPLINK.match(value):
+        raise InvalidIntent(field, f"{value} is a name of the host agent's or of Open vSwitch: use another")
+
+
+def _check_name(field: str, value: str) -> None:
+    if not _INTERFACE.match(value) or value in (".", ".."):
+        raise InvalidIntent(field, f"{value[:40]!r} is not an interface name: 1 to 15 of A-Z a-z 0-9 _ . @ -")
 
 
 def check_range(field: str, value: int, *, low: int, high: int, unit: str = "") -> None:

@@ -10,7 +10,7 @@ from itertools import pairwise
 from netctl.errors import InvalidIntent
 from netctl.model import shape
 from netctl.model.category import check_categories
-from netctl.model.infra import MTU_MAX_BYTES, MTU_MIN_BYTES, Meta
+from netctl.model.infra import MTU_MAX_BYTES, MTU_MIN_BYTES, VLAN_MAX, Meta
 from netctl.model.keys import (
     CategoryId,
     ClusterId,
@@ -21,7 +21,6 @@ from netctl.model.keys import (
     check_id,
 )
 
-VLAN_MAX = 4094  # IEEE 802.1Q: 4095 is reserved, 0 is "no VLAN"
 DEFAULT_LEASE_S = 86_400
 RANGES_MAX = 64
 IPV6_MIN_MTU_BYTES = 1280  # RFC 8200 §5: the smallest MTU that IPv6 works with
@@ -265,6 +264,11 @@ class Subnet:
             raise InvalidIntent("ipv6_mode", "an EXTERNAL subnet has no guests to tell; leave it unset")
         if self.ipv6 is None:
             return
+        if self.kind is SubnetKind.VLAN_BASIC and mode not in (Ipv6Mode.AUTO, Ipv6Mode.STATIC):
+            raise InvalidIntent(
+                "ipv6_mode",
+                f"{mode.value} is OVN's to tell guests, and a VLAN_BASIC subnet goes without OVN: use static",
+            )
         # RFC 4862, 5.5.3 with RFC 4291, 2.5.1: an interface identifier has 64 bits.
         if mode.from_mac and not self.ipv6.cidr.endswith("/64"):
             raise InvalidIntent(
@@ -306,6 +310,11 @@ class Subnet:
                     )
         if self.nat and not external:
             raise InvalidIntent("nat", "goes with kind EXTERNAL only")
+        if self.service_chain and external:
+            raise InvalidIntent(
+                "service_chain",
+                "an EXTERNAL subnet has none: attach it to routing policies of the VPCs behind it",
+            )
 
 
 def _check_ids(field: str, ids: tuple[str, ...]) -> None:

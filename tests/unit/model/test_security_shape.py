@@ -13,7 +13,7 @@ from netctl.errors import Exhausted, InvalidIntent
 from netctl.model.category import CATEGORIES_MAX, TEXT_MAX, Category
 from netctl.model.groups import SELECTORS_MAX, TERMS_MAX, EntityGroup, EntitySelector
 from netctl.model.keys import CategoryId, EntityGroupId
-from netctl.model.routing_policy import PortRange
+from netctl.model.routing_policy import PORT_RANGES_MAX, PortRange
 from netctl.model.security_policy import (
     PRIORITY_MAX,
     RULES_MAX,
@@ -26,7 +26,7 @@ from netctl.model.security_policy import (
     RuleAction,
     SecurityPolicy,
 )
-from netctl.model.service import ALL_RANGES_MAX, PORT_RANGES_MAX, SERVICES_MAX, ServiceProtocol
+from netctl.model.service import ALL_RANGES_MAX, SERVICES_MAX, ServiceProtocol
 from tests.security import (
     category,
     entity_group,
