@@ -23,7 +23,7 @@ from netctl.compiler.assignment import AssignmentSettings
 from netctl.config import ControllerConfig, parse_arguments
 from netctl.errors import NetctlError
 from netctl.loop import Loop, Pace, Wake
-from netctl.nb.features import may_answer_dhcpv6
+from netctl.nb.features import Features, has_network_functions, may_answer_dhcpv6
 from netctl.ovsdb.northbound import OvsdbNorthbound
 from netctl.ovsdb.southbound import OvsdbSouthbound
 from netctl.reconciler.assignments import AssignmentBook
@@ -56,8 +56,11 @@ class Controller:
         )
         self.northbound.start()  # a large database takes the server seconds to send; the store is read meanwhile
         self.southbound = OvsdbSouthbound(config.southbound)  # connects when it is first asked
-        self._dhcpv6, self._dhcpv6_until = may_answer_dhcpv6(None, trusted=config.trust_dhcpv6), 0.0
-        self.admission = Admission(self.store, dhcpv6=self._may_answer_dhcpv6)
+        self._features: Features | None = None
+        self._features_until = 0.0
+        self.admission = Admission(
+            self.store, dhcpv6=self._may_answer_dhcpv6, network_functions=self._has_network_functions
+        )
         self.metrics = Metrics()
         self.board = StatusBoard(self.admission.snapshot)
         self.assignments = AssignmentBook(
@@ -146,16 +149,23 @@ class Controller:
         )
 
     def _may_answer_dhcpv6(self) -> bool:
-        """May this OVN be asked to answer DHCPv6? As it said last; while it has said nothing, as the operator says."""
+        """May this OVN be asked to answer DHCPv6? While it has said nothing, as the operator says."""
+        return may_answer_dhcpv6(self._features_now(), trusted=self._config.trust_dhcpv6)
+
+    def _has_network_functions(self) -> bool:
+        """Has this OVN network functions? While it has said nothing, it has none."""
+        return has_network_functions(self._features_now())
+
+    def _features_now(self) -> Features | None:
+        """Return what OVN said last that it can, None before it said anything."""
         now = time.monotonic()
         if (
-            now >= self._dhcpv6_until
+            now >= self._features_until
         ):  # asked for each group of requests, and OVN changes with its upgrades only
             with contextlib.suppress(NetctlError):
-                features = self.northbound.features()
-                self._dhcpv6 = may_answer_dhcpv6(features, trusted=self._config.trust_dhcpv6)
-                self._dhcpv6_until = now + FEATURES_KEPT_S
-        return self._dhcpv6
+                self._features = self.northbound.features()
+                self._features_until = now + FEATURES_KEPT_S
+        return self._features
 
     def _is_northd_stuck(self) -> bool:
         """Is northd behind, and has been for long? A busy one is behind for a moment after every change."""

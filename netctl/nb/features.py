@@ -59,15 +59,25 @@ REQUIRED_COLUMNS: Mapping[str, frozenset[str]] = {
     "Meter": frozenset({"name", "unit", "fair", "bands", "external_ids"}),
     "Meter_Band": frozenset({"action", "rate", "burst_size", "external_ids"}),
 }
-# Columns that we write where they are. NAT.gateway_port: OVN 22.06. ACL.tier: OVN 23.06.
+# Columns that we write where they are. NAT.gateway_port: OVN 22.06. ACL.tier: OVN 23.06. Network functions: OVN 26.03.
 OPTIONAL_COLUMNS: Mapping[str, frozenset[str]] = {
     "NAT": frozenset({"gateway_port"}),
-    "ACL": frozenset({"tier"}),
+    "ACL": frozenset({"tier", "network_function_group"}),
+    "Network_Function": frozenset({"name", "id", "inport", "outport", "health_check", "external_ids"}),
+    "Network_Function_Group": frozenset(
+        {"name", "id", "mode", "fallback", "network_function", "external_ids"}
+    ),
+    "Network_Function_Health_Check": frozenset({"name", "options", "external_ids"}),
 }
 # What we look at: all that we may write.
 WANTED_COLUMNS: Mapping[str, frozenset[str]] = {
-    table: columns | OPTIONAL_COLUMNS.get(table, frozenset()) for table, columns in REQUIRED_COLUMNS.items()
+    table: REQUIRED_COLUMNS.get(table, frozenset()) | OPTIONAL_COLUMNS.get(table, frozenset())
+    for table in (*REQUIRED_COLUMNS, *(table for table in OPTIONAL_COLUMNS if table not in REQUIRED_COLUMNS))
 }
+
+# The first OVN with network functions that do without one that does not work (Network_Function_Group.fallback).
+NETWORK_FUNCTIONS_SINCE = (26, 3)
+_FUNCTION_TABLES = ("Network_Function", "Network_Function_Group", "Network_Function_Health_Check")
 
 # CVE-2026-5367: ovn-controller answers DHCPv6 with the client's id and as much of its own memory as the client likes.
 # Fixed in these releases, by branch, and in every later branch; branches that ended before are not (oss-security,
@@ -123,16 +133,31 @@ def may_reject(features: Features | None, *, trusted: bool = False) -> bool:
     return trusted or (features is not None and tells_no_memory(features))
 
 
+def has_network_functions(features: Features | None) -> bool:
+    """Has this OVN network functions, in its schema and in northd? A server of unknown version has none."""
+    if features is None or not features.has("ACL", "network_function_group"):
+        return False
+    wanted = (
+        OPTIONAL_COLUMNS[table] <= features.columns.get(table, frozenset()) for table in _FUNCTION_TABLES
+    )
+    return all(wanted) and _northd(features)[:2] >= NETWORK_FUNCTIONS_SINCE
+
+
 def tells_no_memory(features: Features) -> bool:
     """Is this OVN free of CVE-2026-5367 and CVE-2026-5265 by its version? One of unknown version is not.
 
     northd tells its own version; ovn-controller, which has the fault, is upgraded before it (ovn-upgrades(7)).
     """
-    try:
-        version = parse_version(features.northd_version.split("-", 1)[0])
-    except ValueError:
-        return False
+    version = _northd(features)
     branch = version[:2]
     if branch in _LEAKS_FIXED:
         return version[2:] >= (_LEAKS_FIXED[branch],)
     return len(version) >= 2 and branch > max(_LEAKS_FIXED)
+
+
+def _northd(features: Features) -> tuple[int, ...]:
+    """Return northd's version, () when it says none."""
+    try:
+        return parse_version(features.northd_version.split("-", 1)[0])
+    except ValueError:
+        return ()

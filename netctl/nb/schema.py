@@ -24,7 +24,17 @@ MANAGED_KEYS: Mapping[tuple[str, str], frozenset[str]] = {
     ("Logical_Switch", "other_config"): frozenset({"requested-tnl-key", "vlan-passthru"}),
     ("Logical_Switch_Port", "external_ids"): _IDENTITY,
     ("Logical_Switch_Port", "options"): frozenset(
-        {"network_name", "requested-chassis", "router-port", "nat-addresses", "exclude-lb-vips-from-garp"}
+        {
+            "network_name",
+            "requested-chassis",
+            "router-port",
+            "nat-addresses",
+            "exclude-lb-vips-from-garp",
+            "is-nf",
+            "nf-linked-port",
+            "lsp_learn_fdb",
+            "receive_multicast",
+        }
     ),
     ("Logical_Router", "external_ids"): _IDENTITY,
     ("Logical_Router", "options"): frozenset(
@@ -51,6 +61,12 @@ MANAGED_KEYS: Mapping[tuple[str, str], frozenset[str]] = {
     ("Address_Set", "external_ids"): _IDENTITY,
     ("Meter", "external_ids"): _IDENTITY,
     ("Meter_Band", "external_ids"): _IDENTITY,
+    ("Network_Function", "external_ids"): _IDENTITY,
+    ("Network_Function_Group", "external_ids"): _IDENTITY,
+    ("Network_Function_Health_Check", "external_ids"): _IDENTITY,
+    ("Network_Function_Health_Check", "options"): frozenset(
+        {"interval", "timeout", "success_count", "failure_count"}
+    ),
     ("DHCP_Options", "external_ids"): _IDENTITY,
     ("DHCP_Options", "options"): frozenset(
         {

@@ -27,7 +27,7 @@ from netctl.model.route import Route
 from netctl.model.snapshot import Snapshot
 from netctl.model.status import HostReport
 from netctl.model.vpc import ExternalConnection
-from netctl.nb.features import Features, may_answer_dhcpv6, may_reject
+from netctl.nb.features import Features, has_network_functions, may_answer_dhcpv6, may_reject
 from netctl.nb.rows import Row, Rows
 from netctl.reconciler.expiry import Expiry
 from netctl.reconciler.falls import find_heard, note_falls, read_orders, recall_falls
@@ -138,6 +138,7 @@ class Liveness:
             expired=expired,
             reject=may_reject(features, trusted=self._trust_reject),
             acl_tiers=features is not None and features.has("ACL", "tier"),
+            network_functions=has_network_functions(features),
             learned=self._learned.look(snapshot, actual) if self._learned is not None else {},
         )
 

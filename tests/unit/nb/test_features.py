@@ -12,6 +12,7 @@ from netctl.nb.features import (
     WANTED_COLUMNS,
     Features,
     check_supported,
+    has_network_functions,
     may_answer_dhcpv6,
     may_reject,
     parse_version,
@@ -95,3 +96,34 @@ def test_before_ovn_says_its_version_only_the_operator_can_say_that_it_is_safe(
 ) -> None:
     assert not may(None)
     assert may(None, trusted=True)
+
+
+@pytest.mark.parametrize(
+    ("northd", "has"),
+    [
+        ("26.03.1-21.6.0-90.0", True),
+        ("26.09.0-21.6.0-90.0", True),
+        ("25.09.2-21.5.0-88.0", False),
+        ("", False),
+        ("strange", False),
+    ],
+)
+def test_network_functions_need_a_northd_that_has_them(northd: str, has: bool) -> None:
+    features = Features(schema_version="7.18.0", northd_version=northd, columns=WANTED_COLUMNS)
+    assert has_network_functions(features) is has
+
+
+def test_network_functions_need_all_of_their_schema() -> None:
+    northd = "26.03.1-21.6.0-90.0"
+    assert not has_network_functions(None)
+    for table, column in (
+        ("ACL", "network_function_group"),
+        ("Network_Function_Group", "fallback"),
+        ("Network_Function", "id"),
+    ):
+        columns = {**WANTED_COLUMNS, table: WANTED_COLUMNS[table] - {column}}
+        features = Features(schema_version="7.13.0", northd_version=northd, columns=columns)
+        assert not has_network_functions(features)
+    assert not has_network_functions(
+        Features(schema_version="7.0.0", northd_version=northd, columns=REQUIRED_COLUMNS)
+    )
