@@ -13,8 +13,8 @@ from netctl.compiler.assignment_uplinks import (
     compile_uplinks,
 )
 from netctl.compiler.observed import NOTHING_OBSERVED, Observed
+from netctl.compiler.steering import compile_service_chains
 from netctl.model.assignment import Assignment, Chassis
-from netctl.model.assignment_chains import ServiceChains
 from netctl.model.keys import HostId
 from netctl.model.snapshot import Snapshot
 
@@ -53,6 +53,6 @@ def compile_assignment(
         nics=tuple(compile_nics(snapshot, host, observed, mirrored_to(snapshot, host))),
         internal_ports=compile_internal_ports(snapshot, host),
         internal_bridge=compile_internal_bridge(host),
-        service_chains=ServiceChains(),
+        service_chains=compile_service_chains(snapshot, host, observed),
         mirrors=compile_mirrors(snapshot, host),
     )

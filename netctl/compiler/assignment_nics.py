@@ -10,9 +10,12 @@ from netctl.compiler.assignment_places import FUNCTIONS_BRIDGE, bridge_of_nic
 from netctl.compiler.assignment_uplinks import uplinks_of
 from netctl.compiler.dhcp import classless_routes, serves_dhcp
 from netctl.compiler.identity import localnet_name
+from netctl.compiler.native_chain import is_native
 from netctl.compiler.observed import Observed
 from netctl.model.assignment import DhcpLease, NicAssignment, StaticRoute
+from netctl.model.chain import NetworkFunction
 from netctl.model.infra import Host
+from netctl.model.keys import Kind
 from netctl.model.nic import Nic, NicKind, TrunkVlan
 from netctl.model.snapshot import Snapshot
 from netctl.model.subnet import Subnet
@@ -71,7 +74,19 @@ def _on_uplink(snapshot: Snapshot, host: Host, nic: Nic) -> NicAssignment:
 
 
 def _function_side(snapshot: Snapshot, nic: Nic, observed: Observed, mtu_bytes: int) -> NicAssignment:
+    """Return a side of a network function: in br.nf, unless the function is one of OVN's own."""
+    if observed.network_functions and _is_of_ovn(snapshot, nic, observed):
+        return _bare(nic, mtu_bytes)
     return replace(_bare(nic, mtu_bytes), bridge=FUNCTIONS_BRIDGE, disconnected=not nic.connected)
+
+
+def _is_of_ovn(snapshot: Snapshot, nic: Nic, observed: Observed) -> bool:
+    return any(
+        isinstance(function, NetworkFunction)
+        and any(nic.id in pair.nics for pair in function.nic_pairs)
+        and is_native(snapshot, function.id, observed)
+        for function in snapshot.of_kind(Kind.NETWORK_FUNCTION)
+    )
 
 
 def _span_destination(nic: Nic, bridge: str | None, mtu_bytes: int) -> NicAssignment:

@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netctl.compiler.assignment_uplinks import bridge_of
+from netctl.compiler.steering_attached import local_bridge
 from netctl.model.infra import Host
 from netctl.model.nic import Nic, NicKind
 from netctl.model.snapshot import Snapshot
 from netctl.model.subnet import Subnet
 
 FUNCTIONS_BRIDGE = "br.nf"
-
-
-def local_bridge(uplink_bridge: str) -> str:
-    """Return the bridge of the guests of chained VLAN basic subnets beside an uplink bridge."""
-    return f"{uplink_bridge}.local"
 
 
 def bridge_of_nic(snapshot: Snapshot, host: Host, nic: Nic) -> str | None:
@@ -27,7 +23,7 @@ def bridge_of_nic(snapshot: Snapshot, host: Host, nic: Nic) -> str | None:
     if switch is None:
         return None
     chained = nic.kind is NicKind.NORMAL and any(one.service_chain for one in subnets_of(snapshot, nic))
-    return local_bridge(switch.bridge) if chained else switch.bridge
+    return local_bridge(switch) if chained else switch.bridge
 
 
 def subnets_of(snapshot: Snapshot, nic: Nic) -> Iterator[Subnet]:
