@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.planted import (
+    acli,
     admission,
     cli,
     compiler,
@@ -49,6 +50,7 @@ BUGS: tuple[Bug, ...] = (
     *server.BUGS,
     *explain.BUGS,
     *cli.BUGS,
+    *acli.BUGS,
     *lab.BUGS,
     *machine.BUGS,
 )

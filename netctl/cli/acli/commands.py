@@ -252,7 +252,7 @@ _HOST_COMMANDS = (
 )
 MANAGE_OVS = Command(
     name="manage_ovs",
-    about="Show and set uplinks of hosts.",
+    about="show_uplinks, show_interfaces, show_bridges; update_uplinks sets uplinks of hosts.",
     positionals=(
         Option(name="action", metavar="|".join(ACTIONS), help="What to do.", choices=ACTIONS, required=True),
     ),

@@ -10,6 +10,7 @@ import pytest
 from netctl.cli.acli.commands import COMMANDS
 from netctl.cli.acli.complete import Completer
 from netctl.cli.acli.handlers import HANDLERS, refuse_compute
+from netctl.cli.acli.reference import render
 from netctl.cli.failures import REFUSED, USAGE
 from netctl.cli.main import main
 from netctl.cli.options import Session
@@ -119,3 +120,8 @@ def test_completion_of_what_is_known_without_a_server(words: list[str], text: st
 def test_completion_of_names_is_empty_and_quick_without_a_server(tmp_path: Path) -> None:
     completer = Completer(Session(server=f"unix:{tmp_path}/nobody.sock"))
     assert completer.complete(["net.get"], "v") == []
+
+
+def test_the_page_is_what_the_table_says() -> None:
+    page = Path(__file__).parents[4] / "docs" / "acli.md"
+    assert page.read_text() == render(), "run: python -m netctl.cli.acli.reference > docs/acli.md"
