@@ -11,8 +11,8 @@ from netctl.model import gateways, mtu
 from netctl.model.admit_chain import admit_network_function, admit_service_chain
 from netctl.model.admit_floating_ip import admit_floating_ip
 from netctl.model.admit_infra import admit_cluster, admit_host, admit_virtual_switch
-from netctl.model.admit_mirror import admit_traffic_mirror
-from netctl.model.admit_nic import admit_nic, restacked
+from netctl.model.admit_mirror import admit_traffic_mirror, check_mirrors
+from netctl.model.admit_nic import admit_nic, released, restacked
 from netctl.model.admit_reservation import admit_reservation
 from netctl.model.admit_route import admit_route
 from netctl.model.admit_routing_policy import admit_routing_policy
@@ -27,6 +27,7 @@ from netctl.model.admit_subnet import admit_subnet
 from netctl.model.admit_vpc import admit_vpc
 from netctl.model.category import Category
 from netctl.model.chain import NetworkFunction, ServiceChain
+from netctl.model.chaining import check_chaining
 from netctl.model.dependents import dependents_of
 from netctl.model.floating_ip import FloatingIp
 from netctl.model.groups import AddressGroup, EntityGroup
@@ -41,6 +42,7 @@ from netctl.model.routing_policy import RoutingPolicy
 from netctl.model.security_policy import SecurityPolicy
 from netctl.model.service import ServiceGroup
 from netctl.model.snapshot import Draft
+from netctl.model.stacks import check_stacks
 from netctl.model.stamp import Admitted, Context, in_use, updated
 from netctl.model.subnet import Subnet
 from netctl.model.vpc import Vpc
@@ -75,11 +77,16 @@ def _store(edit: Create | Replace, draft: Draft, context: Context) -> tuple[Admi
     before = draft.get(key)
     _check_present(edit, key, before)
     after = _decide(edit.intent, before, draft, context)
+    if isinstance(edit, Replace) and edit.release and isinstance(after, Nic):
+        after = released(after, edit.intent, draft)
     if before is not None:
         if after == before:
             return (Admitted(key=key, before=before, after=before),)
         after = updated(after, context)
     draft.put(after)
+    check_stacks(before, after, draft)
+    check_mirrors(before, after, draft)
+    check_chaining(before, after, draft, context)
     return _with_followers(Admitted(key=key, before=before, after=after), draft, context)
 
 

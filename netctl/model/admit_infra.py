@@ -7,9 +7,9 @@ from dataclasses import replace
 from netctl.errors import AlreadyExists, InvalidIntent
 from netctl.model import mtu
 from netctl.model.indexes import Space
-from netctl.model.infra import Cluster, Host, VirtualSwitch
+from netctl.model.infra import BondMode, Cluster, Host, LacpMode, VirtualSwitch
 from netctl.model.ipam import lowest_bridge
-from netctl.model.keys import Kind, SubnetId, VirtualSwitchId, resource_name
+from netctl.model.keys import Key, Kind, SubnetId, VirtualSwitchId, resource_name
 from netctl.model.snapshot import Draft
 from netctl.model.stamp import Context, absent, check_kept, in_use, stamp
 
@@ -34,6 +34,9 @@ def admit_virtual_switch(
         cluster = draft.cluster(asked.cluster)
         if cluster is not None and asked.mtu_bytes < before.mtu_bytes:
             mtu.check_tunnels_fit(draft, asked, cluster, "mtu_bytes")
+            mtu.check_ports_fit(draft, asked)
+        if asked.bond_mode is BondMode.NONE and before.bond_mode is not BondMode.NONE:
+            _check_no_bond(asked, draft)
     else:
         if draft.cluster(asked.cluster) is None:
             raise absent((Kind.CLUSTER, asked.cluster), "cluster")
@@ -44,7 +47,27 @@ def admit_virtual_switch(
                 f"{bridge} of clusters/{asked.cluster} belongs to {resource_name(owner)}: use another bridge",
                 field="bridge",
             )
-    return replace(asked, meta=stamp(asked.meta, before, context), bridge=bridge)
+    return replace(asked, meta=stamp(asked.meta, before, context), bridge=bridge, lacp_mode=_lacp(asked))
+
+
+def _lacp(asked: VirtualSwitch) -> LacpMode:
+    if asked.lacp_mode is not LacpMode.AUTO:
+        return asked.lacp_mode
+    return LacpMode.ACTIVE if asked.bond_mode is BondMode.BALANCE_TCP else LacpMode.OFF
+
+
+def _check_no_bond(switch: VirtualSwitch, draft: Draft) -> None:
+    """Refuse to take the bond from hosts with several interfaces: without one they would be a loop."""
+    hosts = [
+        (Kind.HOST, host.id)
+        for host in draft.hosts_of_virtual_switch(switch.id)
+        for uplink in host.uplinks
+        if uplink.virtual_switch == switch.id and len(uplink.interfaces) > 1
+    ]
+    if hosts:
+        raise in_use(
+            "bond_mode NONE is for one interface on each host, and several are used", hosts, field="bond_mode"
+        )
 
 
 def admit_host(asked: Host, before: Host | None, draft: Draft, context: Context) -> Host:
@@ -55,6 +78,8 @@ def admit_host(asked: Host, before: Host | None, draft: Draft, context: Context)
     if cluster is None:
         raise absent((Kind.CLUSTER, asked.cluster), "cluster")
     _check_uplinks(asked, draft)
+    _check_ports(asked, draft)
+    _check_taps(asked, draft)
     owner = draft.owner(((Space.TUNNEL, asked.cluster), asked.tunnel_ip))
     if owner not in (None, (Kind.HOST, asked.id)):
         raise AlreadyExists(
@@ -83,10 +108,44 @@ def _check_uplinks(host: Host, draft: Draft) -> None:
                 f"virtualSwitches/{switch.id} is in clusters/{switch.cluster}, this host in clusters/{host.cluster}:"
                 " use a virtual switch of the same cluster",
             )
+        if switch.bond_mode is BondMode.NONE and len(uplink.interfaces) > 1:
+            raise InvalidIntent(
+                f"uplinks[{i}].interfaces",
+                f"hosts/{host.id} has {len(uplink.interfaces)} interfaces ({', '.join(uplink.interfaces)[:80]}) for"
+                f" virtualSwitches/{switch.id}, whose bond_mode is NONE: name one, or give that another bond_mode",
+            )
+
+
+def _check_ports(host: Host, draft: Draft) -> None:
+    for i, port in enumerate(host.internal_ports):
+        switch = draft.virtual_switch(port.virtual_switch)
+        if switch is not None:
+            mtu.check_port_fits(port, switch, f"internal_ports[{i}].mtu_bytes")
+
+
+def _check_taps(host: Host, draft: Draft) -> None:
+    """Refuse an interface name that is that of a NIC's tap."""
+    named = [(f"internal_ports[{i}].name", port.name) for i, port in enumerate(host.internal_ports)]
+    bridge = host.internal_bridge
+    named += [
+        (f"internal_bridge.interfaces[{i}]", name)
+        for i, name in enumerate(bridge.interfaces if bridge else ())
+    ]
+    named += [
+        (f"uplinks[{i}].interfaces", name)
+        for i, uplink in enumerate(host.uplinks)
+        for name in uplink.interfaces
+    ]
+    for field, name in named:
+        owner = draft.owner(((Space.TAP, ""), name))
+        if owner is not None:
+            raise AlreadyExists(
+                f"{name} is the tap of {resource_name(owner)}: use another interface", field=field
+            )
 
 
 def _check_uplinks_unused(asked: Host, before: Host, draft: Draft) -> None:
-    """Refuse to take away the uplink of a NIC on this host."""
+    """Refuse to take away the uplink of a NIC or mirror on this host."""
     kept = {uplink.virtual_switch for uplink in asked.uplinks}
     gone = {uplink.virtual_switch for uplink in before.uplinks} - kept
     if not gone:
@@ -99,13 +158,15 @@ def _check_uplinks_unused(asked: Host, before: Host, draft: Draft) -> None:
             for subnet in (nic.subnet, *(vlan.subnet for vlan in nic.trunk_vlans))
         )
     ]
-    if users:
+    keys: list[Key] = [(Kind.NIC, nic.id) for nic in users]
+    keys += [
+        (Kind.TRAFFIC_MIRROR, mirror.id)
+        for mirror in draft.mirrors_of_host(asked.id)
+        if any(source.virtual_switch in gone for source in mirror.sources)
+    ]
+    if keys:
         names = ", ".join(f"virtualSwitches/{id}" for id in sorted(gone))
-        raise in_use(
-            f"the uplink of {names} is used on this host",
-            [(Kind.NIC, nic.id) for nic in users],
-            field="uplinks",
-        )
+        raise in_use(f"the uplink of {names} is used on this host", keys, field="uplinks")
 
 
 def _virtual_switches_of(subnet: SubnetId, draft: Draft) -> tuple[VirtualSwitchId, ...]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from netctl.errors import Exhausted, InvalidIntent
 from netctl.model.addresses import Wish, check_mac, decide_address, new_mac
 from netctl.model.admit_security import check_categories_exist
 from netctl.model.admit_trunk import admit_trunk, needs_basic
 from netctl.model.indexes import Space
 from netctl.model.infra import Host
+from netctl.model.intent import Intent
 from netctl.model.ipam import allocate_mac
 from netctl.model.keys import ClusterId, Kind, Uid
 from netctl.model.nic import Nic, NicKind, NicMode
@@ -67,6 +70,25 @@ def restacked(nic: Nic, *, basic: bool, draft: Draft) -> Nic:
     if not basic and needs_basic(nic, subnet):
         raise InvalidIntent("nic", f"nics/{nic.id} uses VLANs without a subnet, which OVN cannot carry")
     return replace_unchecked(nic, basic=basic)
+
+
+def released(nic: Nic, asked: Intent, draft: Draft) -> Nic:
+    """Return an admitted NIC with the addresses that were asked for, and none else: its guest chooses them."""
+    assert isinstance(asked, Nic)
+    texts = {vlan.vlan_id: vlan for vlan in asked.trunk_vlans}
+    vlans = tuple(
+        replace(
+            vlan,
+            ipv4_address=texts[vlan.vlan_id].ipv4_address,
+            ipv6_address=texts[vlan.vlan_id].ipv6_address,
+        )
+        for vlan in nic.trunk_vlans
+    )
+    after = replace_unchecked(
+        nic, ipv4_address=asked.ipv4_address, ipv6_address=asked.ipv6_address, trunk_vlans=vlans
+    )
+    check_addresses_unused(nic, after, draft)
+    return after
 
 
 def _check_unchanged(asked: Nic, before: Nic) -> None:

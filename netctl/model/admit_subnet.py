@@ -58,7 +58,14 @@ def admit_subnet(asked: Subnet, before: Subnet | None, draft: Draft, context: Co
 
 
 def _check_unchanged(asked: Subnet, before: Subnet) -> None:
-    check_kept("kind", before.kind.value, asked.kind.value)
+    if not {before.kind, asked.kind} <= {SubnetKind.VLAN, SubnetKind.VLAN_BASIC}:
+        check_kept("kind", before.kind.value, asked.kind.value)
+    elif before.kind is not asked.kind and (before.service_chain or asked.service_chain):
+        raise InvalidIntent(
+            "kind",
+            f"cannot change with serviceChains/{before.service_chain or asked.service_chain}, which would be left out"
+            " while NICs move: detach it first, and attach it again afterwards",
+        )
     check_kept("vpc", before.vpc, asked.vpc)
     check_kept("nat", str(before.nat).lower(), str(asked.nat).lower())
     for field, old, new in (("ipv4", before.ipv4, asked.ipv4), ("ipv6", before.ipv6, asked.ipv6)):
@@ -159,6 +166,11 @@ def _ipv6_mode(asked: Subnet, before: Subnet | None, context: Context) -> Ipv6Mo
         silent = asked.dhcp is not None and asked.dhcp.disabled
         kept = stored is not Ipv6Mode.AUTO and not (silent and stored.by_dhcp)
         mode = stored if kept else _default_ipv6_mode(asked, context)
+    if asked.kind is SubnetKind.VLAN_BASIC and mode is not Ipv6Mode.STATIC:
+        raise InvalidIntent(
+            "ipv6_mode",
+            f"{mode.value} is OVN's to tell guests, and a VLAN_BASIC subnet goes without OVN: set it to static",
+        )
     if mode.by_dhcp and mode is not stored and not context.dhcpv6:
         raise Unsupported(
             f"{mode.value} is not safe with this OVN: a guest can read its memory by DHCPv6 (CVE-2026-5367);"

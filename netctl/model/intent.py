@@ -79,12 +79,14 @@ class Create:
 class Replace:
     """Store an intent in the place of an existing one; fields that admission allocates keep their value when unset.
 
-    `if_revision` 0 asks nothing. With `or_create`, one that does not exist is created (declarative apply).
+    `if_revision` 0 asks nothing. With `or_create`, one that does not exist is created (declarative apply). With
+    `release`, addresses of a NIC that are unset are given up (not for clients: MigrateSubnets asks for it).
     """
 
     intent: Intent
     if_revision: int = 0
     or_create: bool = False
+    release: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from netctl.errors import InvalidIntent
 from netctl.model.indexes import Relation
-from netctl.model.infra import MTU_MIN_BYTES, Cluster, Host, VirtualSwitch
+from netctl.model.infra import MTU_MIN_BYTES, Cluster, Host, InternalPort, VirtualSwitch
 from netctl.model.intent import Intent, key_of
 from netctl.model.keys import ClusterId
 from netctl.model.snapshot import Draft
@@ -87,6 +87,27 @@ def check_tunnel_fits(switch: VirtualSwitch, cluster: Cluster, field: str) -> No
             f"virtualSwitches/{switch.id}, the way of tunnels, would carry {switch.mtu_bytes} bytes, less than the"
             f" underlay_mtu_bytes {cluster.underlay_mtu_bytes} of clusters/{cluster.id}: raise the one or lower the"
             " other first",
+        )
+
+
+def check_ports_fit(draft: Draft, switch: VirtualSwitch) -> None:
+    """Refuse a virtual switch that carries less than an interface of a host on it is to."""
+    for host in sorted(draft.hosts_of_virtual_switch(switch.id), key=lambda host: host.id):
+        for port in host.internal_ports:
+            if port.virtual_switch == switch.id and port.mtu_bytes > switch.mtu_bytes:
+                raise InvalidIntent(
+                    "mtu_bytes",
+                    f"{port.name} of hosts/{host.id} has an MTU of {port.mtu_bytes} bytes:"
+                    f" {vlan_limit(switch).reason}; lower its mtu_bytes first",
+                )
+
+
+def check_port_fits(port: InternalPort, switch: VirtualSwitch, field: str) -> None:
+    """Refuse an interface of a host with a larger MTU than its virtual switch has."""
+    if port.mtu_bytes > switch.mtu_bytes:
+        raise InvalidIntent(
+            field,
+            f"{port.mtu_bytes} is above {switch.mtu_bytes}: {vlan_limit(switch).reason}; ask for less or raise that",
         )
 
 

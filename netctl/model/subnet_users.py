@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from netctl.model.ipam import make_plan
 from netctl.model.keys import ClusterId, Key, Kind
 from netctl.model.networks import users_inside
+from netctl.model.nic import NicKind
 from netctl.model.nic_users import private_claim
 from netctl.model.numbers import address_number, eui64_number, version_of
 from netctl.model.snapshot import Draft
@@ -53,7 +54,12 @@ def _check_clusters(subnet: Subnet, before: Subnet, draft: Draft) -> None:
 
 
 def _check_untagged(subnet: Subnet, draft: Draft) -> None:
-    trunks = [(Kind.NIC, nic.id) for nic in draft.nics_of_subnet(subnet.id) if nic.trunks_all]
+    trunks = [
+        (Kind.NIC, nic.id)
+        for nic in draft.nics_of_subnet(subnet.id)
+        if nic.trunks_all
+        and (nic.has_port or (nic.kind is NicKind.NORMAL and subnet.kind is SubnetKind.VLAN))
+    ]
     if trunks:
         raise in_use("the untagged VLAN is needed for all VLANs", trunks, field="vlan_id")
 
