@@ -18,6 +18,7 @@ from netctl.model.snapshot import Snapshot
 from netctl.server import masks
 from netctl.server.convert import parse_key, parse_name
 from netctl.server.edge import Context
+from netctl.server.facts import Facts
 from netctl.server.nouns import BY_KIND, opened
 from netctl.server.ports import Ports
 from netctl.server.requests import Answer
@@ -142,7 +143,7 @@ class BatchService(operations_pb2_grpc.BatchServiceServicer):
         return plan
 
     async def _render(self, results: Sequence[Admitted], response: pb.BatchResponse) -> None:
-        snapshot = self._intents.snapshot()
+        snapshot, facts = self._intents.snapshot(), Facts(self._ports)
         used = 0
         for index, result in enumerate(results):
             resource = response.resources.add()
@@ -151,6 +152,7 @@ class BatchService(operations_pb2_grpc.BatchServiceServicer):
             noun = BY_KIND[result.key[0]]
             status = self._statuses.status(result.key, snapshot) if used < _STATUS_UP_TO_BYTES else None
             message = noun.to_proto(result.after, status)
+            facts.add(message, result.after, snapshot)
             used += message.ByteSize()
             getattr(resource, noun.field).CopyFrom(message)
             if index % _SLICE == _SLICE - 1:

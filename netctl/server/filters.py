@@ -190,6 +190,8 @@ def _value(path: str, field: FieldDescriptor, text: str) -> str | int | bool:
 def _resolve(path: str, noun: AnyNoun) -> tuple[Getter, FieldDescriptor, bool]:
     """Return what reads a field, the field, and whether it is a list or in one."""
     names = path.split(".")
+    if names[0] in noun.derived:
+        raise _wrong(f"{names[0]} is no part of the intent; nothing is found by it")
     fields = noun.message.DESCRIPTOR
     if names[0] == "labels" and all(names[1:]) and len(names) > 1:
         return _label(".".join(names[1:])), fields.fields_by_name["display_name"], False

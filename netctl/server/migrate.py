@@ -6,6 +6,7 @@ that change meanwhile is made anew.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import dataclass, field, replace
 
@@ -25,6 +26,7 @@ from netctl.server.writes import submit
 from netctl.v1 import network_pb2 as pb
 
 NAMES_MAX = 100
+EDITS_MAX = 10_000
 _ATTEMPTS = 4
 _KINDS = {pb.SUBNET_KIND_VLAN: SubnetKind.VLAN, pb.SUBNET_KIND_VLAN_BASIC: SubnetKind.VLAN_BASIC}
 _KIND_NAMES = {value: name for name, value in pb.SubnetKind.items()}
@@ -68,7 +70,8 @@ async def migrate(ports: Ports, request: pb.MigrateSubnetsRequest, context: Cont
     ids = _parse_names(request)
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            plan = _plan(ports.intents.snapshot(), ids, kind, asked)
+            # Addresses for thousands of NICs take their time.
+            plan = await asyncio.to_thread(_plan, ports.intents.snapshot(), ids, kind, asked)
         except NetctlError:
             if not request.request_id:
                 raise
@@ -116,27 +119,62 @@ def _plan(
         # An MTU that follows the underlay goes on doing so.
         wanted = replace(subnet, kind=kind, mtu_bytes=0 if subnet.auto_mtu else subnet.mtu_bytes)
         plan.add(Replace(intent=wanted, if_revision=subnet.meta.revision), place)
-        if asked == pb.MIGRATED_ADDRESSES_ASSIGN:
-            _assign(plan, draft, subnet, place)
+        for nic in _nics_of(draft, subnet.id) if asked != pb.MIGRATED_ADDRESSES_KEEP else ():
+            given = _with(nic, subnet, asked, (draft, place))
+            if given is not nic:
+                draft.put(given)
+                release = asked == pb.MIGRATED_ADDRESSES_RELEASE
+                plan.add(Replace(intent=given, if_revision=_revision(snapshot, nic), release=release), place)
+    if len(plan.edits) > EDITS_MAX:
+        raise InvalidIntent(
+            "names", f"this changes {len(plan.edits)} subnets and NICs; at most {EDITS_MAX} can: name fewer"
+        )
     return plan
 
 
-def _assign(plan: _Plan, draft: Draft, subnet: Subnet, place: int) -> None:
-    """Give addresses to the NICs that have none, of each family in which guests are told theirs."""
-    for nic in sorted(draft.nics_of_subnet(subnet.id), key=lambda nic: nic.id):
-        given = _with_addresses(nic, subnet, draft, place)
-        if given is not nic:
-            draft.put(given)
-            plan.add(Replace(intent=given, if_revision=nic.meta.revision), place)
+def _nics_of(draft: Draft, subnet: SubnetId) -> list[Nic]:
+    """Return the NICs of a subnet and the trunk NICs with a VLAN on it."""
+    found = {nic.id: nic for nic in (*draft.nics_of_subnet(subnet), *draft.trunks_of_subnet(subnet))}
+    return [found[id_] for id_ in sorted(found)]
 
 
-def _with_addresses(nic: Nic, subnet: Subnet, draft: Draft, place: int) -> Nic:
-    where = f"names[{place}]"
-    if subnet.ipv4 is not None and not nic.ipv4_address:
-        nic = replace(nic, ipv4_address=allocate_address(draft, subnet, subnet.ipv4, field=where))
-    if subnet.ipv6 is not None and not nic.ipv6_address and not subnet.ipv6_mode.from_mac:
-        nic = replace(nic, ipv6_address=allocate_address(draft, subnet, subnet.ipv6, field=where))
-    return nic
+def _revision(snapshot: Snapshot, nic: Nic) -> int:
+    """Return the revision that an edit of a NIC rests on; none if another edit of the same change is before it."""
+    return nic.meta.revision if snapshot.nic(nic.id) is nic else 0
+
+
+def _with(nic: Nic, subnet: Subnet, asked: pb.MigratedAddresses.ValueType, place: tuple[Draft, int]) -> Nic:
+    """Return a NIC with the addresses that it shall have in a subnet; the same one when nothing changes."""
+    if nic.subnet == subnet.id:
+        v4, v6 = _texts((nic.ipv4_address, nic.ipv6_address), subnet, asked, place)
+        if (v4, v6) != (nic.ipv4_address, nic.ipv6_address):
+            nic = replace(nic, ipv4_address=v4, ipv6_address=v6)
+    vlans = list(nic.trunk_vlans)
+    for i, vlan in enumerate(vlans):
+        if vlan.subnet == subnet.id:
+            v4, v6 = _texts((vlan.ipv4_address, vlan.ipv6_address), subnet, asked, place)
+            vlans[i] = replace(vlan, ipv4_address=v4, ipv6_address=v6)
+    return replace(nic, trunk_vlans=tuple(vlans)) if tuple(vlans) != nic.trunk_vlans else nic
+
+
+def _texts(
+    stored: tuple[str, str],
+    subnet: Subnet,
+    asked: pb.MigratedAddresses.ValueType,
+    place: tuple[Draft, int],
+) -> tuple[str, str]:
+    """Return the addresses of a port in a subnet; what a guest makes of its MAC address is not ours to give."""
+    draft, index = place
+    found = []
+    for text, config in zip(stored, (subnet.ipv4, subnet.ipv6), strict=True):
+        own = config is not None and config.version == 6 and subnet.ipv6_mode.from_mac
+        if asked == pb.MIGRATED_ADDRESSES_RELEASE:
+            found.append(text if own else "")
+        elif text or config is None or own:
+            found.append(text)
+        else:
+            found.append(allocate_address(draft, subnet, config, field=f"names[{index}]"))
+    return found[0], found[1]
 
 
 async def _answered_before(

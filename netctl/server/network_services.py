@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from netctl.model.keys import Kind
 from netctl.model.usage import AddressUsage, usage
 from netctl.server.edge import Context
 from netctl.server.migrate import migrate
@@ -59,12 +58,8 @@ class SubnetService(network_pb2_grpc.SubnetServiceServicer):
     ) -> pb.MigrateSubnetsResponse:
         """Move subnets between VLAN_BASIC and VLAN."""
         migrated = await migrate(self._ports, request, context)
-        snapshot = self._intents.snapshot()
         return pb.MigrateSubnetsResponse(
-            subnets=[
-                SUBNET.to_proto(one, self._ports.statuses.status((Kind.SUBNET, one.id), snapshot))
-                for one in migrated.subnets
-            ],
+            subnets=[self._subnets.rendered(one) for one in migrated.subnets],
             nics=migrated.nics,
             row_changes=migrated.diff.rows,
             row_change_count=migrated.diff.count,

@@ -52,7 +52,7 @@ class Noun(Generic[P, N]):
     `field` is its name in requests, responses and `Resource`. `to_request` renders the message by which a client
     would ask for a stored intent; `output_only` are paths that no mask may name; `references` are fields that hold
     the name of another resource, those of parts with their path (`next_hops.external_subnet`). `terms` are fields that
-    hold names of several collections, in the model as well.
+    hold names of several collections, in the model as well; `derived` those that intents do not hold.
     """
 
     kind: Kind
@@ -65,6 +65,7 @@ class Noun(Generic[P, N]):
     references: Mapping[str, str]
     terms: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     output_only: frozenset[str] = dataclasses.field(default=_OUTPUT_ONLY)
+    derived: frozenset[str] = frozenset()
 
 
 def _collections(kinds: Iterable[Kind]) -> tuple[str, ...]:
@@ -104,8 +105,9 @@ VIRTUAL_SWITCH = Noun(
     from_proto=convert_infra.virtual_switch_from_proto,
     to_proto=convert_infra.virtual_switch_to_proto,
     to_request=convert_infra.virtual_switch_to_request,
-    references={"cluster": "clusters/", "pending_hosts": "hosts/"},
+    references={"cluster": "clusters/"},
     output_only=_OUTPUT_ONLY | {"pending_hosts"},
+    derived=frozenset({"pending_hosts"}),
 )
 SUBNET = Noun(
     kind=Kind.SUBNET,
@@ -123,6 +125,7 @@ SUBNET = Noun(
         **_SERVICE_CHAIN,
     },
     output_only=_OUTPUT_ONLY | {"vni", "dhcp.server_mac_address", "gateway_mac_address", "migration"},
+    derived=frozenset({"migration"}),
 )
 NIC = Noun(
     kind=Kind.NIC,

@@ -16,7 +16,7 @@ from netctl.compiler.observed import NOTHING_OBSERVED, Observed
 from netctl.model.assignment import Assignment
 from netctl.model.hits import AclFlow, RouterFlows
 from netctl.model.intent import Change
-from netctl.model.keys import HostId, Key
+from netctl.model.keys import HostId, Key, SubnetId, VirtualSwitchId
 from netctl.model.snapshot import Snapshot
 from netctl.model.status import HostReport, Status
 from netctl.reconciler.metrics import Metrics
@@ -152,11 +152,26 @@ class Controller(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Migrating:
+    """Where a subnet is between VLAN_BASIC and VLAN: `moved` of `nics` are on the new side.
+
+    `failed`: it rests until something of the subnet changes; `message` says why.
+    """
+
+    moved: int
+    nics: int
+    failed: bool = False
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
     """All neighbours of the gRPC surface.
 
-    `owner`: whose rows ours are. `southbound` None: nothing can be explained that it would say. `hits_file` None: sums
-    of hits are not kept. `syslog` None: the policy log is sent nowhere.
+    `pending_hosts`: which hosts have not got the last change of a virtual switch, in the order of their turns.
+    `migration`: None for a subnet whose NICs all are what they should be. `owner`: whose rows ours are. `southbound`
+    None: nothing can be explained that it would say. `hits_file` None: sums of hits are not kept. `syslog` None: the
+    policy log is sent nowhere.
     """
 
     intents: Intents
@@ -165,6 +180,8 @@ class Ports:
     reports: HostReports
     assignments: Assignments
     controller: Controller
+    pending_hosts: Callable[[Snapshot, VirtualSwitchId], Sequence[HostId]] = lambda snapshot, switch: ()
+    migration: Callable[[Snapshot, SubnetId], Migrating | None] = lambda snapshot, subnet: None
     owner: str = ""
     southbound: Southbound | None = None
     observed: Callable[[], Observed] = lambda: NOTHING_OBSERVED

@@ -21,6 +21,7 @@ from netctl.model.status import Status
 from netctl.server import masks, paging
 from netctl.server.convert import parse_name
 from netctl.server.edge import Context
+from netctl.server.facts import Facts
 from netctl.server.filters import Filter, parse_filter
 from netctl.server.nouns import AnyNoun, N, Noun, P
 from netctl.server.ports import Ports
@@ -52,6 +53,7 @@ class Resources(Generic[P, N]):
     def __init__(self, noun: Noun[P, N], ports: Ports) -> None:
         self._noun, self._ports = noun, ports
         self._intents, self._statuses = ports.intents, ports.statuses
+        self._facts = Facts(ports)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def get(self, name: str) -> P:
@@ -68,6 +70,10 @@ class Resources(Generic[P, N]):
         if intent is None:
             raise self._missing(id_)
         return cast(N, intent)
+
+    def rendered(self, intent: N) -> P:
+        """Return the message of an intent as it was answered, with its status now."""
+        return self._render(intent.id, intent, self._intents.snapshot())
 
     async def list_page(self, page_size: int, page_token: str, filter_text: str) -> Page[P]:
         """Return the next page of the resources that match a filter, by id."""
@@ -86,6 +92,7 @@ class Resources(Generic[P, N]):
             if not wanted.matches(intent, status):
                 continue
             item = self._noun.to_proto(intent, status or self._status(id_, snapshot))
+            self._facts.add(item, intent, snapshot)
             used += item.ByteSize()
             if len(items) == size or (items and used > paging.MAX_BYTES):
                 token = paging.render_token(last, query)
@@ -159,7 +166,9 @@ class Resources(Generic[P, N]):
         return NotFound(f"{self._noun.kind.value}/{id_} does not exist", field="name")
 
     def _render(self, id_: str, intent: N, snapshot: Snapshot) -> P:
-        return self._noun.to_proto(intent, self._status(id_, snapshot))
+        message = self._noun.to_proto(intent, self._status(id_, snapshot))
+        self._facts.add(message, intent, snapshot)
+        return message
 
     def _status(self, id_: str, snapshot: Snapshot) -> Status | None:
         return self._statuses.status((self._noun.kind, id_), snapshot)

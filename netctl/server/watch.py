@@ -13,7 +13,8 @@ from netctl.errors import InvalidIntent
 from netctl.model.keys import Key, resource_name
 from netctl.server.convert import parse_key, parse_kind
 from netctl.server.edge import Context
-from netctl.server.nouns import wrapped
+from netctl.server.facts import Facts
+from netctl.server.nouns import opened, wrapped
 from netctl.server.ports import Ports
 from netctl.server.watch_hub import Watcher, WatchHub, everything, ordered
 from netctl.v1 import operations_pb2 as pb
@@ -31,7 +32,7 @@ class WatchService(operations_pb2_grpc.WatchServiceServicer):
 
     def __init__(self, ports: Ports) -> None:
         """Begin; needs the running event loop."""
-        self._hub = WatchHub(ports)
+        self._hub, self._facts = WatchHub(ports), Facts(ports)
 
     def close(self) -> None:
         """End all watches."""
@@ -85,6 +86,7 @@ class WatchService(operations_pb2_grpc.WatchServiceServicer):
         else:
             event.kind = pb.EVENT_KIND_PUT
             event.resource.CopyFrom(wrapped(key, intent, self._hub.status(key, snapshot)))
+            self._facts.add(opened(event.resource, "")[1], intent, snapshot)
         return event
 
 
