@@ -45,6 +45,10 @@ class Host(Protocol):
         """Learn the addresses of the guests of these taps alone; return what could not be done."""
         ...
 
+    def serve(self, assignment: Assignment, state: HostState, settings: Settings) -> tuple[str, ...]:
+        """Have the flows and the DHCP service that `state` needs; return what could not be done."""
+        ...
+
 
 class AssignmentFile(Protocol):
     """Where the last assignment is kept."""
@@ -93,6 +97,8 @@ class Agent:
             self._offer(replace(self._report, ovn_controller_connected=False, problems=(error.message,)))
             raise
         problems += left + self._announce(assignment, state) + self._listen(assignment, state)
+        if assignment is not None:
+            problems += self._host.serve(assignment, state, self._settings)
         if assignment is not None and not left:
             self._reached_revision = assignment.revision
         report = make_report(self._host_id, assignment, state, self._settings)

@@ -11,6 +11,9 @@ from typing import TypeVar
 from netctl.errors import HostUnavailable
 from netctl_host.actions import Action, AttachGuard, LinkAction
 from netctl_host.announce import Announcement, Announcer, send_announcement
+from netctl_host.assignment import Assignment
+from netctl_host.dhcp_server import DhcpServer
+from netctl_host.guest_flows import find_clients
 from netctl_host.learn import Learner
 from netctl_host.learned import LearnedTable, Tap
 from netctl_host.links import Links, has_kernel_datapath
@@ -18,7 +21,9 @@ from netctl_host.openvswitch import OpenVSwitch
 from netctl_host.ovn_controller import read_connected
 from netctl_host.patch_flows import PatchFlows
 from netctl_host.saved_learned import SavedLearned
+from netctl_host.settings import Settings
 from netctl_host.state import HostState
+from netctl_host.steering import Steering
 
 T = TypeVar("T")
 
@@ -57,6 +62,8 @@ class RealHost:
         self._learned = LearnedTable(time.monotonic)
         self._learned.load(self._saved_learned.load())
         self._learner = Learner(self._learned, wake)
+        self._dhcp = DhcpServer()
+        self._steering = Steering(places.ovs_rundir, places.state_dir, wake)
 
     def read_state(self) -> HostState:
         """Return everything the host has; raise HostUnavailable when a part does not answer."""
@@ -71,6 +78,8 @@ class RealHost:
             flows_problem=flows_problem,
             guard_problem=self._links.find_guard_problem(),
             learned={owner.iface_id: addresses for owner, addresses in self._learned.read().items()},
+            functions=self._steering.read(),
+            steering_problems=self._steering.problems(),
         )
 
     def apply(self, actions: Sequence[Action]) -> tuple[str, ...]:
@@ -98,8 +107,17 @@ class RealHost:
         problems = self._learner.listen(frozenset(tap for tap in taps if tap.index))
         return (*problems, *_collect_problems(self._saved_learned.save, [self._learned.read()]))
 
+    def serve(self, assignment: Assignment, state: HostState, settings: Settings) -> tuple[str, ...]:
+        """Have the flows and the DHCP service that `state` needs; return what could not be done."""
+        return (
+            *self._steering.serve(assignment, state, settings),
+            *self._dhcp.serve(find_clients(assignment, state)),
+        )
+
     def close(self) -> None:
         """Close every connection; the host stays as it is."""
+        self._steering.close()
+        self._dhcp.close()
         self._learner.close()
         self._switch.close()
         self._links.close()

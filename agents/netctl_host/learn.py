@@ -9,18 +9,17 @@ all, nothing is read until the next second.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import ipaddress
 import selectors
 import socket
-import struct
 import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
+from netctl_host import tap_socket
 from netctl_host.learn_filter import assemble_filter
 from netctl_host.learn_frames import Frame, look_at
 from netctl_host.learned import LearnedTable, Tap
@@ -33,15 +32,6 @@ REQUEST_S = 60.0
 REQUESTS_MAX = 8
 _BUFFER_BYTES = 1 << 16
 
-# linux/if_packet.h, asm-generic/socket.h, linux/if_ether.h
-_SOL_PACKET, _PACKET_AUXDATA, _PACKET_OUTGOING = 263, 8, 4
-_SO_ATTACH_FILTER = 26
-_ETH_P_ALL = 3
-_AUXDATA = struct.Struct("=I12xHH")  # struct tpacket_auxdata: status, VLAN tag, its type
-_VLAN_VALID = 1 << 4
-_FPROG = struct.Struct("@HP")  # struct sock_fprog
-_INSTRUCTION_SIZE = 8
-_FRAME_BYTES = 2048
 _GONE = {errno.ENODEV, errno.ENXIO}
 
 
@@ -174,7 +164,7 @@ class _Ears:
                 continue
             self._spent[tap] += 1
             with suppress(OSError):  # the link went down, or away: the socket says so once
-                is_new |= self._learn(tap, receive(self._sockets[tap]))
+                is_new |= self._learn(tap, tap_socket.receive(self._sockets[tap]))
         return is_new
 
     def await_silent(self) -> None:
@@ -183,7 +173,7 @@ class _Ears:
             silent = self._table.silent(tap.owner)
             if silent != self._awaited.get(tap, ()):
                 with suppress(OSError):
-                    attach_filter(opened, tap, silent)
+                    tap_socket.attach_filter(opened, _filter(tap, silent))
                     self._awaited[tap] = silent
 
     def _learn(self, tap: Tap, frame: Frame) -> bool:
@@ -207,34 +197,9 @@ class _Ears:
 
 def open_tap(tap: Tap) -> socket.socket:
     """Return a socket that gets the guest's frames of interest from now on; raise OSError."""
-    opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)  # protocol 0: receives nothing yet
-    try:
-        attach_filter(opened, tap)
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
-        opened.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
-        opened.setblocking(False)
-        opened.bind((tap.name, _ETH_P_ALL))
-    except OSError:
-        opened.close()
-        raise
-    return opened
+    return tap_socket.open_on(tap.name, _filter(tap), buffer_bytes=_BUFFER_BYTES)
 
 
-def attach_filter(opened: socket.socket, tap: Tap, awaited: tuple[LearnedAddress, ...] = ()) -> None:
-    """Give a socket its filter, or in one step another one; raise OSError."""
+def _filter(tap: Tap, awaited: tuple[LearnedAddress, ...] = ()) -> bytes:
     addresses = dict.fromkeys(ipaddress.ip_address(one.address).packed for one in awaited)
-    code = assemble_filter(tap.owner.mac_address, addresses)
-    buffer = ctypes.create_string_buffer(code, len(code))
-    program = _FPROG.pack(len(code) // _INSTRUCTION_SIZE, ctypes.addressof(buffer))
-    opened.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
-
-
-def receive(opened: socket.socket) -> Frame:
-    """Return the next frame; raise OSError."""
-    data, beside, _, sender = opened.recvmsg(_FRAME_BYTES, socket.CMSG_SPACE(_AUXDATA.size))
-    tag = None
-    for level, kind, value in beside:
-        if (level, kind) == (_SOL_PACKET, _PACKET_AUXDATA):
-            status, found, _ = _AUXDATA.unpack(value[: _AUXDATA.size])
-            tag = found if status & _VLAN_VALID else None
-    return Frame(data=data, tag=tag, to_guest=sender[2] == _PACKET_OUTGOING)
+    return assemble_filter(tap.owner.mac_address, addresses)

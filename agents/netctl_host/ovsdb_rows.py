@@ -132,22 +132,33 @@ def _apply(action: SwitchAction, rows: _Rows) -> None:
         case SetChassis():
             _set_keys(rows.root, "external_ids", action.external_ids)
             _set_keys(rows.root, "other_config", action.other_config)
-        case PlugTap():
-            _plug_tap(action, rows)
-        case AddPatch():
-            _add_patch(action, rows)
+        case PlugTap() | AddPatch() | SetMirror() | RemoveMirror():
+            _apply_for_guests(action, rows)
         case SetMulticast(bridge=name):
             bridge = _named(rows.bridges, name)
             bridge.mcast_snooping_enable = action.snooping
             aging = str(action.aging_s) if action.aging_s else ""
             _set_keys(bridge, "other_config", (("mcast-snooping-aging-time", aging),))
-        case AddInternalPort(bridge=name):
-            interface = _add_port(rows, name, action.port)
-            interface.type = "internal"
-            interface.external_ids = {OWNER_KEY: OWNER}
-            rows.ports[action.port].tag = [] if action.tag is None else [action.tag]
-        case SetPortTag(port=name):
-            _named(rows.ports, name).tag = [] if action.tag is None else [action.tag]
+        case AddInternalPort() | SetPortTag():
+            _apply_on_internal_port(action, rows)
+        case _:
+            assert_never(action)
+
+
+def _apply_on_internal_port(action: AddInternalPort | SetPortTag, rows: _Rows) -> None:
+    if isinstance(action, AddInternalPort):
+        interface = _add_port(rows, action.bridge, action.port)
+        interface.type = "internal"
+        interface.external_ids = {OWNER_KEY: OWNER}
+    _named(rows.ports, action.port).tag = [] if action.tag is None else [action.tag]
+
+
+def _apply_for_guests(action: PlugTap | AddPatch | SetMirror | RemoveMirror, rows: _Rows) -> None:
+    match action:
+        case PlugTap():
+            _plug_tap(action, rows)
+        case AddPatch():
+            _add_patch(action, rows)
         case SetMirror():
             _set_mirror(action, rows)
         case RemoveMirror(bridge=name):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from netctl_host.assignment import Assignment, NicAssignment, UplinkBridge
+from netctl_host.function_flows import steering_problems
 from netctl_host.plan_internal import find_internal_problems
 from netctl_host.plan_mirrors import mirror_problems
 from netctl_host.plan_taps import is_plugged, pluggable_nics, tap_problems
@@ -41,6 +42,7 @@ def make_report(
         bonds=tuple(_report_bond(uplink, state) for uplink in uplinks),
         bridges=tuple(_report_bridge(uplink, state) for uplink in uplinks),
         tunnels=tuple(_report_tunnels(state, settings)),
+        functions=state.functions,
         problems=tuple(_list_problems(assignment, state, settings)) if assignment else (),
     )
 
@@ -162,6 +164,8 @@ def _list_problems(assignment: Assignment, state: HostState, settings: Settings)
         yield from _switch_error(nic.tap_name, state.switch.interfaces)
     yield from tap_problems(assignment, state, settings)
     yield from mirror_problems(assignment, state, settings)
+    yield from steering_problems(assignment.service_chains)
+    yield from state.steering_problems
 
 
 def _guard_problems(taps: Sequence[NicAssignment], state: HostState) -> Iterator[str]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from netctl_host.state import FunctionReport as FunctionReport
 from netctl_host.state import LearnedAddress, LldpNeighbor
+from netctl_host.state import PairReport as PairReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,24 +73,6 @@ class TunnelReport:
     up: bool
     bfd: bool = False
     bfd_up: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PairReport:
-    """A pair of a network function; `reason` says why it is not healthy."""
-
-    ingress_tap: str
-    healthy: bool
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FunctionReport:
-    """A network function here; `active_ingress_tap` "": none of its pairs works."""
-
-    function_id: str
-    active_ingress_tap: str = ""
-    pairs: tuple[PairReport, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

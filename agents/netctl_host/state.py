@@ -171,13 +171,32 @@ class LearnedAddress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PairReport:
+    """A pair of a network function; `reason` says why it is not healthy."""
+
+    ingress_tap: str
+    healthy: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionReport:
+    """A network function here; `active_ingress_tap` "": none of its pairs works."""
+
+    function_id: str
+    active_ingress_tap: str = ""
+    pairs: tuple[PairReport, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostState:
     """Everything that this host has; `kernel_datapath`: the kernel can do OVS bridges of datapath type `system`.
 
     `ovn_controller_connected`: to the southbound database. `flowing_patches`: brAtlas' patch ports whose packets
     brAtlas has a flow for; `flows_problem`: why that cannot be known of some, or "". `guard_problem`: why the kernel
     does not take the guard, or "". `learned`: what guests use, by iface-id, sorted. `controller_way`: the address
-    of this host that leads to the controller, or "". `neighbors`: what switches announce, by the link.
+    of this host that leads to the controller, or "". `neighbors`: what switches announce, by the link. `lacp`: `configured` or `negotiated`, by the port.
+    `functions`: as they are served; `steering_problems`: why flows are not as they should be.
     """
 
     switch: OpenVSwitchState = OpenVSwitchState()
@@ -190,6 +209,9 @@ class HostState:
     learned: Mapping[str, tuple[LearnedAddress, ...]] = field(default_factory=dict)
     controller_way: str = ""
     neighbors: Mapping[str, LldpNeighbor] = field(default_factory=dict)
+    lacp: Mapping[str, str] = field(default_factory=dict)
+    functions: tuple[FunctionReport, ...] = ()
+    steering_problems: tuple[str, ...] = ()
 
 
 def port_holders(state: HostState) -> Mapping[str, tuple[Bridge, Port]]:

@@ -36,7 +36,9 @@ from netctl_host.actions import (
 )
 from netctl_host.actions_uplinks import AddInternalPort, SetMulticast, SetPortTag, UplinkLinkAction
 from netctl_host.announce import Announcement
+from netctl_host.assignment import Assignment
 from netctl_host.learned import Tap
+from netctl_host.settings import Settings
 from netctl_host.state import (
     OWNER,
     OWNER_KEY,
@@ -67,6 +69,7 @@ class FakeHost:
         self._guard_problem = state.guard_problem
         self.announced: list[Announcement] = []
         self.heard: frozenset[Tap] = frozenset()
+        self.served: Assignment | None = None
         self._due: frozenset[Announcement] = frozenset()
 
     def add_link(self, name: str, *, mtu_bytes: int = 1500) -> None:
@@ -94,6 +97,11 @@ class FakeHost:
     def listen(self, taps: frozenset[Tap]) -> tuple[str, ...]:
         """Note who is listened to."""
         self.heard = taps
+        return ()
+
+    def serve(self, assignment: Assignment, state: HostState, settings: Settings) -> tuple[str, ...]:
+        """Note what is served."""
+        self.served = assignment
         return ()
 
     def read_state(self) -> HostState:

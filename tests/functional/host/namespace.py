@@ -19,8 +19,10 @@ from typing import Any
 
 from netctl_host.actions import Action
 from netctl_host.announce import Announcement
+from netctl_host.assignment import Assignment
 from netctl_host.host import Places, RealHost
 from netctl_host.learned import Tap
+from netctl_host.settings import Settings
 from netctl_host.state import HostState
 from pyroute2 import IPRoute, netns
 
@@ -134,6 +136,12 @@ class NamespaceHost:
         assert self._real is not None
         with self.inside():
             return self._real.listen(taps)
+
+    def serve(self, assignment: Assignment, state: HostState, settings: Settings) -> tuple[str, ...]:
+        """Have the flows and the DHCP service that `state` needs."""
+        assert self._real is not None
+        with self.inside():
+            return self._real.serve(assignment, state, settings)
 
     def add_link(self, name: str, *, mtu_bytes: int = 1500) -> None:
         """A veth appears, down; its other end `x-{name}` is up, so it gets carrier when it is set up."""

@@ -65,6 +65,10 @@ class BrokenHost:
         """Hear nothing."""
         return tuple(f"tap {tap.name} cannot be listened to" for tap in taps)
 
+    def serve(self, assignment: Assignment, state: HostState, settings: Settings) -> tuple[str, ...]:
+        """Serve nobody."""
+        return ()
+
     def announce(self, due: frozenset[Announcement]) -> None:
         """Refuse when there is anything."""
         if due:

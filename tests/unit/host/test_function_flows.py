@@ -1,0 +1,392 @@
+"""What br.nf does with frames: the flows are run in a model that knows OpenFlow and nothing of chains."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import replace
+
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from netctl_host.assignment_chains import (
+    Chain,
+    Function,
+    Pair,
+    PortSpan,
+    Segment,
+    ServiceChains,
+    SteeringRule,
+)
+from netctl_host.function_flows import PROBE_MAC, Site, render_flows, steering_problems
+from netctl_host.steering_match import span_masks
+
+from tests.unit.host.openflow_model import Flow, Frame, parse, run
+
+GUEST, PEER = "50:6b:8d:00:00:01", "50:6b:8d:00:00:02"
+NETWORK, LOCAL, BASIC = 1, 2, 3
+PORTS = {
+    "patch-br.nf-to-br0": NETWORK,
+    "patch-ln-a-to-brAtlas": LOCAL,
+    "patch-br.nf-to-br0.local": BASIC,
+}
+FUNCTIONS = ("f1", "f2", "f3", "t1")
+TAPS = {
+    f"{name}-{side}": 10 * at + n
+    for at, name in enumerate(FUNCTIONS, 1)
+    for n, side in ((0, "in"), (1, "out"))
+}
+EDGES = {NETWORK, LOCAL, BASIC}
+
+OUT = Frame(
+    vlan=10,
+    dl_src=GUEST,
+    dl_dst=PEER,
+    version=4,
+    source="192.0.2.1",
+    destination="198.51.100.7",
+    protocol=6,
+    source_port=40000,
+    destination_port=80,
+)
+
+
+def function(name: str, *, fail_open: bool = False) -> Function:
+    tap = name.startswith("t")
+    pair = Pair(ingress_tap=f"{name}-in", egress_tap="" if tap else f"{name}-out")
+    return Function(function_id=name, tap=tap, fail_open=fail_open, pairs=(pair,))
+
+
+def segment(*rules: SteeringRule, vlan_id: int = 10, basic: bool = False) -> Segment:
+    return Segment(
+        subnet_id=f"s{vlan_id}",
+        localnet="" if basic else "ln-a",
+        local_bridge="br0.local" if basic else "",
+        uplink_bridge="br0",
+        vlan_id=vlan_id,
+        rules=rules,
+    )
+
+
+def site(
+    *segments: Segment, chains: Mapping[str, tuple[str, ...]], down: tuple[str, ...] = (), **kinds: bool
+) -> Site:
+    functions = tuple(function(name, fail_open=kinds.get(name, False)) for name in FUNCTIONS)
+    return Site(
+        chains=ServiceChains(
+            functions=functions,
+            chains=tuple(Chain(chain_id=id, function_ids=ids) for id, ids in chains.items()),
+            segments=segments,
+        ),
+        ofports=PORTS | TAPS,
+        active={name: f"{name}-in" for name in FUNCTIONS if name not in down},
+    )
+
+
+def answer(frame: Frame) -> Frame:
+    return replace(
+        frame,
+        dl_src=frame.dl_dst,
+        dl_dst=frame.dl_src,
+        source=frame.destination,
+        destination=frame.source,
+        source_port=frame.destination_port,
+        destination_port=frame.source_port,
+    )
+
+
+def walk(flows: list[Flow], frame: Frame, port: int) -> list[int]:
+    """Return every port that a frame leaves by when functions pass on what they get."""
+    seen, waiting, hops = [], [port], 0
+    while waiting:
+        hops += 1
+        assert hops <= 2 * len(FUNCTIONS) + 2, "a loop"
+        for out in run(flows, frame, waiting.pop()):
+            seen.append(out)
+            if out not in EDGES:
+                waiting.append(out ^ 1)  # the other side of the function
+    return seen
+
+
+def way(the: Site, frame: Frame, port: int) -> list[int]:
+    return walk(parse(render_flows(the)), frame, port)
+
+
+ALL = SteeringRule(priority=1, chain_id="c")
+
+
+def test_both_ways_meet_the_functions_and_the_tap_gets_copies() -> None:
+    the = site(segment(ALL), chains={"c": ("f1", "t1", "f2")})
+    assert way(the, OUT, LOCAL) == [10, 40, 20, NETWORK]
+    assert way(the, answer(OUT), NETWORK) == [21, 40, 11, LOCAL]
+
+
+def test_a_guest_of_vlan_basic_has_the_same_way() -> None:
+    the = site(segment(ALL, basic=True), chains={"c": ("f1",)})
+    assert way(the, OUT, BASIC) == [10, NETWORK]
+    assert way(the, answer(OUT), NETWORK) == [11, BASIC]
+
+
+def test_untagged_is_a_vlan_like_others() -> None:
+    the = site(segment(ALL, vlan_id=0), chains={"c": ("f1",)})
+    assert way(the, replace(OUT, vlan=0), LOCAL) == [10, NETWORK]
+    assert way(the, OUT, LOCAL) == []
+
+
+def test_what_does_not_work_is_skipped_or_stops() -> None:
+    chains = {"c": ("f1", "f2")}
+    assert way(site(segment(ALL), chains=chains, down=("f1",), f1=True), OUT, LOCAL) == [20, NETWORK]
+    assert way(site(segment(ALL), chains=chains, down=("f1",)), OUT, LOCAL) == []
+    assert way(site(segment(ALL), chains=chains, down=("f2",)), OUT, LOCAL) == [10]
+    assert way(site(segment(ALL), chains=chains, down=("f2",)), answer(OUT), NETWORK) == []
+    assert way(site(segment(ALL), chains={"c": ("t1", "f2")}, down=("t1",)), OUT, LOCAL) == [20, NETWORK]
+
+
+def test_the_highest_rule_that_matches_decides() -> None:
+    rules = (
+        SteeringRule(priority=1, chain_id="c"),
+        SteeringRule(
+            priority=5,
+            chain_id="",
+            ip_version=4,
+            protocol=6,
+            local_mac_addresses=(GUEST,),
+            destination_ports=(PortSpan(first=80, last=80),),
+        ),
+    )
+    the = site(segment(*rules), chains={"c": ("f1",)})
+    assert way(the, OUT, LOCAL) == [NETWORK]
+    assert way(the, answer(OUT), NETWORK) == [LOCAL]
+    other = replace(OUT, destination_port=443)
+    assert way(the, other, LOCAL) == [10, NETWORK]
+    assert way(the, answer(other), NETWORK) == [11, LOCAL]
+    assert way(the, replace(OUT, dl_src=PEER), LOCAL) == [10, NETWORK]
+
+
+def test_a_function_of_two_chains_asks_the_rules_again() -> None:
+    web = SteeringRule(
+        priority=2, chain_id="web", ip_version=4, protocol=6, destination_ports=(PortSpan(first=80, last=80),)
+    )
+    the = site(segment(web, ALL), chains={"c": ("f1", "f3"), "web": ("f1", "f2", "f3")})
+    assert way(the, OUT, LOCAL) == [10, 20, 30, NETWORK]
+    assert way(the, answer(OUT), NETWORK) == [31, 21, 11, LOCAL]
+    assert way(the, replace(OUT, protocol=17), LOCAL) == [10, 30, NETWORK]
+
+
+def test_what_a_function_rewrote_meets_the_functions_behind_it() -> None:
+    only = SteeringRule(priority=1, chain_id="c", ip_version=4, local_networks=("192.0.2.0/24",))
+    flows = parse(render_flows(site(segment(only), chains={"c": ("f1", "f2")})))
+    rewritten = replace(OUT, source="203.0.113.1")
+    assert run(flows, rewritten, 11) == [20]
+    assert run(flows, rewritten, LOCAL) == [NETWORK]
+
+
+def test_pings_and_their_answers() -> None:
+    echo = SteeringRule(priority=1, chain_id="c", ip_version=4, protocol=1, icmp_type=8, icmp_code=0)
+    the = site(segment(echo), chains={"c": ("f1",)})
+    request = replace(OUT, protocol=1, source_port=8, destination_port=0)
+    reply = replace(answer(OUT), protocol=1, source_port=0, destination_port=0)
+    assert way(the, request, LOCAL) == [10, NETWORK]
+    assert way(the, reply, NETWORK) == [11, LOCAL]
+    assert way(the, replace(request, source_port=3), LOCAL) == [NETWORK]
+    foreign = replace(echo, local_opens=False)
+    the = site(segment(foreign), chains={"c": ("f1",)})
+    assert way(the, request, LOCAL) == [NETWORK]
+    assert way(the, replace(answer(OUT), protocol=1, source_port=8, destination_port=0), NETWORK) == [
+        11,
+        LOCAL,
+    ]
+
+
+def test_later_fragments_go_by_addresses_and_protocol() -> None:
+    web = SteeringRule(
+        priority=1, chain_id="c", ip_version=4, protocol=6, destination_ports=(PortSpan(first=80, last=80),)
+    )
+    the = site(segment(web), chains={"c": ("f1",)})
+    later = replace(OUT, later=True, source_port=0, destination_port=0)
+    assert way(the, later, LOCAL) == [10, NETWORK]
+    assert way(the, replace(later, protocol=17), LOCAL) == [NETWORK]
+
+
+def test_what_no_frame_may_do() -> None:
+    flows = parse(render_flows(site(segment(ALL), chains={"c": ("f1", "f2")})))
+    assert run(flows, OUT, LOCAL) == [10]
+    for port in (10, 11, LOCAL, NETWORK):
+        assert run(flows, replace(OUT, dl_src=PROBE_MAC), port) == []
+        assert run(flows, replace(OUT, dl_dst="01:80:c2:00:00:00"), port) == []
+        assert run(flows, replace(OUT, vlan=0), port) == []
+        assert run(flows, replace(OUT, vlan=11), port) == []
+    assert run(flows, OUT, 30) == [], "in no chain"
+    assert run(flows, OUT, 40) == [], "gets copies"
+    assert run(flows, OUT, 99) == [], "nobody's"
+
+
+def test_a_chain_the_other_way_round_is_not_served_and_said() -> None:
+    web = SteeringRule(priority=2, chain_id="d", ip_version=4, protocol=6)
+    the = site(segment(web, ALL), chains={"c": ("f1", "f2"), "d": ("f2", "f1")})
+    assert way(the, OUT, LOCAL) == []
+    assert way(the, replace(OUT, protocol=17), LOCAL) == [10, 20, NETWORK]
+    assert "serviceChains/d" in " ".join(steering_problems(the.chains))
+
+
+def test_what_is_not_known_drops_and_is_said() -> None:
+    the = site(segment(ALL), chains={"c": ("f1", "f9")})
+    assert way(the, OUT, LOCAL) == [10]
+    assert "networkFunctions/f9" in " ".join(steering_problems(the.chains))
+    the = site(segment(ALL), chains={})
+    assert way(the, OUT, LOCAL) == []
+    assert "serviceChains/c" in " ".join(steering_problems(the.chains))
+    two = site(segment(ALL), replace(segment(), subnet_id="other", localnet="ln-b"), chains={"c": ("f1",)})
+    assert "subnets/other" in " ".join(steering_problems(two.chains))
+
+
+def test_a_port_that_is_not_there_yet_gets_no_flow() -> None:
+    the = site(segment(ALL), chains={"c": ("f1",)})
+    without = {name: port for name, port in the.ofports.items() if name != "f1-out"}
+    assert way(replace(the, ofports=without), OUT, LOCAL) == []
+    without = {name: port for name, port in the.ofports.items() if port != LOCAL}
+    assert way(replace(the, ofports=without), answer(OUT), NETWORK) == [11]
+
+
+def test_many_addresses_are_a_sum_of_flows() -> None:
+    rule = SteeringRule(
+        priority=1,
+        chain_id="c",
+        ip_version=4,
+        protocol=6,
+        local_mac_addresses=tuple(f"50:6b:8d:00:00:{n:02x}" for n in range(100)),
+        peer_networks=tuple(f"198.51.{n}.0/24" for n in range(50, 150)),
+        destination_ports=(PortSpan(first=1, last=1023),),
+    )
+    the = site(segment(rule), chains={"c": ("f1",)})
+    flows = render_flows(the)
+    assert len(flows) < 900
+    assert way(the, OUT, LOCAL) == [10, NETWORK]
+    assert way(the, answer(OUT), NETWORK) == [11, LOCAL]
+    for other in (
+        replace(OUT, destination_port=1024),
+        replace(OUT, destination="198.52.0.1"),
+        replace(OUT, dl_src="50:6b:8d:00:00:ff"),
+    ):
+        assert way(the, other, LOCAL) == [NETWORK]
+
+
+@given(st.integers(0, 65535), st.integers(0, 65535), st.integers(0, 65535))
+def test_masks_are_the_span(first: int, last: int, port: int) -> None:
+    assume(first <= last)
+    masks = list(span_masks(PortSpan(first=first, last=last)))
+    matching = [
+        mask
+        for mask in masks
+        if port & int((mask + "/0xffff").split("/")[1], 16) == int(mask.split("/")[0], 0)
+    ]
+    assert len(matching) == (first <= port <= last)
+    assert len(masks) <= 30
+
+
+networks = st.sampled_from([(), ("192.0.2.0/24",), ("198.51.100.0/25", "203.0.113.0/24"), ("0.0.0.0/0",)])
+spans = st.sampled_from(
+    [(), (PortSpan(first=80, last=90),), (PortSpan(first=0, last=100), PortSpan(first=4000, last=40000))]
+)
+rules = st.builds(
+    SteeringRule,
+    priority=st.integers(1, 9),
+    chain_id=st.sampled_from(["", "c", "d", "e"]),
+    local_mac_addresses=st.sampled_from([(), (GUEST,), (GUEST, PEER), (PEER,)]),
+    local_networks=networks,
+    peer_networks=networks,
+    ip_version=st.just(4),
+    protocol=st.sampled_from([6, 17]),
+    local_opens=st.booleans(),
+    source_ports=spans,
+    destination_ports=spans,
+)
+orders = st.permutations(FUNCTIONS).flatmap(
+    lambda all: st.integers(1, 4).map(lambda count: tuple(all[:count]))
+)
+frames = st.builds(
+    Frame,
+    vlan=st.sampled_from([0, 10, 20]),
+    dl_src=st.sampled_from([GUEST, PEER]),
+    dl_dst=st.sampled_from([GUEST, PEER]),
+    version=st.just(4),
+    source=st.sampled_from(["192.0.2.1", "198.51.100.7", "203.0.113.1"]),
+    destination=st.sampled_from(["192.0.2.1", "198.51.100.7", "203.0.113.1"]),
+    protocol=st.sampled_from([1, 6, 17]),
+    source_port=st.sampled_from([0, 80, 4000, 40001]),
+    destination_port=st.sampled_from([0, 80, 4000, 40001]),
+    later=st.just(False),
+)
+sites = st.builds(
+    lambda first, second, chains, down, open: site(
+        segment(*first),
+        segment(*second, vlan_id=20, basic=True),
+        chains=chains,
+        down=tuple(down),
+        **dict.fromkeys(open, True),
+    ),
+    st.lists(rules, max_size=4),
+    st.lists(rules, max_size=2),
+    st.dictionaries(st.sampled_from(["c", "d", "e"]), orders),
+    st.sets(st.sampled_from(FUNCTIONS)),
+    st.sets(st.sampled_from(FUNCTIONS)),
+)
+
+
+@given(sites, st.lists(frames, min_size=1, max_size=8), st.sampled_from([*EDGES, *TAPS.values()]))
+def test_no_frame_goes_round_whatever_functions_make_of_it(the: Site, made: list[Frame], port: int) -> None:
+    """Each function passes on what it gets, rewritten into any other frame of any VLAN."""
+    flows = parse(render_flows(the))
+    inline, at, hops = {**TAPS, "t1-out": 0}.values(), [port], 0
+    while at:
+        frame = made[hops % len(made)]
+        hops += 1
+        assert hops <= len(FUNCTIONS) + 1, "it came to a function again"
+        at = [out ^ 1 for out in run(flows, frame, at.pop()) if out in inline and out != TAPS["t1-in"]]
+
+
+@given(sites, frames)
+def test_both_ways_meet_the_same_functions_and_nobody_skips_a_closed_one(the: Site, frame: Frame) -> None:
+    assume(frame.vlan)
+    start = LOCAL if frame.vlan == 10 else BASIC
+    there = way(the, frame, start)
+    back = way(the, answer(frame), NETWORK)
+    if there[-1:] == [NETWORK] and back[-1:] == [start]:
+        assert [port // 10 for port in there[:-1] if port != 40] == [
+            port // 10 for port in back[-2::-1] if port != 40
+        ]
+    assert (there[-1:] == [NETWORK]) == (back[-1:] == [start]), "one way alone is open"
+    if there[-1:] == [NETWORK]:
+        chain = meant(the, frame)
+        for id in chain:
+            function = next(one for one in the.chains.functions if one.function_id == id)
+            met = id in {FUNCTIONS[port // 10 - 1] for port in there[:-1]}
+            assert met or function.tap or function.fail_open
+            assert met == (id in the.active)
+
+
+def meant(the: Site, frame: Frame) -> tuple[str, ...]:
+    """Return the functions that the frame from a guest is to meet: the rules, read once more."""
+    rules = next(one.rules for one in the.chains.segments if one.vlan_id == frame.vlan)
+    for rule in sorted(rules, key=lambda rule: -rule.priority):
+        ports = (frame.source_port, frame.destination_port)
+        if (
+            (not rule.local_mac_addresses or frame.dl_src in rule.local_mac_addresses)
+            and inside(frame.source, rule.local_networks)
+            and inside(frame.destination, rule.peer_networks)
+            and frame.protocol == rule.protocol
+            and among(ports[not rule.local_opens], rule.source_ports)
+            and among(ports[rule.local_opens], rule.destination_ports)
+        ):
+            chains = {chain.chain_id: chain.function_ids for chain in the.chains.chains}
+            return chains[rule.chain_id] if rule.chain_id else ()
+    return ()
+
+
+def inside(address: str, networks: tuple[str, ...]) -> bool:
+    return not networks or any(
+        ipaddress.ip_address(address) in ipaddress.ip_network(each) for each in networks
+    )
+
+
+def among(port: int, spans: tuple[PortSpan, ...]) -> bool:
+    return not spans or any(span.first <= port <= span.last for span in spans)
