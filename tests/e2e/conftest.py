@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.e2e.bonded import vlan
 from tests.e2e.figures import FIGURES, note
 from tests.e2e.site import Site, site
 from tests.e2e.vpcs import EXTERNALS, removed_after
@@ -23,6 +24,14 @@ def _own_labs() -> Iterator[None]:
 def three_hosts() -> Iterator[Site]:
     """The lab of the VPCs' tests: three hosts, two of them with the way out, and the external subnets."""
     with site("vpc", "three-hosts", EXTERNALS) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def bonded() -> Iterator[Site]:
+    """The lab of VLAN basic and of service chains: two hosts behind a leaf switch, the router of VLAN 10 and 20."""
+    basic = [vlan("basic10", 10, basic=True), vlan("basic30", 30, basic=True)]
+    with site("bonded", "bonded-hosts", [*basic, vlan("plain20", 20)]) as running:
         yield running
 
 
