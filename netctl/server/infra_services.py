@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from netctl.errors import InvalidIntent
-from netctl.model import shape
 from netctl.model.keys import HostId
 from netctl.server.agents import AgentService
 from netctl.server.convert_agent import report_to_proto
@@ -113,9 +112,15 @@ class HostService(infra_pb2_grpc.HostServiceServicer):
             )
             known = " or ".join(agent_pb2.Inspected.Name(value) for value in _INSPECTED)
             raise InvalidIntent("inspected", f"{problem}; use {known}")
-        if request.bridge:
-            shape.check_interface("bridge", request.bridge)
-        host = self._hosts.stored(request.name, self._intents.snapshot())
+        snapshot = self._intents.snapshot()
+        host = self._hosts.stored(request.name, snapshot)
+        switches = (snapshot.virtual_switch(uplink.virtual_switch) for uplink in host.uplinks)
+        bridges = [switch.bridge for switch in switches if switch is not None]
+        if request.bridge and request.bridge not in bridges:
+            raise InvalidIntent(
+                "bridge",
+                f"{request.bridge[:40]!r} is no uplink bridge of hosts/{host.id}; it has {', '.join(bridges) or 'none'}",
+            )
         inspection = await self._agents.inspect(host.id, request.inspected, request.bridge)
         return pb.InspectHostResponse(inspection=inspection)
 

@@ -12,7 +12,7 @@ from netctl.server.admission import Admission
 from netctl.server.ports import Ports
 from netctl.server.serve import serve
 from netctl.store.sqlite import SqliteStore
-from tests.fakes.controller import FakeAssignments, FakeController, FakeReports, FakeStatuses
+from tests.fakes.controller import FakeAssignments, FakeController, FakeDerived, FakeReports, FakeStatuses
 from tests.functional.server.world import World
 
 
@@ -22,6 +22,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     admission = Admission(store)
     admission.start()
     statuses, reports, controller = FakeStatuses(), FakeReports(), FakeController()
+    derived = FakeDerived()
     ports = Ports(
         intents=admission,
         changes=store,
@@ -29,11 +30,13 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         reports=reports,
         assignments=FakeAssignments(admission),
         controller=controller,
+        pending_hosts=derived.pending_hosts,
+        migration=derived.migration,
     )
     address = f"unix:{tmp_path}/netctl.sock"
     server = await serve(ports, [address])
     async with grpc.aio.insecure_channel(address) as channel:
-        yield World(address, server, admission, store, statuses, reports, controller, ports, channel)
+        yield World(address, server, admission, store, statuses, reports, controller, derived, ports, channel)
     await server.stop(0)
     admission.close()
     store.close()

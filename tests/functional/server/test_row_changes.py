@@ -26,7 +26,7 @@ from netctl.v1 import operations_pb2 as operations
 from netctl.v1 import security_pb2 as security
 from netctl.v1 import status_pb2
 from netctl.v1 import vpc_pb2 as vpc
-from tests.fakes.controller import FakeAssignments, FakeController, FakeReports, FakeStatuses
+from tests.fakes.controller import FakeAssignments, FakeController, FakeDerived, FakeReports, FakeStatuses
 from tests.fakes.northbound import FakeNorthbound
 from tests.functional.server.verbs import NOUNS, Verbs
 from tests.functional.server.world import World, nic, refused
@@ -130,7 +130,10 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
     address = f"unix:{tmp_path}/netctl.sock"
     server = await serve(ports, [address])
     async with grpc.aio.insecure_channel(address) as channel:
-        world = World(address, server, admission, store, statuses, reports, controller, ports, channel)
+        derived = FakeDerived()
+        world = World(
+            address, server, admission, store, statuses, reports, controller, derived, ports, channel
+        )
         yield Town(world, northbound, reconciler)
     await server.stop(0)
     admission.close()

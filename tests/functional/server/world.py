@@ -30,7 +30,7 @@ from netctl.v1 import infra_pb2 as infra
 from netctl.v1 import network_pb2 as network
 from netctl.v1 import security_pb2 as security
 from netctl.v1 import vpc_pb2 as vpc
-from tests.fakes.controller import FakeController, FakeReports, FakeStatuses
+from tests.fakes.controller import FakeController, FakeDerived, FakeReports, FakeStatuses
 
 
 @dataclass
@@ -44,6 +44,7 @@ class World:
     statuses: FakeStatuses
     reports: FakeReports
     controller: FakeController
+    derived: FakeDerived
     ports: Ports
     channel: grpc.aio.Channel
 
@@ -106,6 +107,14 @@ class World:
         request = nic("w1", host="hosts/h1")
         request.nic.categories.append("categories/web")
         await self.nics.CreateNic(request)
+
+    async def furnish_service_chain(self) -> None:
+        """Make all of `furnish_chain`, and the service chain `inspect` of the function `firewall`."""
+        await self.furnish_chain()
+        inspect = chain.ServiceChain(
+            name="serviceChains/inspect", network_functions=["networkFunctions/firewall"]
+        )
+        await self.chains.CreateServiceChain(chain.CreateServiceChainRequest(service_chain=inspect))
 
     async def furnish_chain(self) -> None:
         """Make the NICs `fw-in`, `fw-out`, `fw2-in`, `fw2-out`, `span-1`, `w1`, and the function `firewall`."""
