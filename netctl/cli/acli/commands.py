@@ -53,10 +53,11 @@ _MTU = Option(name="mtu", metavar="BYTES", help="MTU in bytes.", check=number)
 
 # What vm.nic_create and vm.nic_update have in common.
 _NIC = (
-    Option(name="network", metavar="NETWORK", help="The network.", refers="network"),
+    Option(name="network", metavar="NETWORK", help="The network.", check=said, refers="network"),
     Option(
         name="ip",
         metavar="ADDRESS",
+        check=said,
         help="This address, instead of the next free one.",
         aliases=("ip_address",),
     ),

@@ -27,6 +27,7 @@ VM_LABEL, ANNOTATION_LABEL = "vm", "annotation"
 
 ID_MAX = 63
 _DIGEST = 8
+_PREFIXES = {"subnets": "net"}  # `10` becomes `net-10`
 _WORDS = {"subnets": "network", "hosts": "host", "virtualSwitches": "virtual switch"}
 
 
@@ -58,6 +59,9 @@ def find(client: Client, kind: Kind, name: str) -> Any:
     found = _find_by_id(client, kind, name.removeprefix(f"{kind.collection}/"))
     if found is not None:
         return found
+    made = _find_by_id(client, kind, to_id(name, prefix=_PREFIXES.get(kind.collection, "n")))
+    if made is not None and made.display_name == name:  # as acli itself made it: nothing else is read
+        return made
     everything = list(api.list_all(client, kind))
     same = [it for it in everything if name in (it.display_name, it.uid) or name in _addresses(it)]
     same = same or [it for it in everything if display_of(it).lower() == name.lower()]
@@ -95,10 +99,12 @@ def nics_of_vms(client: Client) -> dict[str, list[Any]]:
 
 
 def nics_of(client: Client, vm: str) -> list[Any]:
-    """Read the NICs of one virtual machine, in their order; its name may be said as an id."""
+    """Read the NICs of one virtual machine, in their order; `foovm` is fooVM where the NIC foovm-nic-0 is its."""
     exact = list(api.list_all(client, NICS, f"labels.{VM_LABEL} = {quote(vm)}"))
     if not exact:
-        exact = [nic for nic in api.list_all(client, NICS) if vm_of(nic) and to_id(vm_of(nic)) == vm]
+        first = _find_by_id(client, NICS, f"{vm}-nic-0")
+        if first is not None and vm_of(first) != vm and to_id(vm_of(first), prefix="vm") == vm:
+            return nics_of(client, vm_of(first))
     return sorted(exact, key=_by_number)
 
 

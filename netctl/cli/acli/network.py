@@ -173,6 +173,12 @@ def _find_switch(client: Client, name: str) -> Any:
 def _two(client: Client, call: Call) -> tuple[Any, Any]:
     """Return a subnet as it is, and a copy to change."""
     before = find(client, NETWORKS, call.get("name"))
+    if not (before.HasField("ipv4") or before.HasField("ipv6")):
+        raise Failure(
+            f"{display_of(before)} has no addresses of its own: no pools, no DHCP",
+            code="FAILED_PRECONDITION",
+            hint="a network has them when it is made with ip_config=GATEWAY/PREFIX",
+        )
     copy = type(before)()
     copy.CopyFrom(before)
     return before, copy

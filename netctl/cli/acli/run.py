@@ -74,9 +74,9 @@ class Runner:
             word = words.pop(0)
             if word == "-o":
                 runner = replace(runner, as_json=parse_format(words.pop(0) if words else ""))
-                self.session.errors_as_json = runner.as_json
             elif word != "-y":
                 rest.append(word)
+        self.session.errors_as_json = runner.as_json
         return runner, rest
 
 

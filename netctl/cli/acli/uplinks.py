@@ -80,11 +80,13 @@ def _parse(client: Client, switch: Any, text: str) -> list[tuple[Any, list[str]]
             else [find(client, HOSTS, it) for it in split_list(words[1])]
         )
         return [(host, select_interfaces(client, host, words[2])) for host in hosts]
-    found = []
+    found: list[tuple[Any, list[str]]] = []
     for part in filter(None, (part.strip() for part in text.split(";"))):
         name, colon, interfaces = part.rpartition(":")
         if not colon or not split_list(interfaces):
             raise Failure.usage(f"host_uplink_config: {part!r} is none of the forms", hint=f"write {_FORMS}")
         host = find(client, HOSTS, name)
+        if any(host.name == other.name for other, _ in found):
+            raise Failure.usage(f"host_uplink_config: {display_of(host)} is there twice")
         found.append((host, select_interfaces(client, host, interfaces)))
     return found

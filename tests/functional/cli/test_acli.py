@@ -108,6 +108,17 @@ def test_a_network_from_its_making_to_its_end(acli: Run, furnished: Run) -> None
     assert acli("net.list -o json").data == {"status": 0, "data": [], "error": None}
 
 
+def test_a_network_without_addresses_has_no_pools(acli: Run) -> None:
+    acli("net.create vlan.20 vlan=20")
+    for line in (
+        "net.add_dhcp_pool vlan.20 start=10.1.1.5 end=10.1.1.9",
+        "net.update_dhcp_dns vlan.20 servers=10.1.1.2",
+    ):
+        refused = acli(line, expect=1)
+        assert "vlan.20 has no addresses of its own" in refused.err
+        assert "ip_config=GATEWAY/PREFIX" in refused.err
+
+
 def test_networks_of_all_stacks_are_listed(acli: Run, furnished: Run) -> None:
     furnished("create", "subnet", "ctl", "--kind", "vlan", "--virtual-switch", "vs0", "--vlan-id", "30")
     furnished(
@@ -228,6 +239,14 @@ def test_kinds_of_nics(acli: Run) -> None:
     assert "network_function_side" in acli("vm.nic_create a type=kNetworkFunctionNic", expect=1).err
 
 
+def test_a_machine_is_found_by_its_id_too_and_gets_no_twin(acli: Run) -> None:
+    acli("net.create vlan.20 vlan=20")
+    acli("vm.nic_create fooVM network=vlan.20")
+    acli("vm.nic_create foovm network=vlan.20")
+    assert [(row["name"], row["nics"]) for row in acli("vm.list -o json").data["data"]] == [("fooVM", 2)]
+    assert len(acli("vm.nic_list foovm").lines) == 3
+
+
 def test_who_is_on_a_network_also_by_tag(acli: Run) -> None:
     for vlan in (10, 20, 30):
         acli(f"net.create vlan.{vlan} vlan={vlan} ip_config=10.0.{vlan}.1/24")
@@ -262,6 +281,8 @@ def test_a_virtual_switch_is_changed_with_its_hosts_in_one_change(acli: Run, fur
     assert (switch["mtu_bytes"], switch["bond_mode"]) == (9000, "BOND_MODE_ACTIVE_BACKUP")
     assert switch["igmp_snooping"]["querier_vlan_ids"] == [0, 20]
     assert "nothing to change" in acli("net.update_virtual_switch vs0", expect=2).err
+    twice = acli("net.update_virtual_switch vs0 host_uplink_config h1:eth1;h1:eth2", expect=2)
+    assert "h1 is there twice" in twice.err
     assert (
         "none of the forms"
         in acli("net.update_virtual_switch vs0 host_uplink_config select eth1", expect=2).err
