@@ -119,7 +119,7 @@ class HostService(infra_pb2_grpc.HostServiceServicer):
         if request.bridge and request.bridge not in bridges:
             raise InvalidIntent(
                 "bridge",
-                f"{request.bridge[:40]!r} is no uplink bridge of hosts/{host.id}; it has {', '.join(bridges) or 'none'}",
+                f"{request.bridge[:40]!r} is no uplink bridge of hosts/{host.id}; it has {', '.join(bridges)}",
             )
         inspection = await self._agents.inspect(host.id, request.inspected, request.bridge)
         return pb.InspectHostResponse(inspection=inspection)

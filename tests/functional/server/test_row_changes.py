@@ -29,7 +29,7 @@ from netctl.v1 import vpc_pb2 as vpc
 from tests.fakes.controller import FakeAssignments, FakeController, FakeDerived, FakeReports, FakeStatuses
 from tests.fakes.northbound import FakeNorthbound
 from tests.functional.server.verbs import NOUNS, Verbs
-from tests.functional.server.world import World, nic, refused
+from tests.functional.server.world import World, nic, refused, vlan_subnet
 
 _INSERT, _UPDATE = status_pb2.ROW_CHANGE_KIND_INSERT, status_pb2.ROW_CHANGE_KIND_UPDATE
 _DELETE = status_pb2.ROW_CHANGE_KIND_DELETE
@@ -237,6 +237,40 @@ async def test_a_batch_is_foretold_as_a_whole(town: Town) -> None:
     told = await town.foretold(batch, new=True)
     assert {"nics/blue-1", "routes/r", "subnets/blue-web"} <= {change.resource_name for change in told}
     assert {_INSERT, _UPDATE, _DELETE, _ADD} <= {change.kind for change in told}
+
+
+async def test_a_chain_and_a_migration_are_foretold(town: Town) -> None:
+    world = town.world
+    await world.furnish()
+    await world.furnish_service_chain()
+    await world.subnets.CreateSubnet(network.CreateSubnetRequest(subnet=vlan_subnet("empty", 7)))
+
+    async def attach(**fields: Any) -> Any:
+        subnet = network.Subnet(name="subnets/web", service_chain="serviceChains/inspect")
+        mask = FieldMask(paths=["service_chain"])
+        return await world.subnets.UpdateSubnet(
+            network.UpdateSubnetRequest(subnet=subnet, update_mask=mask, **fields)
+        )
+
+    (told,) = await town.foretold(attach)
+    assert (told.kind, told.table, told.resource_name) == (_UPDATE, "Logical_Switch_Port", "subnets/web")
+    assert "physnet-nf-vs0" in told.columns["options"], "the way out leads through br.nf"
+
+    def migrate(name: str, kind: network.SubnetKind.ValueType) -> Callable[..., Any]:
+        async def call(**fields: Any) -> Any:
+            return await world.subnets.MigrateSubnets(
+                network.MigrateSubnetsRequest(names=[name], kind=kind, **fields)
+            )
+
+        return call
+
+    told_all = await town.foretold(migrate("subnets/empty", network.SUBNET_KIND_VLAN_BASIC))
+    assert {(change.kind, change.table) for change in told_all} == {
+        (_DELETE, "Logical_Switch"),
+        (_DELETE, "Logical_Switch_Port"),
+    }
+    back = await town.foretold(migrate("subnets/empty", network.SUBNET_KIND_VLAN))
+    assert {change.kind for change in back} == {_INSERT, _ADD}
 
 
 async def test_what_comes_along_is_foretold_too(town: Town) -> None:
