@@ -13,7 +13,7 @@ from tests.e2e import security, talk, vpcs
 from tests.e2e.appliances import Appliance, add_inline, add_tap, attach, chain, settled
 from tests.e2e.bonded import SWITCH, Nic
 from tests.e2e.raw import BROADCAST, ethernet, send_frame, tapped
-from tests.e2e.site import Site
+from tests.e2e.site import Resource, Site
 from tests.e2e.talk import End
 
 DROPPED_BY_ONE, DROPPED_BY_TWO = 1001, 1002
@@ -122,7 +122,7 @@ def test_what_a_function_drops_arrives_nowhere_and_the_rest_does(quarter: Quarte
 def test_packets_from_guests_meet_the_first_function_first_and_packets_to_them_the_last(
     quarter: Quarter, pair_of_functions: tuple[Appliance, Appliance]
 ) -> None:
-    """Between a guest and the router, beyond which no function is: what the first one met drops, the other never sees."""
+    """Between a guest and the router, which has no functions: what the first one met drops, the other never sees."""
     one, two = pair_of_functions
     near, vlan = quarter.end(quarter.near), quarter.vlan_id
 
@@ -250,7 +250,7 @@ def test_a_routing_policy_sends_what_it_permits_through_a_chain(
     one, _two = pair_of_functions
     cidr = "10.101.7.0/24"
     connection = vpcs.connection(ROUTED, "192.0.2.2", "h1")
-    made = [
+    made: list[Resource] = [
         ROUTED,
         vpcs.Vpc(name="vpcs/t", external_connections=[connection], externally_routable_prefixes=[cidr]),
         vpcs.overlay("t", "t", cidr),
