@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from netctl.cli.options import session_of
+from netctl.cli.options import Session, session_of
 
 # acli's own words follow the options: `--bridge_name` is one of them, not ours.
 SETTINGS = {"allow_interspersed_args": False, "ignore_unknown_options": True}
@@ -23,13 +23,36 @@ class Format(enum.StrEnum):
     JSON_PRETTY = "json-pretty"
 
 
+def _complete(context: typer.Context, incomplete: str) -> list[str]:
+    """Complete a word of an acli line for the user's own shell, as acli's shell does."""
+    from netctl.cli.acli.complete import Completer
+
+    words = context.params.get("words") or []
+    before = ["manage_ovs", *words] if context.info_name != "acli" else words
+    session = Session()
+    try:
+        return [found.rstrip() for found in Completer(session).complete(before, incomplete)]
+    finally:
+        session.close()
+
+
 WordsArgument = Annotated[
     list[str] | None,
-    typer.Argument(metavar="COMMAND", help="An acli command; without any, a shell.", show_default=False),
+    typer.Argument(
+        metavar="COMMAND",
+        help="An acli command; without any, a shell.",
+        show_default=False,
+        autocompletion=_complete,
+    ),
 ]
 ActionArgument = Annotated[
     list[str] | None,
-    typer.Argument(metavar="ACTION", help="What to do, with manage_ovs's options.", show_default=False),
+    typer.Argument(
+        metavar="ACTION",
+        help="What to do, with manage_ovs's options.",
+        show_default=False,
+        autocompletion=_complete,
+    ),
 ]
 FileOption = Annotated[
     str,

@@ -373,3 +373,20 @@ def test_every_public_line_is_answered_in_words(acli: Run, furnished: Run, tmp_p
     assert ran.err.count("has no compute service") == sum(
         COMMANDS[line.split()[0]].compute for line in LINES if line[0] != "-"
     )
+
+
+def test_the_users_own_shell_completes_commands_keys_and_names(
+    acli: Run, furnished: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acli("net.create vlan.20 vlan=20")
+    monkeypatch.setenv("_NETCTL_COMPLETE", "complete_bash")
+    for line, expected in (
+        ("netctl acli net.add", ["net.add_dhcp_pool"]),
+        ("netctl acli net.get v", ["vlan.20"]),
+        ("netctl acli vm.nic_create a vlan_m", ["vlan_mode="]),
+        ("netctl manage_ovs show_i", ["show_interfaces"]),
+        ("netctl manage_ovs --host h", ["h1", "h2"]),
+    ):
+        monkeypatch.setenv("COMP_WORDS", line)
+        monkeypatch.setenv("COMP_CWORD", str(len(line.split(" ")) - 1))
+        assert furnished().out.split() == expected
