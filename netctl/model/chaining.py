@@ -55,8 +55,8 @@ def check_chaining(before: Intent | None, after: Intent | None, draft: Draft, co
                 _check_vpc(after, draft, context)
         case SecurityPolicy():
             _check_rules(before, after, draft, context)
-        case ServiceChain() if isinstance(before, ServiceChain):
-            if before.functions != after.functions:
+        case ServiceChain():
+            if not isinstance(before, ServiceChain) or before.functions != after.functions:
                 _check_functions(after.functions, draft, context, "network_functions")
 
 

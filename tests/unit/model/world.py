@@ -43,11 +43,17 @@ class World:
         self.draft = Snapshot.empty().draft()
         self.revision = 0
         self.uids: list[Uid] = []  # the next ones; random-looking ones after them
+        self.network_functions = False  # as OVN before 26.03
         for intent in intents:
             self.create(intent)
 
     def context(self) -> Context:
-        return Context(revision=self.revision, time_s=float(self.revision), new_uid=self._new_uid)
+        return Context(
+            revision=self.revision,
+            time_s=float(self.revision),
+            new_uid=self._new_uid,
+            network_functions=self.network_functions,
+        )
 
     def admit(self, edit: Edit) -> tuple[Admitted, ...]:
         self.revision += 1
