@@ -166,7 +166,8 @@ def _render(request: Request, lease: DhcpLease, kind: Kind) -> bytes:
         *(client, yours, _packed(lease.server_address) if not is_nak else b"\0" * 4, b"\0" * 4),
         *(request.mac, b"", lease.bootfile_name.encode()[:127] if not is_nak else b""),
     )
-    room = min(request.max_size, _MAX_SIZE) - _IP_HEADER.size - _UDP_HEADER.size - len(head) - len(_COOKIE)
+    most = min(request.max_size, max(_LEAST_SIZE, lease.mtu_bytes or _MAX_SIZE))
+    room = most - _IP_HEADER.size - _UDP_HEADER.size - len(head) - len(_COOKIE)
     message = (head + _COOKIE + _join(options, request.wanted, room)).ljust(300, b"\0")
     if is_nak or (not request.client_address and request.flags & _BROADCAST_FLAG):
         return _frame(message, lease, _BROADCAST_MAC, _ANYWHERE)

@@ -11,6 +11,7 @@ from netctl_host.settings import Settings
 from netctl_host.state import HostState, Interface, port_holders
 
 _MAC_KEY = "attached-mac"
+_NOBODYS_VLAN = 4095  # IEEE 802.1Q, table 9-2: reserved
 
 
 def plan_taps(assignment: Assignment, state: HostState, settings: Settings) -> Iterator[SwitchAction]:
@@ -130,8 +131,10 @@ def _left_bridges(state: HostState) -> frozenset[str]:
 
 def _vlans(nic: NicAssignment) -> tuple[str, int | None, tuple[int, ...]]:
     """Return `vlan_mode`, `tag` and `trunks` of the NIC's port; in brAtlas and br.nf flows decide of VLANs."""
-    if not nic.bridge or nic.bridge == FUNCTION_BRIDGE or nic.mirror_destination:
+    if not nic.bridge or nic.bridge == FUNCTION_BRIDGE:
         return "", None, ()
+    if nic.mirror_destination:
+        return "trunk", None, (_NOBODYS_VLAN,)  # it gets no floods; copies keep their tags
     if nic.trunks_all:
         return "native-untagged", nic.vlan_id, ()
     if nic.trunk_vlan_ids:
