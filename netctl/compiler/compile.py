@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from netctl.compiler.address_group import compile_address_group
 from netctl.compiler.floating_ip import compile_floating_ip
+from netctl.compiler.native_chain_acls import compile_chain_of_routing
+from netctl.compiler.native_chain_rows import compile_network_function
 from netctl.compiler.nic import compile_nic
 from netctl.compiler.observed import NOTHING_OBSERVED, Observed
 from netctl.compiler.route import compile_route
@@ -15,6 +17,7 @@ from netctl.compiler.subnet import compile_subnet
 from netctl.compiler.term import compile_term
 from netctl.compiler.vpc import compile_vpc
 from netctl.model.category import Category
+from netctl.model.chain import NetworkFunction
 from netctl.model.floating_ip import FloatingIp
 from netctl.model.groups import AddressGroup, EntityGroup
 from netctl.model.keys import Key, Kind
@@ -39,6 +42,7 @@ COMPILED = (
     Kind.ENTITY_GROUP,
     Kind.ADDRESS_GROUP,
     Kind.SECURITY_POLICY,
+    Kind.NETWORK_FUNCTION,
 )
 
 
@@ -59,12 +63,15 @@ def compile_intent(
             yield from compile_route(snapshot, route, owner, observed)
         case RoutingPolicy() as policy:
             yield from compile_routing_policy(snapshot, policy, owner, observed)
+            yield from compile_chain_of_routing(snapshot, policy, owner, observed)
         case Category() | EntityGroup() as term:
             yield from compile_term(snapshot, term, owner)
         case AddressGroup() as group:
             yield from compile_address_group(snapshot, group, owner)
         case SecurityPolicy() as rules:
             yield from compile_security_policy(snapshot, rules, owner, observed)
+        case NetworkFunction() as function:
+            yield from compile_network_function(snapshot, function, owner, observed)
 
 
 def compile_rows(

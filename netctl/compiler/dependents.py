@@ -10,16 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 
+from netctl.compiler.native_chain_readers import readers_of_native
 from netctl.compiler.observed import Observed
 from netctl.compiler.security_readers import policies_behind, readers_of_security
 from netctl.compiler.steering_attached import readers_of_chains, readers_of_expired_chains
 from netctl.model.category import Category
 from netctl.model.groups import AddressGroup, EntityGroup
+from netctl.model.indexes import Relation
 from netctl.model.infra import Host
 from netctl.model.intent import key_of
 from netctl.model.keys import Key, Kind, SubnetId, VpcId, resource_name
 from netctl.model.nic import Nic
-from netctl.model.indexes import Relation
 from netctl.model.route import Route
 from netctl.model.snapshot import Snapshot
 from netctl.model.subnet import Subnet, SubnetKind
@@ -57,6 +58,7 @@ def readers_between(before: Snapshot, after: Snapshot, changed: frozenset[Key]) 
             readers.update(dependents(snapshot, key))
     readers.update(readers_of_security(before, after, changed))
     readers.update(readers_of_chains(before, after))
+    readers.update(readers_of_native(before, after, changed))
     return readers
 
 

@@ -215,6 +215,46 @@ def meter_name(policy: Uid) -> str:
     return f"log-{policy}"
 
 
+def function_switch_uuid(function: Uid) -> str:
+    """Return the Logical_Switch of the NICs of a network function of OVN."""
+    return row_uuid("Logical_Switch", function)
+
+
+def function_child_uuid(nic: Uid, subnet: Uid) -> str:
+    """Return the Logical_Switch_Port of a function's NIC on a subnet from which it gets traffic."""
+    return row_uuid("Logical_Switch_Port", nic, subnet)
+
+
+def function_child_name(nic: Uid, subnet: Uid) -> str:
+    """Return the name of that port."""
+    return f"{nic}-{subnet}"
+
+
+def network_function_uuid(ingress_nic: Uid) -> str:
+    """Return the Network_Function of a pair of NICs."""
+    return row_uuid("Network_Function", ingress_nic)
+
+
+def network_function_group_uuid(function: Uid) -> str:
+    """Return the Network_Function_Group of a network function."""
+    return row_uuid("Network_Function_Group", function)
+
+
+def function_check_uuid(function: Uid) -> str:
+    """Return the Network_Function_Health_Check of a network function."""
+    return row_uuid("Network_Function_Health_Check", function)
+
+
+def chain_group_uuid(subnet: Uid) -> str:
+    """Return the Port_Group of the guests of a subnet whose chain is of a function of OVN."""
+    return row_uuid("Port_Group", subnet, "chain")
+
+
+def chain_acl_uuid(of: Uid, subnet: Uid, *line: str) -> str:
+    """Return the ACL that leads traffic of a subnet through a function, for the subnet or a routing policy."""
+    return row_uuid("ACL", of, subnet, "chain", *line)
+
+
 def port_uuid_of(name: str) -> str:
     """Return the Logical_Switch_Port of a NIC's port, its VLANs' too, by its name."""
     uid, vlan_id = name[:_UID], name[_UID + 1 :]

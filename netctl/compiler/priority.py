@@ -73,6 +73,9 @@ ACL_BANDS: Final[Mapping[Band, AclBand]] = _lay_out(
         None: 4352,
     },
 )
+# Below the bands: routing policies with a chain, each lower than the one before it, and what a subnet's chain takes.
+ACL_ROUTED: Final = 254
+ACL_CHAIN: Final = 1
 # ACL.tier, ovn-nb(5): 0 to 3, OVN 23.06. There are more kinds than tiers: the last two keep apart by their bands, and
 # what is in MONITOR stays below them.
 _TIERS: Final[Mapping[PolicyKind, int]] = {
@@ -83,6 +86,7 @@ _TIERS: Final[Mapping[PolicyKind, int]] = {
     PolicyKind.VDI: 3,
 }
 ACL_DHCP_TIER: Final = 0
+ACL_CHAIN_TIER: Final = max(_TIERS.values())
 
 
 def acl_tier(kind: PolicyKind, *, monitored: bool) -> int:

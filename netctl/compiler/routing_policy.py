@@ -20,7 +20,7 @@ _ACTIONS = {PolicyAction.PERMIT: "allow", PolicyAction.DENY: "drop", PolicyActio
 
 
 @dataclass(frozen=True, slots=True)
-class _Way:
+class Way:
     """One direction of a policy."""
 
     name: str
@@ -51,7 +51,7 @@ def compile_routing_policy(
     marks = external_ids(owner, key_of(policy))
     ports = _ports(snapshot, vpc, policy)
     for version in (policy.version,) if policy.version is not None else (4, 6):
-        for way in _ways(policy):
+        for way in ways_of(policy):
             match = _match(policy, way, version, ports)
             if match is None:
                 continue
@@ -83,8 +83,9 @@ def is_fallen_back(policy: RoutingPolicy, observed: Observed) -> bool:
     return any(observed.is_dead(policy.vpc, address) for address in policy.service_ips)
 
 
-def _ways(policy: RoutingPolicy) -> Iterator[_Way]:
-    yield _Way(
+def ways_of(policy: RoutingPolicy) -> Iterator[Way]:
+    """Yield the directions of a policy, with their priorities."""
+    yield Way(
         FORTH,
         priority.policy_forth(policy.priority),
         policy.source,
@@ -94,7 +95,7 @@ def _ways(policy: RoutingPolicy) -> Iterator[_Way]:
         policy.service_ips[0] if policy.service_ips else "",
     )
     if policy.bidirectional:
-        yield _Way(
+        yield Way(
             BACK,
             priority.policy_back(policy.priority),
             policy.destination,
@@ -117,7 +118,7 @@ def _ports(snapshot: Snapshot, vpc: Vpc, policy: RoutingPolicy) -> _Ports:
     return _Ports(external, (*external, *sorted(inner)))
 
 
-def _match(policy: RoutingPolicy, way: _Way, version: int, ports: _Ports) -> str | None:
+def _match(policy: RoutingPolicy, way: Way, version: int, ports: _Ports) -> str | None:
     """Return the match of one direction, None when nothing can match."""
     terms = [f"ip{version}"]
     if way.source.external:
@@ -134,7 +135,7 @@ def _match(policy: RoutingPolicy, way: _Way, version: int, ports: _Ports) -> str
         terms.append(f"ip{version}.src == {way.source.cidr}")
     if way.destination.cidr:
         terms.append(f"ip{version}.dst == {way.destination.cidr}")
-    terms += _protocol(policy, way, version)
+    terms += protocol_terms(policy, way, version)
     return " && ".join(terms)
 
 
@@ -144,7 +145,8 @@ def _any_of(field: str, names: tuple[str, ...]) -> str:
     return f"{field} == {{" + ", ".join(f'"{name}"' for name in names) + "}"
 
 
-def _protocol(policy: RoutingPolicy, way: _Way, version: int) -> Iterator[str]:
+def protocol_terms(policy: RoutingPolicy, way: Way, version: int) -> Iterator[str]:
+    """Yield the terms of a match that say protocol and ports."""
     match policy.protocol:
         case Protocol.ANY:
             return

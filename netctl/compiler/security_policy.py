@@ -10,11 +10,12 @@ from netctl.compiler.acl_match import render_match, traffic_of, traffic_of_both,
 from netctl.compiler.clause import Clause, Realm
 from netctl.compiler.clauses import holds_in, is_expired, resolve
 from netctl.compiler.identity import external_ids
+from netctl.compiler.native_chain_acls import group_of_chain
 from netctl.compiler.observed import Observed
 from netctl.compiler.ranks import Front, Slot, block_of, slots_of
 from netctl.compiler.realms import realms_in, scope_of
 from netctl.model.intent import key_of
-from netctl.model.keys import Uid
+from netctl.model.keys import ServiceChainId, Uid
 from netctl.model.lookups import Lookups
 from netctl.model.security_policy import Direction, PolicyMode, RuleAction, SecurityPolicy
 from netctl.nb.rows import Fact, Member, Row, Value
@@ -76,6 +77,11 @@ def compile_security_policy(
             denied = acl.would_drop_of is not None or acl.clause.action is not RuleAction.ALLOW
             columns["severity"] = _DENIED if denied else _ALLOWED
             columns["meter"] = _meter_of(snapshot, acl)
+        if observed.network_functions:
+            group = _function_group(snapshot, policy, acl, observed)
+            columns["network_function_group"] = frozenset({group}) if group else frozenset[str]()
+            if group:  # ovn-nb(5): only what is tracked comes back through it
+                columns["action"] = "allow-related"
         if observed.acl_tiers:
             columns["tier"] = priority.acl_tier(acl.clause.kind, monitored=acl.clause.monitored)
         yield Row("ACL", acl.uuid, columns)
@@ -97,6 +103,15 @@ def action_of(acl: Acl, observed: Observed) -> str:
     if clause.action is RuleAction.ALLOW:
         return "allow-stateless" if clause.stateless else "allow-related"
     return "reject" if clause.action is RuleAction.REJECT and observed.reject else "drop"
+
+
+def _function_group(snapshot: Lookups, policy: SecurityPolicy, acl: Acl, observed: Observed) -> str:
+    """Return the functions of OVN that an ACL leads through: its rule's, at the end that the rule is applied to."""
+    clause = acl.clause
+    if clause.monitored or clause.part != "own" or clause.action is not RuleAction.ALLOW:
+        return ""
+    chains = (rule.service_chain for rule in policy.rules if rule.name == clause.rule)
+    return group_of_chain(snapshot, next(chains, ServiceChainId("")), observed)
 
 
 def _acls_of(snapshot: Lookups, observed: Observed, policy: SecurityPolicy) -> Iterator[Acl]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from netctl.compiler.dhcp import compile_dhcp, compile_dhcp_acls
 from netctl.compiler.identity import external_ids, localnet_name, localnet_uuid, switch_uuid
 from netctl.compiler.membership import has_switch, realm_of
+from netctl.compiler.native_chain_acls import compile_chain_of_subnet
 from netctl.compiler.observed import Observed
 from netctl.compiler.realms import is_secured
 from netctl.compiler.router_port import compile_router_port
@@ -35,6 +36,8 @@ def compile_subnet(snapshot: Snapshot, subnet: Subnet, owner: str, observed: Obs
     chained = passes_chains(snapshot, subnet, observed)
     for virtual_switch in subnet.virtual_switches:
         yield from _localnet(snapshot, subnet, virtual_switch, marks, chained=chained)
+    if subnet.service_chain:
+        yield from compile_chain_of_subnet(snapshot, subnet, marks, observed)
     vpc = snapshot.vpc(subnet.vpc) if subnet.vpc else None
     yield from compile_dhcp(subnet, vpc, marks, observed)
     if is_secured(snapshot, realm_of(subnet)):

@@ -77,6 +77,11 @@ WANTED_COLUMNS: Mapping[str, frozenset[str]] = {
 
 # The first OVN with network functions that do without one that does not work (Network_Function_Group.fallback).
 NETWORK_FUNCTIONS_SINCE = (26, 3)
+# NB_Global.options, ovn-nb(5): between which addresses health checks of functions go. Without, none is ever healthy.
+FUNCTION_PROBES: Mapping[str, str] = {
+    "svc_monitor_ip": "169.254.254.1",
+    "svc_monitor_ip_dst": "169.254.254.2",
+}
 _FUNCTION_TABLES = ("Network_Function", "Network_Function_Group", "Network_Function_Health_Check")
 
 # CVE-2026-5367: ovn-controller answers DHCPv6 with the client's id and as much of its own memory as the client likes.

@@ -14,7 +14,7 @@ import orjson
 
 from netctl.bulk import BULK_ROWS, without_collector
 from netctl.errors import Conflict, NorthboundUnavailable, Rejected
-from netctl.nb.features import WANTED_COLUMNS, Features
+from netctl.nb.features import FUNCTION_PROBES, WANTED_COLUMNS, Features, has_network_functions
 from netctl.nb.rows import Delta, FactKey, Row, Rows
 from netctl.ovsdb.client import Client
 from netctl.ovsdb.fence import count_up, fence, set_options
@@ -91,13 +91,7 @@ class OvsdbNorthbound:
         """Return what the connected server can do."""
         with self._monitor.lock:
             replica = self._replica()
-            row = replica.only_row("NB_Global")
-        options = row.columns.get("options") if row else None
-        return Features(
-            schema_version=replica.schema.version,
-            northd_version=options.get("northd_internal_version", "") if isinstance(options, Mapping) else "",
-            columns=replica.schema.columns,
-        )
+            return _features(replica, _options(replica.only_row("NB_Global")))
 
     def owned_rows(self) -> Rows:
         """Return our facts as of the last `take_changed` or `apply`; live and read-only."""
@@ -126,7 +120,7 @@ class OvsdbNorthbound:
             replica = self._replica()
             row = replica.only_row("NB_Global")
             fence(row, self._owner, epoch)
-            behind = bool(set_options(row, self._options))
+            behind = bool(set_options(row, self._wanted_options(replica)))
         return self._transact(delta, epoch) if behind else self.nb_cfg
 
     def bump(self, epoch: int) -> int:
@@ -150,6 +144,13 @@ class OvsdbNorthbound:
             raise NorthboundUnavailable(f"not in sync: {self._client.last_error or 'connecting'}")
         return self._monitor.replica
 
+    def _wanted_options(self, replica: Replica) -> Mapping[str, str]:
+        """Return what NB_Global.options must have of ours; what somebody else says of probes counts."""
+        present = _options(replica.only_row("NB_Global"))
+        if not has_network_functions(_features(replica, present)):
+            return self._options
+        return {**{k: v for k, v in FUNCTION_PROBES.items() if k not in present}, **self._options}
+
     def _transact(self, delta: Delta, epoch: int) -> int:
         deadline = time.monotonic() + self._timeout_s + len(delta) / _SLOWEST_PER_S
         for _ in range(_FENCE_ATTEMPTS):
@@ -158,7 +159,7 @@ class OvsdbNorthbound:
                 row = replica.only_row("NB_Global")
                 guard = fence(row, self._owner, epoch)
                 work = render_delta(complete(delta, replica), replica.schema)
-            ours = set_options(row, self._options)
+                ours = set_options(row, self._wanted_options(replica))
             operations = [*guard, *work, *ours, *count_up(self._steps())]
             results = self._send(operations, deadline)
             failure = find_failure(results)
@@ -210,3 +211,16 @@ class OvsdbNorthbound:
             )
             if self._replica().only_row("NB_Global") is seen:
                 raise Conflict("another controller holds the northbound database")
+
+
+def _options(row: Row | None) -> Mapping[str, str]:
+    options = row.columns.get("options") if row is not None else None
+    return options if isinstance(options, Mapping) else {}
+
+
+def _features(replica: Replica, options: Mapping[str, str]) -> Features:
+    return Features(
+        schema_version=replica.schema.version,
+        northd_version=options.get("northd_internal_version", ""),
+        columns=replica.schema.columns,
+    )
