@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future
 from importlib.metadata import version
 
 import structlog
@@ -23,23 +24,28 @@ from netctl.compiler.assignment import AssignmentSettings
 from netctl.config import ControllerConfig, parse_arguments
 from netctl.errors import NetctlError
 from netctl.loop import Loop, Pace, Wake
+from netctl.model.intent import Restack
 from netctl.nb.features import Features, has_network_functions, may_answer_dhcpv6
 from netctl.ovsdb.northbound import OvsdbNorthbound
 from netctl.ovsdb.southbound import OvsdbSouthbound
-from netctl.reconciler.assignments import AssignmentBook
+from netctl.reconciler.assignments import AssignmentBook, Surroundings
 from netctl.reconciler.board import START_GRACE_S, StatusBoard
 from netctl.reconciler.learned import Learned
 from netctl.reconciler.liveness import Liveness
 from netctl.reconciler.metrics import Metrics
+from netctl.reconciler.migration import Migration
 from netctl.reconciler.reconcile import Reconciler, Settings
+from netctl.reconciler.rollouts import Rollouts
 from netctl.server.admission import Admission
 from netctl.server.ports import ControllerInfo, Ports
+from netctl.server.requests import Answer, Request
 from netctl.server.serve import serve
 from netctl.store.sqlite import SqliteStore
 
 log = structlog.get_logger()
 NORTHD_STUCK_S = 10.0
 FEATURES_KEPT_S = 5.0
+_MIGRATION = "migration"  # the actor of moves, in the change log
 
 
 class Controller:
@@ -63,17 +69,35 @@ class Controller:
         )
         self.metrics = Metrics()
         self.board = StatusBoard(self.admission.snapshot)
-        self.assignments = AssignmentBook(
-            self.admission, AssignmentSettings(ovn_remote=config.ovn_remote, epoch=epoch)
-        )
+        self.rollouts = Rollouts(self.board.reports.get)
         self.reconciler = self._make_reconciler(
             Settings(owner=self.store.owner, epoch=epoch, resync_s=config.resync_s)
         )
+        self.assignments = AssignmentBook(
+            self.admission,
+            AssignmentSettings(ovn_remote=config.ovn_remote, epoch=epoch),
+            Surroundings(
+                observed=lambda: self.reconciler.observed,
+                held=self.rollouts.held,
+                is_written=self.board.is_written,
+            ),
+        )
+        self.hosts_wake = Wake()
+        self.migration = Migration(
+            self.admission, self._restack, self.board.status, self.hosts_wake, metrics=self.metrics
+        )
+        self.hosts_loop = Loop(
+            "hosts", self._follow_hosts, self.hosts_wake, pace=Pace(resync_s=config.resync_s)
+        )
+        self._join_hosts()
         self.loop = Loop("reconciler", self.reconciler.step, self.wake, pace=Pace(resync_s=config.resync_s))
         self.metrics.queue.set_function(self.admission.waiting)
         self.metrics.store_revision.set_function(lambda: self.admission.snapshot().revision)
         self.metrics.agents.set_function(self.board.reports.connected)
-        self._thread = threading.Thread(target=self.loop.run, name="reconciler", daemon=True)
+        self._threads = [
+            threading.Thread(target=loop.run, name=loop.name, daemon=True)
+            for loop in (self.loop, self.hosts_loop)
+        ]
         self._grace = threading.Timer(START_GRACE_S, self.board.note_grace_over)
         self._grace.daemon = True
         self._northd_behind_since: float | None = None
@@ -82,6 +106,26 @@ class Controller:
         log.info(
             "controller", epoch=epoch, owner=self.store.owner, revision=self.admission.snapshot().revision
         )
+
+    def _join_hosts(self) -> None:
+        """Tell assignments, turns and migrations of each other, and of what hosts and passes say."""
+        self.board.told, self.board.turns = self.assignments.told, self.rollouts.turns
+        self.board.on_report(self.rollouts.note_report)
+        self.board.on_pass(self.assignments.note_pass)
+        self.board.on_status_change(self.hosts_wake)
+        self.admission.on_change(self.hosts_wake)
+        self.rollouts.on_turn(self.assignments.changed)
+        self.rollouts.on_turn(self.hosts_wake)
+
+    def _restack(self, edit: Restack) -> Future[Answer]:
+        return self.admission.submit(
+            Request(edits=(edit,), actor=_MIGRATION, reason="its subnet is of that kind")
+        )
+
+    def _follow_hosts(self) -> None:
+        """Move NICs, and give turns to those who waited for hosts that are away."""
+        self.migration.step()
+        self.hosts_wake.within(self.rollouts.look())
 
     def _make_reconciler(self, settings: Settings) -> Reconciler:
         learned = Learned(self.board.reports.get, self.wake)
@@ -109,23 +153,30 @@ class Controller:
             host, _, port = self._config.metrics_listen.rpartition(":")
             start_http_server(int(port), addr=host.strip("[]") or "127.0.0.1", registry=self.metrics.registry)
         self.admission.start()
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         self._grace.start()
 
     def close(self) -> None:
         """Stop everything that `start` and construction began."""
         self._grace.cancel()
+        self.hosts_loop.stop()
         self.loop.stop()
         self.northbound.close()
         self.southbound.close()
-        if self._thread.ident is not None:  # started
-            self._thread.join(timeout=10)
+        for thread in self._threads:
+            if thread.ident is not None:  # started
+                thread.join(timeout=10)
         self.admission.close()
         self.store.close()
 
     def info(self) -> ControllerInfo:
         """Return the controller's state for operators."""
-        problems = [text for text in (self.admission.problem(), self.loop.last_error) if text]
+        problems = [
+            text
+            for text in (self.admission.problem(), self.loop.last_error, self.hosts_loop.last_error)
+            if text
+        ]
         schema = northd = ""
         rows = 0
         try:
@@ -193,6 +244,8 @@ class Controller:
             reports=self.board,
             assignments=self.assignments,
             controller=self,
+            pending_hosts=self.rollouts.pending_hosts,
+            migration=self.migration.state_of,
             owner=self.store.owner,
             southbound=self.southbound,
             observed=lambda: self.reconciler.observed,

@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterable, Mapping
 
 from netctl.compiler.observed import NOTHING_OBSERVED, Observed
 from netctl.loop import Clock
-from netctl.model.keys import HostId, Key, Kind
+from netctl.model.keys import HostId, Key, Kind, NetworkFunctionId, NicId, VirtualSwitchId
 from netctl.model.snapshot import Snapshot
 from netctl.model.status import HostReport, Phase, Status
 from netctl.reconciler.passes import Passes
 from netctl.reconciler.poison import Poison
 from netctl.reconciler.reports import Heard, HostReports
+from netctl.reconciler.rollout import Turns
 from netctl.reconciler.status import World, status_of
 
 # Agents reconnect within a second or two of the controller's start; before that their silence says nothing.
@@ -31,6 +32,9 @@ class StatusBoard:
     def __init__(self, snapshot: Callable[[], Snapshot], *, clock: Clock = time.monotonic) -> None:
         self.reports = HostReports()
         self.passes = Passes()
+        # Of the assignments and the rollouts, which need the board themselves: the composition root gives them.
+        self.told: Callable[[HostId, NicId], int] = lambda host, nic: 0
+        self.turns: Callable[[Snapshot, VirtualSwitchId], Turns] = lambda snapshot, switch: Turns()
         self._snapshot = snapshot
         self._clock = clock
         self._started = clock()
@@ -38,6 +42,7 @@ class StatusBoard:
         self._candidates: set[Key] = set()
         self._unsettled: set[Key] = set()
         self._listeners: list[Callable[[], None]] = []
+        self._pass_listeners: list[Callable[[], None]] = []
         self._report_listeners: list[Callable[[HostReport | None, Heard], None]] = []
         self._observed = NOTHING_OBSERVED
         self._sb_cfg = 0
@@ -63,6 +68,8 @@ class StatusBoard:
             poison=self._poison,
             starting=self._clock() - self._started < START_GRACE_S,
             observed=self._observed,
+            told=self.told,
+            turns=self.turns,
         )
 
     def on_status_change(self, callback: Callable[[], None]) -> None:
@@ -72,6 +79,14 @@ class StatusBoard:
     def on_report(self, callback: Callable[[HostReport | None, Heard], None]) -> None:
         """Call `callback` with each report, None for an agent that left, and with what was heard before it."""
         self._report_listeners.append(callback)
+
+    def on_pass(self, callback: Callable[[], None]) -> None:
+        """Call `callback` (which only wakes) after each pass, and whenever northd worked one off."""
+        self._pass_listeners.append(callback)
+
+    def is_written(self, revision: int) -> bool:
+        """Has northd worked off what the northbound database got of a revision?"""
+        return self._sb_cfg >= self.passes.required_cfg(revision)
 
     def take_changed(self) -> set[Key]:
         """Return the intents whose status may have changed since the last call."""
@@ -97,12 +112,18 @@ class StatusBoard:
         self.passes.note(revision, nb_cfg)
         self._held = ""
         self._mark({*before.keys(), *poison.keys(), *concerned}, unsettled=True)
+        self._tell_of_pass()
 
     def note_northd(self, sb_cfg: int) -> None:
         """northd has worked off `sb_cfg`."""
         if sb_cfg != self._sb_cfg:
             self._sb_cfg = sb_cfg
             self._mark((), unsettled=True)
+            self._tell_of_pass()
+
+    def _tell_of_pass(self) -> None:
+        for listener in self._pass_listeners:
+            listener()
 
     def note_held(self, reason: str) -> None:
         """Passes do not run: `reason` says why."""
@@ -149,14 +170,33 @@ class StatusBoard:
         changed: set[Key] = set()
         if old.tunnels != report.tunnels:
             changed |= self._routers(report.host)
-        if (old.problems, old.bridges, old.links) != (report.problems, report.bridges, report.links):
+        if (old.problems, old.bridges, old.links, old.bonds) != (
+            report.problems,
+            report.bridges,
+            report.links,
+            report.bonds,
+        ):
             changed |= self._host_and_switches(report.host)
+        if old.functions != report.functions:
+            changed |= self._functions({one.function_id for one in (*old.functions, *report.functions)})
         if old.nics != report.nics:
             moved = {nic.iface_id for nic in report.nics if before.nics.get(nic.iface_id) != nic}
             moved |= before.nics.keys() - {nic.iface_id for nic in report.nics}
             nics = self._snapshot().nics_of_host(report.host)
             changed |= {(Kind.NIC, nic.id) for nic in nics if nic.meta.uid in moved}
+            changed |= self._mirrors(report.host)
         return changed
+
+    def _functions(self, ids: Iterable[str]) -> set[Key]:
+        """Return network functions and the chains that they are in."""
+        chains = (chain for id in ids for chain in self._snapshot().chains_of_function(NetworkFunctionId(id)))
+        return {
+            *((Kind.NETWORK_FUNCTION, id) for id in ids),
+            *((Kind.SERVICE_CHAIN, one.id) for one in chains),
+        }
+
+    def _mirrors(self, host: HostId) -> set[Key]:
+        return {(Kind.TRAFFIC_MIRROR, mirror.id) for mirror in self._snapshot().mirrors_of_host(host)}
 
     def _host_and_switches(self, host_id: HostId) -> set[Key]:
         keys: set[Key] = {(Kind.HOST, host_id)}
@@ -167,7 +207,11 @@ class StatusBoard:
 
     def _on_host(self, host: HostId) -> set[Key]:
         nics = self._snapshot().nics_of_host(host)
-        return self._host_and_switches(host) | self._routers(host) | {(Kind.NIC, nic.id) for nic in nics}
+        found = self._host_and_switches(host) | self._routers(host) | self._mirrors(host)
+        report = self.reports.get(host).report
+        functions = report.functions if report is not None else ()
+        found |= self._functions({one.function_id for one in functions})
+        return found | {(Kind.NIC, nic.id) for nic in nics}
 
     def _routers(self, host: HostId) -> set[Key]:
         """Return the VPCs that a host may be the gateway of."""

@@ -82,6 +82,12 @@ class Metrics:
         self.learned = Gauge(
             "netctl_learned_addresses", "Addresses of guests that hosts learned and we wrote", registry=r
         )
+        self.migrating = Gauge(
+            "netctl_nics_migrating", "NICs that are to move between VLAN basic and OVN", registry=r
+        )
+        self.migrated = Counter(
+            "netctl_nics_migrated", "NICs that moved between VLAN basic and OVN", ["result"], registry=r
+        )
         self.policy_hits = HitsCollector()
         r.register(self.policy_hits)
         self.log_entries = Counter("netctl_policy_log_entries", "Log lines of policies, named", registry=r)

@@ -61,6 +61,7 @@ class Rollouts:
         self._given: dict[VirtualSwitchId, Given] = {}
         self._doubts: dict[VirtualSwitchId, _Doubt] = {}
         self._revision = 0
+        self._first_revision = 1 << 62
         self._news = 0  # reports that may move a turn
         self._seen = _Seen()
         self._until_s = math.inf  # somebody who is away is waited for no longer
@@ -130,6 +131,7 @@ class Rollouts:
         return self._seen
 
     def _judge(self, snapshot: Snapshot, switch: VirtualSwitch, wanted: Wanted) -> Turns:
+        self._first_revision = min(self._first_revision, snapshot.revision)
         places = [place_of(host, id, switch.bridge, self._heard(host)) for host, id in wanted]
         given = self._given.get(switch.id)
         settled = self._is_settled(snapshot, switch.id, places, given)
@@ -150,8 +152,8 @@ class Rollouts:
     ) -> bool:
         """Is certainly nobody in the middle of a trial, but for the one whose turn it is?"""
         now = self._clock()
-        away = any(not place.connected for place in places)
-        until_s = self._started_s + TRIAL_OVER_S if away else -math.inf
+        silent = any(not place.connected or not self._obeys(place.host) for place in places)
+        until_s = self._started_s + TRIAL_OVER_S if silent else -math.inf
         last = next((place for place in places if given is not None and place.host == given.host), None)
         if last is not None and given is not None and self._is_doubtful(snapshot, switch, last, given):
             until_s = max(until_s, self._doubts[switch].since_s + TRIAL_OVER_S)
@@ -161,6 +163,11 @@ class Rollouts:
             return True
         self._until_s = min(self._until_s, until_s)
         return False
+
+    def _obeys(self, host: HostId) -> bool:
+        """Has a host said that it has what we, and not the controller before us, told it to have?"""
+        report = self._heard(host).report
+        return report is not None and report.assignment_revision >= self._first_revision
 
     def _is_doubtful(self, snapshot: Snapshot, switch: VirtualSwitchId, last: Place, given: Given) -> bool:
         """Is the last one away, or is it to have again what it had, and has not said that it obeyed?"""
