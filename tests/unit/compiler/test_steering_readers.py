@@ -12,11 +12,13 @@ from netctl.compiler.compile import COMPILED, compile_intent
 from netctl.compiler.dependents import readers_between, readers_of_observed
 from netctl.compiler.observed import NOTHING_OBSERVED, Observed
 from netctl.model.intent import Intent, key_of
-from netctl.model.keys import Key, Kind, SecurityPolicyId, SubnetId
+from netctl.model.keys import HostId, Key, Kind, SecurityPolicyId, ServiceChainId, SubnetId
+from netctl.model.routing_policy import PolicyAction
 from netctl.model.snapshot import Snapshot
 from netctl.model.subnet import SubnetKind
-from tests.chained import chain, firewall, function, pair, with_chain
-from tests.intents import OWNER, infra, snapshot, vlan
+from tests import vpcs
+from tests.chained import chain, firewall, function, function_nics, pair, with_chain
+from tests.intents import OWNER, infra, meta, routed, routed_nic, snapshot, vlan, vpc
 from tests.oracle.steering_worlds import chained_world
 from tests.security import category, in_categories, policy, rule, secured_nic, secured_vlan
 from tests.unit.oracle.observing import PHASES
@@ -109,3 +111,68 @@ def test_what_is_observed_moves_subnets_too() -> None:
     assert V10 in set(found)
     assert key_of(with_chain(secured_vlan())) == (Kind.SUBNET, SubnetId("v10"))
     assert readers_of_observed(made, NOTHING_OBSERVED, NATIVE) is None, "all may"
+
+
+def full_world() -> list[Intent]:
+    """A world in which functions of OVN are attached in every way."""
+    plain = vpcs.policy("plain", PolicyAction.PERMIT, priority=500, vpc="p1")
+    return [
+        *infra(),
+        *firewall(),
+        function("ids", pair("ids")),
+        chain("second", "ids"),
+        *function_nics("ids", number=210, host="h2"),
+        category("web"),
+        vpc("p1"),
+        with_chain(routed()),
+        routed("s2", number=2),
+        with_chain(secured_vlan(), "second"),
+        in_categories(routed_nic("a"), "web"),
+        in_categories(routed_nic("b", "s2", network=2), "web"),
+        secured_nic("n1", "web"),
+        policy("shop", "web", rules=(with_chain(rule("r1")),), vpcs=("p1",)),
+        policy("tags", "web", rules=(with_chain(rule("r1"), "second"),)),
+        plain,
+        with_chain(vpcs.policy("deep", PolicyAction.PERMIT, priority=400, vpc="p1"), "second"),
+        with_chain(vpcs.policy("deeper", PolicyAction.PERMIT, priority=300, vpc="p1")),
+    ]
+
+
+WHOLE = full_world()
+
+
+GOING = [key for key in map(key_of, WHOLE) if key[0] not in (Kind.CLUSTER, Kind.VIRTUAL_SWITCH, Kind.HOST)]
+
+
+@pytest.mark.parametrize("gone", GOING, ids="/".join)
+def test_nobody_forgets_what_goes_or_comes(gone: Key) -> None:
+    before, after = snapshot(WHOLE), snapshot(intent for intent in WHOLE if key_of(intent) != gone)
+    check(before, after)
+    check(after, before)
+
+
+@pytest.mark.parametrize(
+    "instead",
+    [
+        function("fw", pair("fw", disabled=True)),
+        function("fw"),
+        function("fw", pair("fw"), pair("ids")),
+        chain("inspect", "ids"),
+        chain("inspect", "fw", "ids"),
+        replace(function_nics("fw")[0], host=HostId("h2")),
+        replace(function_nics("fw")[1], connected=False),
+        in_categories(routed_nic("b", "s2", network=2)),
+        routed_nic("b", "s1", number=9),
+        replace(with_chain(routed()), service_chain=ServiceChainId("")),
+        with_chain(routed(), "second"),
+        replace(with_chain(routed()), meta=meta("another")),
+        vpcs.policy("plain", PolicyAction.PERMIT, priority=100, vpc="p1"),
+        vpcs.policy("deep", PolicyAction.PERMIT, priority=400, vpc="p1"),
+    ],
+    ids=lambda intent: f"{key_of(intent)[1]}",
+)
+def test_nobody_forgets_what_becomes_other(instead: Intent) -> None:
+    key = key_of(instead)
+    after = snapshot([instead if key_of(intent) == key else intent for intent in WHOLE])
+    check(snapshot(WHOLE), after)
+    check(after, snapshot(WHOLE))
