@@ -35,6 +35,8 @@ _HINT_OF_CODE = {
 # Fields whose errors say what to do themselves.
 _TELLING = (".rules", ".addresses")
 _DEPENDENTS_MAX = 20
+# The controller answers, a host of it does not: ErrorInfo's reason.
+_HOST_AWAY = "HOST_UNAVAILABLE"
 
 
 class Failure(Exception):
@@ -104,6 +106,8 @@ def from_rpc(error: grpc.RpcError) -> Failure:
     field, hint, dependents = _read_details(call)
     if code == "RESOURCE_EXHAUSTED" and not said_by_server(error):  # gRPC's own limit of a message
         hint = "the request is too large: apply it in several files; a security policy has at most 1000 rules"
+    if code == "UNAVAILABLE" and is_of_a_host(error):
+        return Failure(call.details(), code=_HOST_AWAY, hint="`netctl describe host` says what it said last")
     failure = Failure(
         call.details() or code,
         exit_status=_EXIT_OF_CODE.get(code, REFUSED),
@@ -113,6 +117,17 @@ def from_rpc(error: grpc.RpcError) -> Failure:
     )
     failure.dependents = dependents
     return failure
+
+
+def is_of_a_host(error: grpc.RpcError) -> bool:
+    """Say whether the controller answered that a host does not: to ask again at once leads nowhere."""
+    status = _find_status(error)
+    if status is None:
+        return False
+    from google.rpc import error_details_pb2
+
+    info = error_details_pb2.ErrorInfo()
+    return any(detail.Unpack(info) and info.reason == _HOST_AWAY for detail in status.details)
 
 
 def said_by_server(error: grpc.RpcError) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from netctl.cli.client import Client
 from netctl.cli.messages import render_json
-from netctl.cli.output import print_data, print_table
+from netctl.cli.output import note, print_data, print_table
 from netctl.v1 import agent_pb2, infra_pb2
 
 _BONDS = (
@@ -48,7 +48,10 @@ def _inspect(
     client: Client, name: str, inspected: agent_pb2.Inspected.ValueType, bridge: str
 ) -> agent_pb2.Inspection:
     request = infra_pb2.InspectHostRequest(name=name, inspected=inspected, bridge=bridge)
-    return client.call("HostService/InspectHost", request, infra_pb2.InspectHostResponse).inspection
+    seen = client.call("HostService/InspectHost", request, infra_pb2.InspectHostResponse).inspection
+    if seen.problem:
+        note(f"note: this is not whole: {seen.problem}")
+    return seen
 
 
 def _rows(bond: agent_pb2.BondState) -> Iterator[list[str]]:

@@ -260,7 +260,9 @@ class AgentService(agent_pb2_grpc.AgentServiceServicer):
             stream.answered(counts.id, counts.problem, counts_from_proto(counts))
         if inspected:
             inspection = request.inspection
-            stream.answered(inspection.id, inspection.problem, inspection_from_proto(inspection))
+            seen = bool(inspection.bonds or inspection.mac_entries)  # with a problem as well: it is not whole
+            problem = "" if seen else inspection.problem
+            stream.answered(inspection.id, problem, inspection_from_proto(inspection))
         if logged:
             self._note_logs(stream, request.acl_logs)
         stream.probed(request.probe)

@@ -220,5 +220,7 @@ def counts_from_proto(message: agent_pb2.FlowCounts) -> Mapping[FlowKey, Hits]:
 def inspection_from_proto(message: agent_pb2.Inspection) -> agent_pb2.Inspection:
     """Return what an agent saw as it is told to whom asked, no more than one message holds."""
     return agent_pb2.Inspection(
-        bonds=message.bonds[:_BONDS_MAX], mac_entries=message.mac_entries[:_MAC_ENTRIES_MAX]
+        problem=message.problem[:_SENTENCE_MAX],
+        bonds=message.bonds[:_BONDS_MAX],
+        mac_entries=message.mac_entries[:_MAC_ENTRIES_MAX],
     )

@@ -23,7 +23,7 @@ class InspectedAgent:
         self.echoes: list[int] = []
         self.assignments = 0
         self.problem = ""
-        self.silent = False
+        self.silent = self.partial = False
         self._host = host
         self._call: Any = agent_pb2_grpc.AgentServiceStub(world.channel).Connect()
 
@@ -57,6 +57,8 @@ class InspectedAgent:
 
     def _look(self, question: agent_pb2.Inspect) -> agent_pb2.Inspection:
         seen = agent_pb2.Inspection(id=question.id, problem=self.problem)
+        if self.problem and not self.partial:
+            return seen
         if question.inspected == BONDS:
             bond = seen.bonds.add(
                 bridge="br0", bond="br0-up", bond_mode="balance-tcp", lacp_status="negotiated"
@@ -95,6 +97,10 @@ async def test_an_answer_that_cannot_be_had_says_why(world: World) -> None:
         agent.problem = "ovs-vswitchd does not answer"
         async with refused(unavailable, text="host h1: ovs-vswitchd does not answer"):
             await inspect(world, inspected=BONDS)
+        # What could be read in spite of it is told with it.
+        agent.problem, agent.partial = "br1 is missing", True
+        seen = await inspect(world, inspected=BONDS)
+        assert (seen.problem, len(seen.bonds)) == ("br1 is missing", 1)
         agent.problem, agent.silent = "", True
         began = time.monotonic()
         async with refused(unavailable, text="has not answered in 3 s"):
@@ -106,7 +112,7 @@ async def test_an_answer_that_cannot_be_had_says_why(world: World) -> None:
         assert (await inspect(world, inspected=BONDS)).bonds
         agent.silent = True
         waiting = asyncio.ensure_future(inspect(world, inspected=BONDS))
-        await agent.until(lambda: len(agent.asked) == 4)
+        await agent.until(lambda: len(agent.asked) == 5)
         agent._call.cancel()
         async with refused(unavailable, text="its agent disconnected"):
             await waiting
