@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Protocol
 
 import structlog
@@ -18,10 +19,12 @@ from netctl_host.announce import Announcement, find_announcements
 from netctl_host.assignment import Assignment
 from netctl_host.learned import Tap, find_taps
 from netctl_host.plan import plan
-from netctl_host.report import make_report
-from netctl_host.reported import HostReport
+from netctl_host.report import make_report, tell_settings
+from netctl_host.reported import HostReport, Reversion
+from netctl_host.reversions import find_reversions, keep_newest
 from netctl_host.settings import Settings
 from netctl_host.state import HostState
+from netctl_host.uplinks import Uplinks
 
 log = structlog.get_logger()
 
@@ -49,6 +52,10 @@ class Host(Protocol):
         """Have the flows and the DHCP service that `state` needs; return what could not be done."""
         ...
 
+    def take_reversions(self) -> tuple[str, ...]:
+        """Return once what others had changed of our flows and was put right, one sentence each."""
+        ...
+
 
 class AssignmentFile(Protocol):
     """Where the last assignment is kept."""
@@ -59,11 +66,23 @@ class AssignmentFile(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """What is on disk: the last assignment, and which settings of uplink bridges are confirmed."""
+
+    assignment: AssignmentFile
+    uplinks: Uplinks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Controller:
-    """The controller as the agent uses it: where the assignment comes from and the report goes."""
+    """The controller as the agent uses it: where the assignment comes from and the report goes.
+
+    `tell`: who answers its questions about this host hears what there is after each pass.
+    """
 
     latest: Callable[[], Assignment | None]
     offer: Callable[[HostReport], None]
+    tell: Callable[[Assignment, HostState], None] = lambda assignment, state: None
 
 
 class Agent:
@@ -74,24 +93,27 @@ class Agent:
         host_id: str,
         host: Host,
         controller: Controller,
-        saved: AssignmentFile,
+        memory: Memory,
         settings: Settings,
     ) -> None:
         self._host_id = host_id
         self._host = host
         self._controller = controller
-        self._saved = saved
+        self._saved = memory.assignment
+        self._uplinks = memory.uplinks
         self._settings = settings
+        self._equal: tuple[Assignment, HostState] | None = None
+        self._reversions: tuple[Reversion, ...] = ()
         self._on_disk = controller.latest()
         self._reached_revision = 0
         self._report = HostReport(host_id=host_id)
 
     def step(self) -> None:
         """Make the host equal to its assignment; raise HostUnavailable when it is not, so that the loop retries."""
-        assignment = self._controller.latest()
-        problems = self._save(assignment)
+        assigned = self._controller.latest()
+        problems = self._save(assigned)
         try:
-            state, left = self._make_equal(assignment)
+            assignment, state, left = self._make_equal(assigned)
         except HostUnavailable as error:
             # The rest of the report is old, and says so.
             self._offer(replace(self._report, ovn_controller_connected=False, problems=(error.message,)))
@@ -101,10 +123,14 @@ class Agent:
             problems += self._host.serve(assignment, state, self._settings)
         if assignment is not None and not left:
             self._reached_revision = assignment.revision
+            self._controller.tell(assignment, state)
         report = make_report(self._host_id, assignment, state, self._settings)
+        bridges = assigned.uplink_bridges if assigned is not None else ()
         self._offer(
             replace(
                 report,
+                bridges=tell_settings(report.bridges, bridges, self._uplinks.records()),
+                reversions=self._reversions,
                 assignment_revision=self._reached_revision,
                 problems=(*problems, *report.problems),
             )
@@ -112,23 +138,46 @@ class Agent:
         if problems:
             raise HostUnavailable("; ".join(problems))
 
-    def _make_equal(self, assignment: Assignment | None) -> tuple[HostState, tuple[str, ...]]:
-        """Act until nothing is left to do; return the state then, and what could not be done."""
-        state = self._host.read_state()
-        if assignment is None:
-            return state, ()
-        done: set[Action] = set()
-        while actions := plan(assignment, state, self._settings):
+    def _make_equal(
+        self, assigned: Assignment | None
+    ) -> tuple[Assignment | None, HostState, tuple[str, ...]]:
+        """Act until nothing is left to do.
+
+        Return the assignment with the settings of uplinks that count, the state then, and what could not be done.
+        """
+        found = state = self._host.read_state()
+        if assigned is None:
+            return None, state, ()
+        assignment, problems = self._uplinks.resolve(assigned, state)
+        acted: list[Action] = []
+        left: tuple[str, ...] = ()
+        while not left and (actions := self._plan(assignment, state)):
             # New actions follow when a link came up; one that was done and is planned again had no effect.
-            if again := [action for action in actions if action in done]:
-                return state, tuple(f"has no effect: {action}" for action in again)
+            if again := [action for action in actions if action in acted]:
+                left = tuple(f"has no effect: {action}" for action in again)
+                break
             log.info("acting", actions=[str(action) for action in actions], revision=assignment.revision)
-            problems = self._host.apply(actions)
+            left = self._host.apply(actions)
             state = self._host.read_state()
-            if problems:
-                return state, problems
-            done.update(actions)
-        return state, ()
+            acted.extend(actions)
+        self._uplinks.settle(assignment, state, acted)
+        self._compare(assignment, found, state, acted)
+        self._equal = (assignment, state) if not left else None
+        return assignment, state, (*problems, *left)
+
+    def _plan(self, assignment: Assignment, state: HostState) -> tuple[Action, ...]:
+        return (*self._uplinks.plan_undo(state), *plan(assignment, state, self._settings))
+
+    def _compare(
+        self, assignment: Assignment, found: HostState, state: HostState, acted: Sequence[Action]
+    ) -> None:
+        """Tell what somebody else had edited since the host was as it should be."""
+        if self._equal is None or replace(self._equal[0], revision=0) != replace(assignment, revision=0):
+            return
+        undone = (*find_reversions(self._equal[1], found, state, acted), *self._host.take_reversions())
+        for sentence in undone:
+            log.warning("edit undone", what=sentence)
+        self._reversions = keep_newest(self._reversions, undone, datetime.now(UTC))
 
     def _announce(self, assignment: Assignment | None, state: HostState) -> tuple[str, ...]:
         try:

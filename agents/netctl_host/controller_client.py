@@ -1,14 +1,17 @@
 """The stream to the controller: reports up, assignments down, connected again for ever.
 
 Comes in: the latest HostReport (`offer`). Goes out: the latest Assignment (`latest`), with a wake when it changes.
-A question for flow counters is answered on the same stream, by whom the constructor was given for it. What ACLs logged
-(`offer_logs`) goes up as long as there is a stream; what nobody takes is counted, and the count sent with the next.
+Questions for flow counters and for what the switch does are answered on the same stream, by whom the constructor was
+given for it. A probe is sent until its echo is back: so it is known that the controller hears this host. What ACLs
+logged (`offer_logs`) goes up as long as there is a stream; what nobody takes is counted, and the count sent with the
+next.
 Owns one thread and the channel. The controller is the source of truth for the assignment, of two controllers the one
 with the higher epoch.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -27,20 +30,25 @@ from netctl_host.assignment import Assignment
 from netctl_host.convert import (
     assignment_from_proto,
     counts_to_proto,
+    inspection_to_proto,
     keys_from_proto,
     logs_to_proto,
+    question_from_proto,
     report_to_proto,
 )
 from netctl_host.flow_counts import FlowCounts, FlowKey
+from netctl_host.inspection import Inspection, Question
 from netctl_host.reported import HostReport
 
 log = structlog.get_logger()
 
 Count = Callable[[Collection[FlowKey]], FlowCounts]
+Inspect = Callable[[Question], Inspection]
 # A controller that asks faster than ovs-vswitchd answers hears of the newest questions only.
 _QUESTIONS_MAX = 16
 # What waits for a controller that takes them slowly.
 _LOGS_MAX = 1000
+_PROBE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,19 +74,24 @@ class ControllerClient:
         wake: Callable[[], None],
         *,
         count: Count = lambda keys: FlowCounts(problem="this agent counts no flows"),
+        inspect: Inspect = lambda question: Inspection(id=question.id, problem="this agent inspects nothing"),
         intervals: Intervals = Intervals(),
     ) -> None:
         self._address = address
         self._host_id = host_id
         self._wake = wake
         self._count = count
+        self._inspect = inspect
         self._intervals = intervals
         self._version = version("netctl")
         self._changed = threading.Condition()  # guards what follows
         self._report: HostReport | None = None
         self._assignment = saved
         self._stopping = False
-        self._questions: deque[agent_pb2.CountFlows] = deque(maxlen=_QUESTIONS_MAX)
+        self._questions: deque[agent_pb2.CountFlows | agent_pb2.Inspect] = deque(maxlen=_QUESTIONS_MAX)
+        self._heard = False
+        self._probe = self._echoed = 0
+        self._probe_s = 0.0  # when the next one is due
         self._logs = AclLogs()
         self._is_up = False
         self._call: grpc.Call | None = None
@@ -121,6 +134,22 @@ class ControllerClient:
         with self._changed:
             return self._assignment
 
+    def heard(self) -> bool:
+        """Return whether the latest assignment came from the controller, and not from disk."""
+        with self._changed:
+            return self._heard
+
+    def probe(self, number: int) -> None:
+        """Ask the controller for `number`, every second and on every stream, until it comes back (`echoed`)."""
+        with self._changed:
+            self._probe, self._probe_s = number, 0.0
+            self._changed.notify_all()
+
+    def echoed(self) -> int:
+        """Return the number that came back last."""
+        with self._changed:
+            return self._echoed
+
     def _run(self) -> None:
         backoff_s = 0.0
         while not self._stopping:
@@ -151,10 +180,7 @@ class ControllerClient:
                     received = True
                     with self._changed:
                         self._is_up = True
-                    if response.HasField("assignment"):
-                        self._take(response.assignment)
-                    if response.HasField("count_flows"):
-                        self._ask(response.count_flows)
+                    self._receive(response)
                 log.info("controller ended the stream", controller=self._address)
             except grpc.RpcError:
                 if not self._stopping:
@@ -165,10 +191,21 @@ class ControllerClient:
                 with self._changed:
                     self._call = None
                     self._questions.clear()  # who asked is gone
+                    self._probe_s = 0.0
                     self._is_up = False
                     self._logs = AclLogs(dropped=self._logs.dropped + len(self._logs.logs))
                     self._changed.notify_all()  # ends the sender, which waits for a report
         return received
+
+    def _receive(self, response: agent_pb2.ConnectResponse) -> None:
+        if response.HasField("assignment"):
+            self._take(response.assignment)
+        if response.HasField("count_flows"):
+            self._ask(response.count_flows)
+        if response.HasField("inspect"):
+            self._ask(response.inspect)
+        if response.echo:
+            self._take_echo(response.echo)
 
     def _requests(self, ended: threading.Event) -> Iterator[agent_pb2.ConnectRequest]:
         """Yield the report now, at every change and every `report_s`, and answers; runs on a thread of gRPC's."""
@@ -179,6 +216,13 @@ class ControllerClient:
                 # Here and not where it was received: ovs-vswitchd may take a while, and an assignment would wait.
                 counts = self._count(keys_from_proto(following))
                 yield agent_pb2.ConnectRequest(flow_counts=counts_to_proto(following.id, counts))
+                continue
+            if isinstance(following, agent_pb2.Inspect):
+                inspection = self._inspect(question_from_proto(following))
+                yield agent_pb2.ConnectRequest(inspection=inspection_to_proto(inspection))
+                continue
+            if isinstance(following, int):
+                yield agent_pb2.ConnectRequest(probe=following)
                 continue
             if isinstance(following, AclLogs):
                 yield agent_pb2.ConnectRequest(acl_logs=logs_to_proto(following))
@@ -192,24 +236,29 @@ class ControllerClient:
 
     def _next(
         self, sent: HostReport | None, due_s: float, ended: threading.Event
-    ) -> HostReport | agent_pb2.CountFlows | AclLogs | None:
-        """Wait for a report that differs from `sent`, until it is due again, a question or logs; None at the end."""
+    ) -> HostReport | agent_pb2.CountFlows | agent_pb2.Inspect | AclLogs | int | None:
+        """Wait for a report that differs from `sent`, or is due, a question, logs or a probe; None at the end."""
 
         def is_over() -> bool:
             return ended.is_set() or self._stopping
 
         def is_due() -> bool:
-            asked = sent is not None and (bool(self._questions) or self._has_logs())
+            short = bool(self._questions) or self._has_logs() or self._probe_in_s() <= 0
+            asked = sent is not None and short
             return is_over() or self._report != sent or asked
 
         with self._changed:
             # Before the first pass there is nothing true to say.
-            timeout = None if self._report is None else max(0.0, due_s - time.monotonic())
+            rest_s = min(due_s - time.monotonic(), self._probe_in_s())
+            timeout = None if self._report is None else max(0.0, rest_s)
             self._changed.wait_for(is_due, timeout=timeout)
             if is_over():
                 return None
             # The first message of a stream is a report: it says whose stream it is.
             is_next = sent is None or self._report != sent or time.monotonic() >= due_s
+            if not is_next and self._probe_in_s() <= 0:
+                self._probe_s = time.monotonic() + _PROBE_S
+                return self._probe
             if not is_next and self._questions:
                 return self._questions.popleft()
             if not is_next and self._has_logs():
@@ -220,7 +269,16 @@ class ControllerClient:
     def _has_logs(self) -> bool:
         return self._is_up and (bool(self._logs.logs) or self._logs.dropped > 0)
 
-    def _ask(self, question: agent_pb2.CountFlows) -> None:
+    def _probe_in_s(self) -> float:
+        return self._probe_s - time.monotonic() if self._probe > self._echoed else math.inf
+
+    def _take_echo(self, number: int) -> None:
+        with self._changed:
+            self._echoed = max(self._echoed, min(number, self._probe))
+            self._changed.notify_all()
+        self._wake()
+
+    def _ask(self, question: agent_pb2.CountFlows | agent_pb2.Inspect) -> None:
         with self._changed:
             self._questions.append(question)
             self._changed.notify_all()
@@ -239,7 +297,7 @@ class ControllerClient:
             if assignment.epoch < highest:
                 log.warning("assignment of an older controller refused", epoch=assignment.epoch, seen=highest)
                 return
-            self._assignment = assignment
+            self._assignment, self._heard = assignment, True
         self._wake()
 
 

@@ -12,6 +12,7 @@ from netctl.v1 import agent_pb2
 from netctl_host.acl_log import AclLogs
 from netctl_host.assignment import Assignment, UplinkBridge
 from netctl_host.flow_counts import FlowCounts, FlowKey
+from netctl_host.inspection import Inspected, Inspection, Question
 from netctl_host.reported import HostReport
 from netctl_host.wire import fill_message, read_message
 
@@ -76,6 +77,21 @@ def logs_to_proto(logs: AclLogs) -> agent_pb2.AclLogs:
 def keys_from_proto(message: agent_pb2.CountFlows) -> tuple[FlowKey, ...]:
     """Return whose counters are asked for."""
     return tuple(FlowKey(key.cookie, key.datapath) for key in message.flows)
+
+
+def question_from_proto(message: agent_pb2.Inspect) -> Question:
+    """Return what is to be looked at; a kind that this agent does not know are bonds."""
+    is_macs = message.inspected == agent_pb2.INSPECTED_MAC_TABLE
+    return Question(
+        id=message.id, inspected=Inspected.MAC_TABLE if is_macs else Inspected.BONDS, bridge=message.bridge
+    )
+
+
+def inspection_to_proto(inspection: Inspection) -> agent_pb2.Inspection:
+    """Return the answer's message."""
+    message = agent_pb2.Inspection()
+    fill_message(message, inspection)
+    return message
 
 
 def counts_to_proto(id: int, counts: FlowCounts) -> agent_pb2.FlowCounts:

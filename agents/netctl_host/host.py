@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -12,30 +12,38 @@ from netctl.errors import HostUnavailable
 from netctl_host.actions import Action, AttachGuard, LinkAction
 from netctl_host.announce import Announcement, Announcer, send_announcement
 from netctl_host.assignment import Assignment
+from netctl_host.controller_way import ControllerWay
 from netctl_host.dhcp_server import DhcpServer
 from netctl_host.guest_flows import find_clients
+from netctl_host.inspector import LacpReader
 from netctl_host.learn import Learner
 from netctl_host.learned import LearnedTable, Tap
 from netctl_host.links import Links, has_kernel_datapath
+from netctl_host.lldp_listener import LldpListener
 from netctl_host.openvswitch import OpenVSwitch
 from netctl_host.ovn_controller import read_connected
 from netctl_host.patch_flows import PatchFlows
 from netctl_host.saved_learned import SavedLearned
 from netctl_host.settings import Settings
-from netctl_host.state import HostState
+from netctl_host.state import HostState, OpenVSwitchState
 from netctl_host.steering import Steering
 
 T = TypeVar("T")
+_LACP_LOOK_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
-    """Where this host's daemons are: the Open_vSwitch database, the folders of OVN's and OVS' sockets; and ours."""
+    """Where this host's daemons are: the Open_vSwitch database, the folders of OVN's and OVS' sockets; and ours.
+
+    `controller`: the gRPC address that the agent connects to.
+    """
 
     ovsdb: str
     ovn_rundir: Path
     ovs_rundir: Path
     state_dir: Path
+    controller: str = ""
 
 
 class RealHost:
@@ -62,25 +70,39 @@ class RealHost:
         self._learned = LearnedTable(time.monotonic)
         self._learned.load(self._saved_learned.load())
         self._learner = Learner(self._learned, wake)
+        self._way = ControllerWay(places.controller)
+        self._lacp = LacpReader(places.ovs_rundir)
+        self._neighbors = LldpListener(wake)
+        self._look_again = look_again
         self._dhcp = DhcpServer()
         self._steering = Steering(places.ovs_rundir, places.state_dir, wake)
 
     def read_state(self) -> HostState:
         """Return everything the host has; raise HostUnavailable when a part does not answer."""
         switch = self._switch.read_state()
+        links = self._links.read_links()
         flowing_patches, flows_problem = self._patch_flows.read(switch)
         return HostState(
             switch=switch,
-            links=self._links.read_links(),
+            links=links,
             kernel_datapath=self._kernel_datapath,
             ovn_controller_connected=read_connected(self._ovn_rundir),
             flowing_patches=flowing_patches,
             flows_problem=flows_problem,
             guard_problem=self._links.find_guard_problem(),
             learned={owner.iface_id: addresses for owner, addresses in self._learned.read().items()},
+            controller_way=self._way.read(),
+            neighbors=self._neighbors.hear(links.values()),
+            lacp=self._read_lacp(switch),
             functions=self._steering.read(),
             steering_problems=self._steering.problems(),
         )
+
+    def _read_lacp(self, switch: OpenVSwitchState) -> Mapping[str, str]:
+        lacp = self._lacp.read(switch)
+        if any(status != "negotiated" for status in lacp.values()):
+            self._look_again(_LACP_LOOK_S)  # that it is negotiated is in no database
+        return lacp
 
     def apply(self, actions: Sequence[Action]) -> tuple[str, ...]:
         """Do what concerns OVS in one transaction, then each link action; return what could not be done.
@@ -114,8 +136,14 @@ class RealHost:
             *self._dhcp.serve(find_clients(assignment, state)),
         )
 
+    def take_reversions(self) -> tuple[str, ...]:
+        """Return once what others had changed of our flows and was put right."""
+        return self._steering.take_reversions()
+
     def close(self) -> None:
         """Close every connection; the host stays as it is."""
+        self._neighbors.close()
+        self._way.close()
         self._steering.close()
         self._dhcp.close()
         self._learner.close()

@@ -98,9 +98,13 @@ def _unless_gone() -> Iterator[None]:
 
 
 def _move(action: MoveAddresses, netlink: Any, dumps: Dumps) -> None:
-    old, new = _index(action.link), _index(action.to)
+    new = _index(action.to)
     for address in action.addresses:
         add_address(netlink, new, address)
+    try:
+        old = _index(action.link)
+    except OSError:  # it went with its bridge, and its routes with it
+        return
     networks = [ipaddress.ip_interface(address).network for address in action.addresses]
     for route in dumps.routes(old):
         gateway = ipaddress.ip_address(route.gateway) if route.gateway else None

@@ -17,13 +17,16 @@ import structlog
 
 from netctl.loop import Loop, Pace, Wake
 from netctl_host.acl_log_file import AclLogFollower
-from netctl_host.agent import Agent, Controller
+from netctl_host.agent import Agent, Controller, Memory
 from netctl_host.controller_client import ControllerClient
 from netctl_host.flow_counts import FlowCounter
 from netctl_host.host import Places, RealHost
+from netctl_host.inspector import Inspector
 from netctl_host.link_monitor import LinkMonitor
 from netctl_host.saved_assignment import SavedAssignment
+from netctl_host.saved_uplinks import SavedUplinks
 from netctl_host.settings import Settings
+from netctl_host.uplinks import Clock, Probing, Uplinks, read_boot_id
 
 log = structlog.get_logger()
 
@@ -41,16 +44,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
         log.error("saved assignment is another host's, ignored", host=saved.host_id)
         saved = None
     counter = FlowCounter(options.ovs_rundir, settings.integration_bridge)
-    client = ControllerClient(options.controller, options.host_id, saved, wake, count=counter.count)
+    inspector = Inspector(options.ovs_rundir)
+    client = ControllerClient(
+        options.controller,
+        options.host_id,
+        saved,
+        wake,
+        count=counter.count,
+        inspect=inspector.answer,
+    )
     places = Places(
         ovsdb=options.ovsdb,
         ovn_rundir=options.ovn_rundir,
         ovs_rundir=options.ovs_rundir,
         state_dir=options.state_dir,
+        controller=options.controller,
     )
     host = RealHost(places, wake, wake.within)
-    controller = Controller(latest=client.latest, offer=client.offer)
-    agent = Agent(options.host_id, host, controller, file, settings)
+    controller = Controller(latest=client.latest, offer=client.offer, tell=inspector.tell)
+    memory = Memory(assignment=file, uplinks=_make_uplinks(options.state_dir, client, wake))
+    agent = Agent(options.host_id, host, controller, memory, settings)
     try:
         if options.once:
             agent.step()
@@ -59,6 +72,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             _run(agent, client, follower, wake)
     finally:
         host.close()
+
+
+def _make_uplinks(state_dir: Path, client: ControllerClient, wake: Wake) -> Uplinks:
+    probing = Probing(probe=client.probe, echoed=client.echoed, heard=client.heard)
+    return Uplinks(SavedUplinks(state_dir), probing, wake.within, Clock(boot_id=read_boot_id()))
 
 
 def _run(agent: Agent, client: ControllerClient, follower: AclLogFollower, wake: Wake) -> None:
@@ -99,7 +117,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--state-dir",
         type=Path,
         default=Path("/var/lib/netctl-host-agent"),
-        help="keeps the last assignment and the learned addresses",
+        help="keeps the last assignment, the confirmed uplinks and the learned addresses",
     )
     add("--datapath-type", choices=("auto", "system", "netdev"), default="auto", help="of our bridges")
     add(

@@ -1,16 +1,14 @@
 """Is ovn-controller connected to the southbound database? Asked of itself, over its control socket.
 
 `connection-status` answers from what ovn-controller knows now. The age of brAtlas' `ovn-nb-cfg-ts` would not do: it
-moves only when somebody bumps nb_cfg. The protocol is one JSON-RPC request, ovs-appctl(8).
+moves only when somebody bumps nb_cfg.
 """
 
 from __future__ import annotations
 
-import json
-import socket
 from pathlib import Path
 
-TIMEOUT_S = 1.0
+from netctl_host.unixctl import run_command
 
 
 def read_connected(rundir: Path) -> bool:
@@ -20,17 +18,7 @@ def read_connected(rundir: Path) -> bool:
 
 
 def _ask(path: Path) -> str:
-    request = {"id": 0, "method": "connection-status", "params": []}
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as control:
-            control.settimeout(TIMEOUT_S)
-            control.connect(str(path))
-            control.sendall(json.dumps(request).encode())
-            answer = b""
-            while part := control.recv(4096):
-                answer += part
-                if answer.rstrip().endswith(b"}"):
-                    break
-        return str(json.loads(answer).get("result") or "").strip()
-    except (OSError, ValueError):  # also: gone in between, not our socket, half an answer
+        return run_command(path, "connection-status").strip()
+    except OSError:  # also: gone in between, not our socket, half an answer
         return ""

@@ -115,9 +115,9 @@ def _plan_bond(uplink: UplinkBridge, members: tuple[str, ...], port: Port | None
         if port is not None:
             yield RemovePort(bridge=uplink.bridge, port=port.name)
     elif port is None:
-        yield AddBond(bridge=uplink.bridge, bond=uplink.bond, interfaces=members, **_settings_of(wanted))
-    elif (port.interfaces, _settings_of(port)) != (wanted.interfaces, _settings_of(wanted)):
-        yield SetBond(bond=port.name, interfaces=members, **_settings_of(wanted))
+        yield AddBond(bridge=uplink.bridge, bond=uplink.bond, interfaces=members, **settings_of(wanted))
+    elif (port.interfaces, settings_of(port)) != (wanted.interfaces, settings_of(wanted)):
+        yield SetBond(bond=port.name, interfaces=members, **settings_of(wanted))
 
 
 def _wanted_port(uplink: UplinkBridge, members: tuple[str, ...]) -> Port:
@@ -140,7 +140,9 @@ def _wanted_port(uplink: UplinkBridge, members: tuple[str, ...]) -> Port:
     )
 
 
-class _BondSettings(TypedDict):
+class BondSettings(TypedDict):
+    """The settings of a port that `AddBond` and `SetBond` name."""
+
     bond_mode: str
     primary: str
     lacp: str
@@ -148,8 +150,9 @@ class _BondSettings(TypedDict):
     lacp_fallback: bool
 
 
-def _settings_of(port: Port) -> _BondSettings:
-    return _BondSettings(
+def settings_of(port: Port) -> BondSettings:
+    """Return what `AddBond` and `SetBond` set of this port."""
+    return BondSettings(
         bond_mode=port.bond_mode,
         primary=port.bond_primary,
         lacp=port.lacp,
@@ -169,7 +172,7 @@ def _plan_releases(
             left = tuple(interface for interface in port.interfaces if interface not in taken)
             if left:
                 primary = port.bond_primary if port.bond_primary in left else ""
-                settings_left = _settings_of(replace(port, bond_primary=primary))
+                settings_left = settings_of(replace(port, bond_primary=primary))
                 yield SetBond(bond=port.name, interfaces=left, **settings_left)
             else:
                 yield RemovePort(bridge=bridge.name, port=port.name)

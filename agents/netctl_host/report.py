@@ -6,6 +6,7 @@ A report says what is, not what was done: it is made from the state that was rea
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from netctl_host.assignment import Assignment, NicAssignment, UplinkBridge
 from netctl_host.function_flows import steering_problems
@@ -22,8 +23,9 @@ from netctl_host.reported import (
     TunnelReport,
 )
 from netctl_host.settings import Settings
-from netctl_host.state import HostState, Interface, Xdp, port_holders
+from netctl_host.state import Ethernet, HostState, Interface, Xdp, port_holders
 from netctl_host.uplink_members import find_obstacles, taken_interfaces
+from netctl_host.uplink_trial import Record
 
 TUNNEL_TYPES = frozenset({"geneve", "vxlan", "stt"})
 
@@ -38,13 +40,33 @@ def make_report(
         nb_cfg=_nb_cfg(state, settings),
         ovn_controller_connected=state.ovn_controller_connected,
         nics=tuple(_report_nic(nic, state, settings) for nic in assignment.nics) if assignment else (),
-        links=tuple(_report_link(name, state) for uplink in uplinks for name in uplink.interfaces),
+        links=tuple(_report_links(uplinks, state, assignment.nics if assignment else ())),
         bonds=tuple(_report_bond(uplink, state) for uplink in uplinks),
         bridges=tuple(_report_bridge(uplink, state) for uplink in uplinks),
         tunnels=tuple(_report_tunnels(state, settings)),
         functions=state.functions,
         problems=tuple(_list_problems(assignment, state, settings)) if assignment else (),
     )
+
+
+def tell_settings(
+    bridges: Sequence[BridgeReport], assigned: Sequence[UplinkBridge], records: Mapping[str, Record]
+) -> tuple[BridgeReport, ...]:
+    """Return the bridges with their settings' ids, those that are assigned and not there included."""
+    there = {bridge.bridge: bridge for bridge in bridges}
+    told = []
+    for uplink in assigned:
+        record = records.get(uplink.bridge)
+        confirmed = record.confirmed if record is not None else None
+        told.append(
+            replace(
+                there.get(uplink.bridge)
+                or BridgeReport(bridge=uplink.bridge, physnet=uplink.physnet, up=False),
+                settings_id=confirmed.settings_id if confirmed is not None else "",
+                rolled_back_settings_id=record.rolled_back_id if record is not None else "",
+            )
+        )
+    return tuple(told)
 
 
 def _nb_cfg(state: HostState, settings: Settings) -> int:
@@ -82,11 +104,41 @@ def _reaches_its_vlan(nic: NicAssignment, state: HostState, settings: Settings) 
     )
 
 
-def _report_link(name: str, state: HostState) -> LinkReport:
+def _report_links(
+    uplinks: Sequence[UplinkBridge], state: HostState, nics: Sequence[NicAssignment]
+) -> Iterator[LinkReport]:
+    """Yield the uplinks' interfaces, then those that could serve one."""
+    named = dict.fromkeys(name for uplink in uplinks for name in uplink.interfaces)
+    taps = {nic.tap_name for nic in nics}
+    taps |= {
+        name for name, interface in state.switch.interfaces.items() if "iface-id" in interface.external_ids
+    }
+    others = (name for name, link in sorted(state.links.items()) if link.ethernet is not None)
+    holders = port_holders(state)
+    for name in (*named, *(name for name in others if name not in named and name not in taps)):
+        bridge, _port = holders.get(name, (None, None))
+        yield _report_link(name, state, name in named, bridge.name if bridge is not None else "")
+
+
+def _report_link(name: str, state: HostState, is_uplink: bool, bridge: str) -> LinkReport:
     link = state.links.get(name)
     if link is None:
-        return LinkReport(interface=name, present=False, up=False, mtu_bytes=0)
-    return LinkReport(interface=name, present=True, up=link.carrier, mtu_bytes=link.mtu_bytes)
+        return LinkReport(interface=name, present=False, up=False, mtu_bytes=0, uplink=is_uplink)
+    ethernet = link.ethernet or Ethernet()
+    return LinkReport(
+        interface=name,
+        present=True,
+        up=link.carrier,
+        mtu_bytes=link.mtu_bytes,
+        uplink=is_uplink,
+        mac_address=link.mac_address,
+        speed_mbps=ethernet.speed_mbps,
+        full_duplex=ethernet.full_duplex,
+        driver=ethernet.driver,
+        bridge=bridge or link.master,
+        addresses=link.addresses,
+        neighbor=state.neighbors.get(name),
+    )
 
 
 def _report_bond(uplink: UplinkBridge, state: HostState) -> BondReport:
@@ -99,7 +151,13 @@ def _report_bond(uplink: UplinkBridge, state: HostState) -> BondReport:
         # OVS names the active member by its MAC.
         by_mac = {state.links[name].mac_address: name for name in port.interfaces if name in state.links}
         active = by_mac.get(port.active_mac, "")
-    return BondReport(bond=uplink.bond, active_interface=active, up_interfaces=up_interfaces)
+    return BondReport(
+        bond=uplink.bond,
+        active_interface=active,
+        up_interfaces=up_interfaces,
+        bond_mode=port.bond_mode if port is not None else "",
+        lacp_status=state.lacp.get(port.name, "configured") if port is not None and port.lacp else "off",
+    )
 
 
 def _report_bridge(uplink: UplinkBridge, state: HostState) -> BridgeReport:

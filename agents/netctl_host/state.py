@@ -195,7 +195,8 @@ class HostState:
     `ovn_controller_connected`: to the southbound database. `flowing_patches`: brAtlas' patch ports whose packets
     brAtlas has a flow for; `flows_problem`: why that cannot be known of some, or "". `guard_problem`: why the kernel
     does not take the guard, or "". `learned`: what guests use, by iface-id, sorted. `controller_way`: the address
-    of this host that leads to the controller, or "". `neighbors`: what switches announce, by the link. `lacp`: `configured` or `negotiated`, by the port.
+    of this host that leads to the controller, or "". `neighbors`: what switches announce, by the link. `lacp`:
+    `configured` or `negotiated`, by the port.
     `functions`: as they are served; `steering_problems`: why flows are not as they should be.
     """
 

@@ -104,6 +104,10 @@ class FakeHost:
         self.served = assignment
         return ()
 
+    def take_reversions(self) -> tuple[str, ...]:
+        """Return nothing: nobody changes flows here."""
+        return ()
+
     def read_state(self) -> HostState:
         """Return everything the host has."""
         switch = OpenVSwitchState(

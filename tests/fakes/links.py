@@ -26,11 +26,11 @@ def change_links(links: Mapping[str, Link], action: UplinkLinkAction) -> dict[st
             if name in now:  # it may have gone with its port
                 now[name] = _without(now[name], {address})
         case MoveAddresses(link=name, to=to):
-            routes = tuple(sorted({*now[to].routes, *now[name].routes}, key=str))
-            now[to] = replace(
-                now[to], addresses=tuple(sorted({*now[to].addresses, *action.addresses})), routes=routes
-            )
-            now[name] = replace(_without(now[name], set(action.leaving)), routes=())
+            now[to] = replace(now[to], addresses=tuple(sorted({*now[to].addresses, *action.addresses})))
+            if name in now:
+                routes = tuple(sorted({*now[to].routes, *now[name].routes}, key=str))
+                now[to] = replace(now[to], routes=routes)
+                now[name] = replace(_without(now[name], set(action.leaving)), routes=())
         case AddRoute(link=name, route=route):
             now[name] = replace(now[name], routes=tuple(sorted({*now[name].routes, route}, key=str)))
         case AddLinuxBridge(link=name):

@@ -7,16 +7,18 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 from netctl_host.actions import Action, SetMtu
-from netctl_host.agent import Agent, Controller
+from netctl_host.agent import Agent, Controller, Memory
 from netctl_host.announce import Announcement
 from netctl_host.assignment import Assignment
 from netctl_host.learned import Tap
 from netctl_host.reported import HostReport
 from netctl_host.settings import Settings
 from netctl_host.state import HostState
+from netctl_host.uplinks import Clock, Probing, Uplinks
 
 from netctl.errors import HostUnavailable
 from tests.fakes.host import FakeHost
+from tests.fakes.uplinks_file import FakeUplinksFile
 from tests.unit.host.samples import assign, host_with, nic, uplink
 
 ASSIGNMENT = assign(uplink(0, "eth1", address="192.0.2.11/24"), nics=(nic(1),), revision=5)
@@ -31,12 +33,26 @@ class World:
     disk_is_full: bool = False
     saved: list[Assignment] = field(default_factory=list)
     reports: list[HostReport] = field(default_factory=list)
+    records: FakeUplinksFile = field(default_factory=FakeUplinksFile)
+    looks_again: list[float] = field(default_factory=list)
+    probed: int = 0
+    echoes: bool = True
+
+    @property
+    def probing(self) -> Probing:
+        """A controller that answers at once, or not at all."""
+
+        def probe(number: int) -> None:
+            self.probed = number
+
+        return Probing(probe=probe, echoed=lambda: self.probed if self.echoes else 0, heard=lambda: True)
 
     def agent(self, on_disk: Assignment | None = None) -> Agent:
         """Return an agent that has just started with this on its disk."""
         now, self.assignment = self.assignment, on_disk
         controller = Controller(latest=lambda: self.assignment, offer=self.reports.append)
-        agent = Agent("h1", self.host, controller, self, Settings())
+        uplinks = Uplinks(self.records, self.probing, self.looks_again.append, Clock(boot_id="b1"))
+        agent = Agent("h1", self.host, controller, Memory(assignment=self, uplinks=uplinks), Settings())
         self.assignment = now
         return agent
 
@@ -67,6 +83,10 @@ class BrokenHost:
 
     def serve(self, assignment: Assignment, state: HostState, settings: Settings) -> tuple[str, ...]:
         """Serve nobody."""
+        return ()
+
+    def take_reversions(self) -> tuple[str, ...]:
+        """Nobody changes flows here."""
         return ()
 
     def announce(self, due: frozenset[Announcement]) -> None:

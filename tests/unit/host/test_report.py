@@ -13,6 +13,7 @@ from netctl_host.state import HostState, Interface, Link, OpenVSwitchState, Port
 from tests.unit.host.samples import assign, bridge_with, nic, plain_port, switch_with, uplink
 
 ASSIGNMENT = assign(uplink(0, "eth1", "eth2"), nics=(nic(1),))
+MAC1, MAC2 = "02:00:00:00:00:01", "02:00:00:00:00:02"
 BOND = Port(name="br0-up", interfaces=("eth1", "eth2"), active_mac="02:00:00:00:00:02")
 PLUGGED = Interface(
     name="tap1", ofport=3, external_ids={"iface-id": nic(1).iface_id, "ovn-installed": "true"}
@@ -43,10 +44,28 @@ def test_a_host_as_it_should_be() -> None:
         ovn_controller_connected=True,
         nics=(NicReport(iface_id=nic(1).iface_id, tap_present=True, plugged=True, ovn_installed=True),),
         links=(
-            LinkReport(interface="eth1", present=True, up=False, mtu_bytes=9000),
-            LinkReport(interface="eth2", present=True, up=True, mtu_bytes=9000),
+            LinkReport(
+                interface="eth1",
+                present=True,
+                up=False,
+                mtu_bytes=9000,
+                uplink=True,
+                mac_address=MAC1,
+                bridge="br0",
+            ),
+            LinkReport(
+                interface="eth2",
+                present=True,
+                up=True,
+                mtu_bytes=9000,
+                uplink=True,
+                mac_address=MAC2,
+                bridge="br0",
+            ),
         ),
-        bonds=(BondReport(bond="br0-up", active_interface="eth2", up_interfaces=("eth2",)),),
+        bonds=(
+            BondReport(bond="br0-up", active_interface="eth2", up_interfaces=("eth2",), lacp_status="off"),
+        ),
         bridges=(BridgeReport(bridge="br0", physnet="physnet-vs0", up=True),),
     )
 
@@ -56,8 +75,10 @@ def test_a_host_without_anything() -> None:
     assert made.nics == (
         NicReport(iface_id=nic(1).iface_id, tap_present=False, plugged=False, ovn_installed=False),
     )
-    assert made.links[0] == LinkReport(interface="eth1", present=False, up=False, mtu_bytes=0)
-    assert made.bonds == (BondReport(bond="br0-up", active_interface="", up_interfaces=()),)
+    assert made.links[0] == LinkReport(interface="eth1", present=False, up=False, mtu_bytes=0, uplink=True)
+    assert made.bonds == (
+        BondReport(bond="br0-up", active_interface="", up_interfaces=(), lacp_status="off"),
+    )
     assert made.bridges == (BridgeReport(bridge="br0", physnet="physnet-vs0", up=False),)
     assert made.problems == ("interface eth1 of br0-up is not there", "interface eth2 of br0-up is not there")
 
