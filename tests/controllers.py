@@ -24,7 +24,7 @@ from netctl.server.admission import Admission
 from netctl.server.ports import ControllerInfo, Ports
 from netctl.server.serve import Server, serve
 from netctl.store.sqlite import SqliteStore
-from tests.fakes.controller import FakeAssignments, FakeReports
+from tests.fakes.controller import FakeAssignments, FakeDerived, FakeReports
 from tests.fakes.southbound import FakeSouthbound
 
 
@@ -96,6 +96,7 @@ class Controller:
         self.address = f"unix:{directory}/netctl.sock"
         self.statuses = ObligingStatuses()
         self.southbound = FakeSouthbound()
+        self.derived = FakeDerived()
         self._path = directory / "netctl.db"
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="test controller")
@@ -127,6 +128,8 @@ class Controller:
             assignments=FakeAssignments(self.admission),
             controller=self.info,
             southbound=self.southbound,
+            pending_hosts=self.derived.pending_hosts,
+            migration=self.derived.migration,
         )
         self._server: Server = asyncio.run_coroutine_threadsafe(
             serve(ports, [self.address]), self._loop

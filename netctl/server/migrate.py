@@ -14,14 +14,16 @@ from netctl.errors import AlreadyExists, Conflict, InvalidIntent, NetctlError, N
 from netctl.model.intent import Edit, Replace
 from netctl.model.ipam import allocate_address
 from netctl.model.keys import ClusterId, Kind, SubnetId, check_id
-from netctl.model.nic import Nic, NicKind
+from netctl.model.lookups import Lookups
+from netctl.model.nic import Nic
 from netctl.model.snapshot import Draft, Snapshot
 from netctl.model.subnet import Subnet, SubnetKind
+from netctl.reconciler.migration import target_of
 from netctl.server.convert import parse_enum, parse_name
 from netctl.server.edge import Context
 from netctl.server.ports import Ports
 from netctl.server.requests import Answer
-from netctl.server.row_diff import RowDiff, row_diff
+from netctl.server.row_diff import RowDiff, hypothetical, row_diff
 from netctl.server.writes import submit
 from netctl.v1 import network_pb2 as pb
 
@@ -79,10 +81,10 @@ async def migrate(ports: Ports, request: pb.MigrateSubnetsRequest, context: Cont
             before = await _answered_before(ports, request, context, ids)
             if before is None:
                 raise
-            return await _migrated(ports, before, kind)
+            return await _migrated(ports, before)
         try:
             answer = await submit(ports.intents, plan.edits, (request, context), batch=True)
-            return await _migrated(ports, answer, kind)
+            return await _migrated(ports, answer)
         except NetctlError as error:
             again = isinstance(error, Conflict | AlreadyExists)
             if attempt == _ATTEMPTS or not again:
@@ -132,9 +134,9 @@ def _plan(
     return plan
 
 
-def _nics_of(draft: Draft, subnet: SubnetId) -> list[Nic]:
+def _nics_of(intents: Lookups, subnet: SubnetId) -> list[Nic]:
     """Return the NICs of a subnet and the trunk NICs with a VLAN on it."""
-    found = {nic.id: nic for nic in (*draft.nics_of_subnet(subnet), *draft.trunks_of_subnet(subnet))}
+    found = {nic.id: nic for nic in (*intents.nics_of_subnet(subnet), *intents.trunks_of_subnet(subnet))}
     return [found[id_] for id_ in sorted(found)]
 
 
@@ -201,18 +203,15 @@ def _located(error: NetctlError, plan: _Plan, ids: list[SubnetId]) -> NetctlErro
     return error
 
 
-async def _migrated(ports: Ports, answer: Answer, kind: SubnetKind) -> Migrated:
+async def _migrated(ports: Ports, answer: Answer) -> Migrated:
     snapshot = ports.intents.snapshot()
-    subnets = [one.after for one in answer.results if isinstance(one.after, Subnet)]
-    nics = sum(len(to_move(snapshot, subnet.id, kind)) for subnet in subnets)
-    return Migrated(subnets=tuple(subnets), nics=nics, diff=await row_diff(ports, answer))
-
-
-def to_move(snapshot: Snapshot, subnet: SubnetId, kind: SubnetKind) -> list[Nic]:
-    """Return the NICs of a subnet that are not on the side of `kind`."""
-    basic = kind is SubnetKind.VLAN_BASIC
-    return [
-        nic
-        for nic in snapshot.nics_of_subnet(subnet)
-        if nic.kind is NicKind.NORMAL and nic.basic is not basic
-    ]
+    if answer.would:
+        snapshot = hypothetical(snapshot, answer.would)
+    subnets = tuple(one.after for one in answer.results if isinstance(one.after, Subnet))
+    to_move = {
+        nic.id
+        for subnet in subnets
+        for nic in _nics_of(snapshot, subnet.id)
+        if target_of(snapshot, nic) not in (None, nic.basic)
+    }
+    return Migrated(subnets=subnets, nics=len(to_move), diff=await row_diff(ports, answer))

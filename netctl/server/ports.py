@@ -20,6 +20,7 @@ from netctl.model.keys import HostId, Key, SubnetId, VirtualSwitchId
 from netctl.model.snapshot import Snapshot
 from netctl.model.status import HostReport, Status
 from netctl.reconciler.metrics import Metrics
+from netctl.reconciler.migration import MigrationState
 from netctl.server.requests import Answer, Request
 from netctl.server.syslog import SyslogTarget
 
@@ -152,19 +153,6 @@ class Controller(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Migrating:
-    """Where a subnet is between VLAN_BASIC and VLAN: `moved` of `nics` are on the new side.
-
-    `failed`: it rests until something of the subnet changes; `message` says why.
-    """
-
-    moved: int
-    nics: int
-    failed: bool = False
-    message: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
     """All neighbours of the gRPC surface.
 
@@ -181,7 +169,7 @@ class Ports:
     assignments: Assignments
     controller: Controller
     pending_hosts: Callable[[Snapshot, VirtualSwitchId], Sequence[HostId]] = lambda snapshot, switch: ()
-    migration: Callable[[Snapshot, SubnetId], Migrating | None] = lambda snapshot, subnet: None
+    migration: Callable[[Snapshot, SubnetId], MigrationState | None] = lambda snapshot, subnet: None
     owner: str = ""
     southbound: Southbound | None = None
     observed: Callable[[], Observed] = lambda: NOTHING_OBSERVED

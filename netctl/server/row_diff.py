@@ -48,7 +48,7 @@ async def row_diff(ports: Ports, answer: Answer) -> RowDiff:
 
 def _row_diff(ports: Ports, before: Snapshot, would: Sequence[Admitted]) -> RowDiff:
     changed = frozenset(one.key for one in would)
-    after = _hypothetical(before, would)
+    after = hypothetical(before, would)
     found = row_changes(before, after, changed, owner=ports.owner, observed=ports.observed())
     rows: list[pb.RowChange] = []
     used = 0
@@ -61,7 +61,7 @@ def _row_diff(ports: Ports, before: Snapshot, would: Sequence[Admitted]) -> RowD
     return RowDiff(rows=rows, count=len(found))
 
 
-def _hypothetical(before: Snapshot, would: Sequence[Admitted]) -> Snapshot:
+def hypothetical(before: Snapshot, would: Sequence[Admitted]) -> Snapshot:
     """Return a snapshot as it would be after the changes."""
     draft = before.draft()
     for one in would:

@@ -8,17 +8,18 @@ from netctl.model.assignment import Assignment, Chassis, NicAssignment
 from netctl.model.keys import HostId, Key, SubnetId, VirtualSwitchId, resource_name
 from netctl.model.snapshot import Snapshot
 from netctl.model.status import HostReport, Phase, Status
-from netctl.server.ports import ControllerInfo, Intents, Migrating
+from netctl.reconciler.migration import MigrationState
+from netctl.server.ports import ControllerInfo, Intents
 
 
 class FakeDerived:
     """What is derived of reports, as tests say: migrations by subnet, waiting hosts by virtual switch."""
 
     def __init__(self) -> None:
-        self.moving: dict[str, Migrating] = {}
+        self.moving: dict[str, MigrationState] = {}
         self.waiting: dict[str, tuple[HostId, ...]] = {}
 
-    def migration(self, snapshot: Snapshot, subnet: SubnetId) -> Migrating | None:
+    def migration(self, snapshot: Snapshot, subnet: SubnetId) -> MigrationState | None:
         return self.moving.get(subnet)
 
     def pending_hosts(self, snapshot: Snapshot, switch: VirtualSwitchId) -> tuple[HostId, ...]:

@@ -9,7 +9,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from netctl.model.intent import Restack
 from netctl.model.keys import HostId, NicId
-from netctl.server.ports import Migrating
+from netctl.reconciler.migration import MigrationState
 from netctl.server.requests import Request
 from netctl.v1 import infra_pb2 as infra
 from netctl.v1 import network_pb2 as network
@@ -173,7 +173,7 @@ async def test_a_repeated_request_is_done_once(world: World) -> None:
 
 async def test_what_is_under_way_is_told_wherever_a_resource_is(world: World) -> None:
     await furnish(world)
-    world.derived.moving["web"] = Migrating(moved=12, nics=40, failed=True, message="a1 did not come up")
+    world.derived.moving["web"] = MigrationState(moved=12, nics=40, failed=True, message="a1 did not come up")
     world.derived.waiting["vs0"] = (HostId("h2"), HostId("h1"))
     state = network.SubnetMigration
     expected = state(state=state.STATE_FAILED, moved_nics=12, nics=40, message="a1 did not come up")
