@@ -12,6 +12,7 @@ from netctl.compiler.dhcp import classless_routes, serves_dhcp
 from netctl.compiler.identity import localnet_name
 from netctl.compiler.native_chain import is_native
 from netctl.compiler.observed import Observed
+from netctl.compiler.steering_attached import passes_chains
 from netctl.model.assignment import DhcpLease, NicAssignment, StaticRoute
 from netctl.model.chain import NetworkFunction
 from netctl.model.infra import Host
@@ -31,7 +32,7 @@ def compile_nics(
         elif nic.kind is NicKind.NETWORK_FUNCTION:
             yield _function_side(snapshot, nic, observed, _largest_mtu(snapshot, host))
         elif nic.has_port:
-            yield _port(snapshot, host, nic)
+            yield _port(snapshot, host, nic, observed)
         else:
             yield _on_uplink(snapshot, host, nic)
 
@@ -48,12 +49,12 @@ def _bare(nic: Nic, mtu_bytes: int) -> NicAssignment:
     )
 
 
-def _port(snapshot: Snapshot, host: Host, nic: Nic) -> NicAssignment:
+def _port(snapshot: Snapshot, host: Host, nic: Nic, observed: Observed) -> NicAssignment:
     """Return a NIC that is a port of OVN."""
     subnet = snapshot.subnet(nic.subnet)
     return replace(
         _bare(nic, subnet.mtu_bytes if subnet else 0),
-        localnet=_localnet(snapshot, host, subnet),
+        localnet=_localnet(snapshot, host, subnet, observed) if subnet is not None else "",
         learn_addresses=_chooses_addresses(nic),
         guard_ipv6=nic.port_security,
     )
@@ -136,10 +137,11 @@ def _chooses_addresses(nic: Nic) -> bool:
     return not nic.port_security or any(not (port.ipv4_address or port.ipv6_address) for port in ports)
 
 
-def _localnet(snapshot: Snapshot, host: Host, subnet: Subnet | None) -> str:
+def _localnet(snapshot: Snapshot, host: Host, subnet: Subnet, observed: Observed) -> str:
     """Return the name of the subnet's localnet port on the virtual switch of this host's cluster, if it has one."""
-    for id in subnet.virtual_switches if subnet is not None else ():
+    for id in subnet.virtual_switches:
         switch = snapshot.virtual_switch(id)
-        if subnet is not None and switch is not None and switch.cluster == host.cluster:
-            return localnet_name(subnet.meta.uid, switch.id)
+        if switch is not None and switch.cluster == host.cluster:
+            chained = passes_chains(snapshot, subnet, observed)
+            return localnet_name(subnet.meta.uid, switch.id, chained=chained)
     return ""

@@ -21,14 +21,17 @@ def switch_uuid(subnet: Uid) -> str:
     return row_uuid("Logical_Switch", subnet)
 
 
-def localnet_uuid(subnet: Uid, switch: str) -> str:
-    """Return the localnet port of a subnet on one of its virtual switches."""
-    return row_uuid("Logical_Switch_Port", subnet, "localnet", switch)
+def localnet_uuid(subnet: Uid, switch: str, *, chained: bool = False) -> str:
+    """Return the localnet port of a subnet on one of its virtual switches, or on br.nf towards it."""
+    return row_uuid("Logical_Switch_Port", subnet, "localnet", switch, *(("nf",) if chained else ()))
 
 
-def localnet_name(subnet: Uid, switch: str) -> str:
-    """Return the localnet port's name; ovn-controller names the patch port in brAtlas after it."""
-    return f"localnet-{subnet}-{switch}"
+def localnet_name(subnet: Uid, switch: str, *, chained: bool = False) -> str:
+    """Return the localnet port's name; ovn-controller names the patch ports after it.
+
+    On br.nf it is another one: OVN 23.03 cannot move a patch port, the new one would have the name of the old one.
+    """
+    return f"localnet-{subnet}-{switch}{'-nf' if chained else ''}"
 
 
 @lru_cache(maxsize=_SUBNETS)

@@ -17,6 +17,7 @@ from netctl.compiler.native_chain import is_native_chain
 from netctl.compiler.native_chain_rows import numbers_of
 from netctl.compiler.observed import Observed
 from netctl.compiler.routing_policy import Way, effective_action, protocol_terms, ways_of
+from netctl.compiler.steering_attached import passes_chains
 from netctl.model.chain import NetworkFunction, ServiceChain
 from netctl.model.intent import key_of
 from netctl.model.keys import Kind, ServiceChainId
@@ -55,18 +56,20 @@ def compile_chain_of_subnet(
         for port in ports_of(snapshot, nic):
             if port.subnet.id == subnet.id:
                 yield Member("Port_Group", guests, "ports", port.uuid)
-    for direction, match in _between(subnet, port_group_name(guests)):
+    for direction, match in _between(
+        subnet, port_group_name(guests), chained=passes_chains(snapshot, subnet, observed)
+    ):
         acl = identity.chain_acl_uuid(subnet.meta.uid, subnet.meta.uid, direction)
         line = _Line(direction, priority.ACL_CHAIN, match, group)
         yield Row("ACL", acl, _columns(acl, line, marks, observed))
         yield Member("Port_Group", guests, "acls", acl)
 
 
-def _between(subnet: Subnet, guests: str) -> Iterator[tuple[str, str]]:
+def _between(subnet: Subnet, guests: str, *, chained: bool) -> Iterator[tuple[str, str]]:
     """Yield what guests send, and what they get from beyond their switch: nothing between two of them passes twice."""
     yield FROM, f"inport == @{guests} && ip"
     uid = subnet.meta.uid
-    beyond = [identity.localnet_name(uid, switch) for switch in subnet.virtual_switches]
+    beyond = [identity.localnet_name(uid, switch, chained=chained) for switch in subnet.virtual_switches]
     beyond += [identity.gateway_peer_name(uid)] if subnet.vpc else []
     if beyond:
         names = ", ".join(f'"{name}"' for name in beyond)

@@ -56,7 +56,7 @@ def _segments(snapshot: Snapshot, host: Host, observed: Observed) -> Iterator[Se
             basic = subnet.kind is SubnetKind.VLAN_BASIC
             yield Segment(
                 subnet_id=subnet.id,
-                localnet="" if basic else localnet_name(subnet.meta.uid, switch.id),
+                localnet="" if basic else localnet_name(subnet.meta.uid, switch.id, chained=True),
                 local_bridge=local_bridge(switch) if basic else "",
                 uplink_bridge=switch.bridge,
                 vlan_id=subnet.vlan_id,

@@ -64,12 +64,12 @@ def _localnet(
     virtual_switch = snapshot.virtual_switch(switch)
     if virtual_switch is None:  # admission refuses this; a store edited by hand must not stop the others
         return
-    port = localnet_uuid(subnet.meta.uid, switch)
+    port = localnet_uuid(subnet.meta.uid, switch, chained=chained)
     yield Row(
         "Logical_Switch_Port",
         port,
         {
-            "name": localnet_name(subnet.meta.uid, switch),
+            "name": localnet_name(subnet.meta.uid, switch, chained=chained),
             "type": "localnet",
             "addresses": frozenset({"unknown"}),
             "tag": frozenset({subnet.vlan_id}) if subnet.vlan_id else frozenset(),
