@@ -1,8 +1,8 @@
 """Keeps the flows of bridges as they should be, on a thread of its own: written at once, and again when they are lost.
 
 In: the flows of each bridge (`keep`). Out: what could not be done (`problems`), and what others had changed
-(`take_reversions`). The flows that are read back after a write are what must be there later; a new ovs-vswitchd has a
-new socket and is written to as soon as that is seen. ovs-vswitchd is the source of truth.
+(`take_reversions`). A change names only the flows that differ. A new ovs-vswitchd has a new socket, and is written to
+as soon as that is seen. ovs-vswitchd is the source of truth.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from netctl_host import ofctl
 LOOK_S = 0.1
 """Between looks at the sockets: one stat(2) each."""
 CHECK_S = 10.0
-"""Between reading flows back."""
+"""Between reading flows back, at least."""
+_REST = 50
+"""Times as long as that took: of 60,000 flows more than a second."""
 RETRY_S = 1.0
 
 
@@ -37,7 +39,7 @@ class _Kept:
     socket_id: tuple[int, int] | None = None
     written: BridgeFlows | None = None
     there: tuple[str, ...] = ()
-    tried_s: float = 0.0
+    due_s: float = 0.0
     failing_s: float = 0.0
     problem: str = ""
 
@@ -102,41 +104,55 @@ class FlowKeeper:
         socket = self._rundir / f"{bridge}.mgmt"
         socket_id, wanted = _identify(socket), kept.wanted
         is_news = socket_id != kept.socket_id or kept.written != wanted
-        due_s = kept.tried_s + (RETRY_S if kept.problem else self._check_s)
-        if not is_news and (now < due_s or not (wanted.flows or kept.problem)):
+        if not is_news and (now < kept.due_s or not (wanted.flows or kept.problem)):
             return
-        kept.tried_s = now
         problem = ""
         try:
             if socket_id is None:
                 raise HostUnavailable(f"ovs-vswitchd does not serve {socket}")
-            self._make_right(bridge, socket, kept, wanted, is_news=is_news)
+            self._make_right(bridge, socket, kept, socket_id)
+            kept.written = wanted
         except HostUnavailable as error:
             problem = error.message if wanted.flows else ""
-        kept.socket_id, kept.written = socket_id, wanted
-        # A bridge that has just been made is served a moment later, and then it is news.
+            kept.written = None if wanted.flows else wanted
+        kept.socket_id = socket_id
+        took_s = time.monotonic() - now
+        kept.due_s = now + (RETRY_S if problem else max(self._check_s, took_s * _REST))
         kept.failing_s = (kept.failing_s or now) if problem else 0.0
         if problem and not kept.problem and now - kept.failing_s < RETRY_S:
-            kept.written = None
-            return
+            return  # a bridge that has just been made is served a moment later
         if problem != kept.problem:
             kept.problem = problem
             self._changed()
 
-    def _make_right(
-        self, bridge: str, socket: Path, kept: _Kept, wanted: BridgeFlows, *, is_news: bool = False
-    ) -> None:
-        if not is_news and not kept.problem:
-            if ofctl.read(socket, wanted.cookie) == kept.there:
-                return
+    def _make_right(self, bridge: str, socket: Path, kept: _Kept, socket_id: tuple[int, int]) -> None:
+        wanted, before = kept.wanted, kept.written
+        if before is None or socket_id != kept.socket_id:
+            self._write(socket, kept, wanted)
+        elif before != wanted:
+            if wanted.cookie is None and before.cookie is None:
+                ofctl.change(socket, before.flows, wanted.flows)
+            else:
+                self._write(socket, kept, wanted)
+        elif _is_changed(socket, kept):
+            self._write(socket, kept, wanted)
             with self._lock:
-                self._reversions.append(f"flows of {bridge} had been changed: they are as they were")
+                self._reversions.append(f"flows of {bridge} were changed, and are as they were")
             self._changed()
+
+    def _write(self, socket: Path, kept: _Kept, wanted: BridgeFlows) -> None:
         if wanted.cookie is None:
             ofctl.replace_all(socket, wanted.flows)
         else:
             ofctl.replace_own(socket, wanted.cookie, wanted.flows)
-        kept.there = ofctl.read(socket, wanted.cookie)
+            kept.there = ofctl.read(socket, wanted.cookie)
+
+
+def _is_changed(socket: Path, kept: _Kept) -> bool:
+    """Did somebody else change what we wrote?"""
+    if kept.wanted.cookie is None:
+        return ofctl.differs(socket, kept.wanted.flows)
+    return ofctl.read(socket, kept.wanted.cookie) != kept.there
 
 
 def _identify(socket: Path) -> tuple[int, int] | None:

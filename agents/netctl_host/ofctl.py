@@ -21,6 +21,21 @@ def replace_all(socket: Path, flows: tuple[str, ...]) -> None:
     _run(("--bundle", "replace-flows", f"unix:{socket}", "-"), "\n".join((*flows, "")))
 
 
+def change(socket: Path, before: tuple[str, ...], flows: tuple[str, ...]) -> None:
+    """Turn flows that are known to be there into others: what is in both is not even named."""
+    heads = {_head(flow) for flow in flows}
+    known = set(before)
+    gone = (f"delete_strict {head}" for head in map(_head, before) if head not in heads)
+    new = (f"add {flow}" for flow in flows if flow not in known)
+    _run(("--bundle", "add-flows", f"unix:{socket}", "-"), "\n".join((*gone, *new, "")))
+
+
+def differs(socket: Path, flows: tuple[str, ...]) -> bool:
+    """Has the bridge other flows than these?"""
+    found = _run(("diff-flows", f"unix:{socket}", "/dev/stdin"), "\n".join((*flows, "")), differ=2)
+    return bool(found)
+
+
 def replace_own(socket: Path, cookie: int, flows: tuple[str, ...]) -> None:
     """Make these the bridge's only flows with `cookie`; others' stay."""
     own = (f"add cookie={cookie:#x},{flow}" for flow in flows)
@@ -38,7 +53,13 @@ def read(socket: Path, cookie: int | None = None) -> tuple[str, ...]:
     return tuple(sorted(line for line in lines if re.match(r"(cookie=|table=|priority=|\w.*actions=)", line)))
 
 
-def _run(arguments: tuple[str, ...], text: str) -> str:
+def _head(flow: str) -> str:
+    """Return a flow without its actions: table, priority and match, which no two flows share."""
+    return flow.partition(",actions=")[0]
+
+
+def _run(arguments: tuple[str, ...], text: str, *, differ: int = 0) -> str:
+    """Return what it says; `differ` is an exit status that is no failure."""
     try:
         done = subprocess.run(
             ("ovs-ofctl", *_VERSION, f"--timeout={TIMEOUT_S:.0f}", *arguments),
@@ -52,6 +73,7 @@ def _run(arguments: tuple[str, ...], text: str) -> str:
         raise HostUnavailable("ovs-ofctl is not installed; it comes with Open vSwitch") from error
     except (OSError, subprocess.TimeoutExpired) as error:
         raise HostUnavailable(f"ovs-ofctl: {error}") from error
-    if done.returncode:
-        raise HostUnavailable(f"ovs-ofctl {arguments[1]}: {done.stderr.strip()[:300]}")
+    if done.returncode not in (0, differ):
+        command = next(argument for argument in arguments if not argument.startswith("-"))
+        raise HostUnavailable(f"ovs-ofctl {command}: {done.stderr.strip()[:300]}")
     return done.stdout

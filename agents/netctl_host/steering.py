@@ -43,6 +43,7 @@ class Steering:
         self._saved = SavedFunctions(state_dir)
         self._active = dict(self._saved.load())
         self._wanted = _Wanted()
+        self._rendered: tuple[Site, BridgeFlows] | None = None
         self._keeper = FlowKeeper(ovs_rundir, wake)
         self._prober = Prober(self._health_changed, self._active)
 
@@ -128,9 +129,15 @@ class Steering:
                 )
                 for function in site.chains.functions
             }
-            flows[FUNCTION_BRIDGE] = BridgeFlows(flows=render_flows(replace(site, active=self._active)))
+            flows[FUNCTION_BRIDGE] = self._render(replace(site, active=self._active))
         self._keeper.keep(flows)
         self._saved.save(self._active)
+
+    def _render(self, site: Site) -> BridgeFlows:
+        """Return br.nf's flows; made anew when what they are made of is another."""
+        if self._rendered is None or self._rendered[0] != site:
+            self._rendered = (site, BridgeFlows(flows=render_flows(site)))
+        return self._rendered[1]
 
 
 def _report(tap: str, verdict: Verdict) -> PairReport:
