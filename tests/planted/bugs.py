@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.planted import (
     acli,
     admission,
+    chains,
     cli,
     compiler,
     explain,
@@ -35,6 +36,7 @@ BUGS: tuple[Bug, ...] = (
     *store.BUGS,
     *northbound.BUGS,
     *compiler.BUGS,
+    *chains.BUGS,
     *routing.BUGS,
     *security_api.BUGS,
     *security_hosts.BUGS,
