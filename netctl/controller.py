@@ -73,47 +73,45 @@ class Controller:
         self.reconciler = self._make_reconciler(
             Settings(owner=self.store.owner, epoch=epoch, resync_s=config.resync_s)
         )
-        self.assignments = AssignmentBook(
+        self.assignments = self._make_assignments(epoch)
+        self.hosts_wake, pace = Wake(), Pace(resync_s=config.resync_s)
+        self.migration = Migration(
+            self.admission, self._restack, self.board.status, self.hosts_wake, metrics=self.metrics
+        )
+        self.hosts_loop = Loop("hosts", self._follow_hosts, self.hosts_wake, pace=pace)
+        self.loop = Loop("reconciler", self.reconciler.step, self.wake, pace=pace)
+        self.metrics.queue.set_function(self.admission.waiting)
+        self.metrics.store_revision.set_function(lambda: self.admission.snapshot().revision)
+        self.metrics.agents.set_function(self.board.reports.connected)
+        loops = (self.loop, self.hosts_loop)
+        self._threads = [threading.Thread(target=loop.run, name=loop.name, daemon=True) for loop in loops]
+        self._grace = threading.Timer(START_GRACE_S, self.board.note_grace_over)
+        self._grace.daemon = True
+        self._northd_behind_since: float | None = None
+        self._join_hosts()
+        log.info(
+            "controller", epoch=epoch, owner=self.store.owner, revision=self.admission.snapshot().revision
+        )
+
+    def _make_assignments(self, epoch: int) -> AssignmentBook:
+        return AssignmentBook(
             self.admission,
-            AssignmentSettings(ovn_remote=config.ovn_remote, epoch=epoch),
+            AssignmentSettings(ovn_remote=self._config.ovn_remote, epoch=epoch),
             Surroundings(
                 observed=lambda: self.reconciler.observed,
                 held=self.rollouts.held,
                 is_written=self.board.is_written,
             ),
         )
-        self.hosts_wake = Wake()
-        self.migration = Migration(
-            self.admission, self._restack, self.board.status, self.hosts_wake, metrics=self.metrics
-        )
-        self.hosts_loop = Loop(
-            "hosts", self._follow_hosts, self.hosts_wake, pace=Pace(resync_s=config.resync_s)
-        )
-        self._join_hosts()
-        self.loop = Loop("reconciler", self.reconciler.step, self.wake, pace=Pace(resync_s=config.resync_s))
-        self.metrics.queue.set_function(self.admission.waiting)
-        self.metrics.store_revision.set_function(lambda: self.admission.snapshot().revision)
-        self.metrics.agents.set_function(self.board.reports.connected)
-        self._threads = [
-            threading.Thread(target=loop.run, name=loop.name, daemon=True)
-            for loop in (self.loop, self.hosts_loop)
-        ]
-        self._grace = threading.Timer(START_GRACE_S, self.board.note_grace_over)
-        self._grace.daemon = True
-        self._northd_behind_since: float | None = None
-        self.admission.on_change(self.wake)
-        self.admission.on_change(self.assignments.changed)
-        log.info(
-            "controller", epoch=epoch, owner=self.store.owner, revision=self.admission.snapshot().revision
-        )
 
     def _join_hosts(self) -> None:
-        """Tell assignments, turns and migrations of each other, and of what hosts and passes say."""
+        """Tell passes, assignments, turns and migrations of each other, of intents and of what hosts say."""
+        for changed in (self.wake, self.assignments.changed, self.hosts_wake):
+            self.admission.on_change(changed)
         self.board.told, self.board.turns = self.assignments.told, self.rollouts.turns
         self.board.on_report(self.rollouts.note_report)
         self.board.on_pass(self.assignments.note_pass)
         self.board.on_status_change(self.hosts_wake)
-        self.admission.on_change(self.hosts_wake)
         self.rollouts.on_turn(self.assignments.changed)
         self.rollouts.on_turn(self.hosts_wake)
 

@@ -8,7 +8,7 @@ address that is a NIC's in the realm of the other end is that NIC.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise, product
 
 from netctl.analysis.verdict import Evaluator, Packet
@@ -16,7 +16,7 @@ from netctl.compiler.exits import holds
 from netctl.compiler.membership import Port, ports_of
 from netctl.errors import InvalidIntent
 from netctl.model.keys import Kind, resource_name
-from netctl.model.nic import Nic
+from netctl.model.nic import Nic, NicKind
 from netctl.model.numbers import version_of
 from netctl.model.service import Service
 
@@ -44,6 +44,7 @@ class Ends:
 
 def find_ends(evaluator: Evaluator, question: Question) -> Ends:
     """Return what is asked about; InvalidIntent says which field cannot be."""
+    question = _without_ports(question)
     source, destination = question.source, question.destination
     if isinstance(source, str) and isinstance(destination, str):
         raise InvalidIntent(
@@ -66,6 +67,53 @@ def find_ends(evaluator: Evaluator, question: Question) -> Ends:
     if isinstance(destination, str):
         second = _whose(evaluator, destination, first)
     return Ends(source=first, destination=second, packet=Packet(addresses[0], addresses[1], question.service))
+
+
+def _without_ports(question: Question) -> Question:
+    """Return the question with NICs beside OVN as what policies see of them: addresses."""
+    beside = [
+        end for end in (question.source, question.destination) if isinstance(end, Nic) and not end.has_port
+    ]
+    if not beside:
+        return question
+    others = [end for end in (question.source, question.destination) if end not in beside]
+    if not any(isinstance(end, Nic) for end in others):
+        field = "source" if question.source in beside else "destination"
+        raise InvalidIntent(
+            field,
+            f"{name_of(beside[0])} is {plugged_as(beside[0])}: no policies apply to it; ask with a NIC of OVN at the"
+            " other end",
+        )
+    texts = [end for end in others if isinstance(end, str)]
+    version = question.ip_version or (version_of(texts[0]) if texts else 0)
+    if not version and question.service is not None:
+        version = question.service.version or 0
+    return replace(
+        question,
+        source=_seen(question.source, "source", version),
+        destination=_seen(question.destination, "destination", version),
+    )
+
+
+def _seen(end: End, field: str, version: int) -> End:
+    if isinstance(end, str) or end.has_port:
+        return end
+    addresses = [text for text in (end.ipv4_address, end.ipv6_address) if text]
+    found = next((text for text in addresses if version in (0, version_of(text))), "")
+    if not found:
+        raise InvalidIntent(
+            field,
+            f"{name_of(end)} is {plugged_as(end)} and has no{f' IPv{version}' if version else ''} address by which"
+            " policies could see it; ask with one",
+        )
+    return found
+
+
+def plugged_as(nic: Nic) -> str:
+    """Say where a NIC without a port is: no policies apply there, and OVN sees nothing of it."""
+    if nic.kind is NicKind.NORMAL:
+        return "on VLAN basic"
+    return f"of kind {nic.kind.name}"
 
 
 def name_of(end: End) -> str:

@@ -29,7 +29,8 @@ def find_deaf(snapshot: Snapshot, subnet: Subnet, stage: Stage) -> Nic | None:
     """Return the disconnected NIC to whose MAC address a switch forwards nothing."""
     found = _TARGET.search(stage.match) if stage.name == "ls_in_l2_lkup" else None
     nics = snapshot.nics_of_subnet(subnet.id) if found is not None else ()
-    return next((nic for nic in nics if found and nic.mac_address == found[1] and not nic.connected), None)
+    known = (nic for nic in nics if found and nic.mac_address == found[1] and nic.has_port)
+    return next((nic for nic in known if not nic.connected), None)
 
 
 def vlan_of(subnet: Subnet) -> str:

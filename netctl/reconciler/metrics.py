@@ -82,12 +82,7 @@ class Metrics:
         self.learned = Gauge(
             "netctl_learned_addresses", "Addresses of guests that hosts learned and we wrote", registry=r
         )
-        self.migrating = Gauge(
-            "netctl_nics_migrating", "NICs that are to move between VLAN basic and OVN", registry=r
-        )
-        self.migrated = Counter(
-            "netctl_nics_migrated", "NICs that moved between VLAN basic and OVN", ["result"], registry=r
-        )
+        self._add_migration()
         self.policy_hits = HitsCollector()
         r.register(self.policy_hits)
         self.log_entries = Counter("netctl_policy_log_entries", "Log lines of policies, named", registry=r)
@@ -99,3 +94,12 @@ class Metrics:
         )
         self.syslog_sent = Counter("netctl_syslog_sent", "Log lines sent to syslog", registry=r)
         self.syslog_lost = Counter("netctl_syslog_lost", "Log lines that syslog did not take", registry=r)
+
+    def _add_migration(self) -> None:
+        r = self.registry
+        self.migrating = Gauge(
+            "netctl_nics_migrating", "NICs that are to move between VLAN basic and OVN", registry=r
+        )
+        self.migrated = Counter(
+            "netctl_nics_migrated", "NICs that moved between VLAN basic and OVN", ["result"], registry=r
+        )

@@ -6,6 +6,7 @@ import contextlib
 import subprocess
 from collections.abc import Callable, Mapping
 
+from netctl.analysis.ends import plugged_as
 from netctl.analysis.gateways import gateway_binding
 from netctl.analysis.probe import Probe
 from netctl.analysis.trace import trace_packet
@@ -42,6 +43,10 @@ def trace(
     `absent` tells of a NIC whether its host says that it has no tap.
     """
     nic = _find_nic(snapshot, "nic", request.nic)
+    if not nic.has_port:
+        raise InvalidIntent(
+            "nic", f"{request.nic[:80]} is {plugged_as(nic)}: OVN sees nothing of it, and no policies apply"
+        )
     wanted = _parse_probe(snapshot, nic, request)
     target = request.destination if request.destination.startswith(_NIC_PREFIX) else ""
     holders = _find_holders(snapshot, southbound)

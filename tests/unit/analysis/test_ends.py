@@ -14,7 +14,7 @@ from netctl.compiler.observed import NOTHING_OBSERVED, Observed
 from netctl.errors import InvalidIntent
 from netctl.model.intent import Intent
 from netctl.model.keys import NicId, SubnetId
-from netctl.model.nic import Nic, NicMode, TrunkVlan
+from netctl.model.nic import Nic, NicKind, NicMode, TrunkVlan
 from netctl.model.routing_policy import PortRange
 from netctl.model.security_policy import PolicyMode
 from tests.intents import snapshot, uid_of
@@ -32,7 +32,11 @@ ON_V20 = replace(
     secured_nic("n20", number=31), subnet=SubnetId("v20"), ipv4_address="10.0.20.31", ipv6_address=""
 )
 BARE = replace(secured_nic("bare", number=32), ipv4_address="", ipv6_address="")
-WORLD = (secured_vlan("v20", 20), TRUNK, ON_V20, BARE)
+BASIC = replace(secured_nic("basic", "db", number=33), basic=True)
+DIRECT = replace(
+    secured_nic("direct", number=34), basic=True, kind=NicKind.DIRECT, ipv4_address="", ipv6_address=""
+)
+WORLD = (secured_vlan("v20", 20), TRUNK, ON_V20, BARE, BASIC, DIRECT)
 
 
 def evaluator(*intents: Intent, observed: Observed = NOTHING_OBSERVED) -> Evaluator:
@@ -170,3 +174,25 @@ def test_services_in_words(text: str, expected: str) -> None:
     from_port = replace(service("tcp/80"), source_ports=(PortRange(first=5, last=5),))
     assert describe(from_port) == "tcp/80 from port 5"
     assert describe(None) == "everything"
+
+
+def test_a_nic_beside_ovn_is_the_address_that_policies_see() -> None:
+    assert told(ends("basic", "n20"))[:2] == ("-", "n20/0")
+    found = ends("n20", "basic")
+    assert (found.destination, found.packet.destination) == (None, "10.0.10.33")
+    six = ends("t1", "basic", ip_version=6)
+    assert (six.destination, six.packet.destination) == (None, "fd00:10::21")
+
+
+@pytest.mark.parametrize(
+    ("source", "destination", "field", "text"),
+    [
+        ("basic", "direct", "source", "nics/basic is on VLAN basic: no policies apply"),
+        ("10.0.10.99", "basic", "destination", "nics/basic is on VLAN basic: no policies apply"),
+        ("n20", "direct", "destination", "nics/direct is of kind DIRECT and has no address"),
+    ],
+)
+def test_where_no_policies_apply_that_is_said(source: str, destination: str, field: str, text: str) -> None:
+    with pytest.raises(InvalidIntent, match=text) as caught:
+        ends(source, destination)
+    assert caught.value.field == field
