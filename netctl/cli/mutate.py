@@ -26,6 +26,8 @@ _PENDING = {
     "NOT_ATTACHED": "not attached to a host",
     "NOT_ASSOCIATED": "not associated with anything",
     "SAVED": "saved: nothing is written",
+    "NOT_USED": "nothing passes it",
+    "NOT_MIRRORED": "nothing is copied to it",
 }
 
 

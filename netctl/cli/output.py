@@ -83,6 +83,22 @@ class Progress:
             self._shown = False
 
 
+class Steps(Progress):
+    """The same, and where no terminal is a line for each step, so that a log has them as well."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last = ""
+
+    def show(self, text: str) -> None:
+        """Replace the line, or add one that is new."""
+        if self._live:
+            super().show(text)
+        elif text != self._last:
+            note(text)
+        self._last = text
+
+
 def _width(text: str) -> int:
     """Return how many columns a terminal uses for a text: East Asian and emoji take two, combining marks none."""
     if text.isascii():

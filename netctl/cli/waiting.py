@@ -22,18 +22,24 @@ _NAMES_MAX = 500
 _MAY_END = frozenset(
     {
         *("TAP_MISSING", "HOST_DOWN", "UPLINK_DOWN", "HOST_PROBLEM"),
-        *("FALLBACK", "NEXT_HOP_DEAD", "NO_GATEWAY", "GATEWAYS_SPLIT"),
+        *("FALLBACK", "NEXT_HOP_DEAD", "NO_GATEWAY", "GATEWAYS_SPLIT", "NOT_WORKING"),
     }
 )
 # Reasons of PENDING that last until somebody changes the intent.
-_STAYS = frozenset({"NOT_ATTACHED", "NOT_ASSOCIATED", "SAVED"})
+_STAYS = frozenset(
+    {
+        *("NOT_ATTACHED", "NOT_ASSOCIATED", "SAVED", "NOT_USED"),
+        *("NOT_MIRRORED", "NO_SOURCE", "NO_DESTINATION"),
+    }
+)
 _RESUMABLE = ("UNAVAILABLE", "CANCELLED", "OUT_OF_RANGE")
 
 
 def is_settled(resource: Any, revision: int) -> bool:
     """Say whether the status speaks of `revision` and will not change by waiting.
 
-    A floating NIC is PENDING for as long as nobody attaches it, and a floating IP until somebody associates it. A
+    A floating NIC is PENDING for as long as nobody attaches it, a floating IP until somebody associates it, a function
+    or chain until something passes it. A
     FAILED that ends when a guest, an agent, a router or a cable comes is waited for like PENDING.
     """
     status = resource.status

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -290,14 +291,20 @@ def test_subnets_migrate_and_the_way_is_told(furnished: Run, controller: Control
     assert moved.lines[0] == "1 NIC will move"
     assert moved.lines[-1] == "2 PROGRAMMED"
     assert "no more OVN" in furnished("history", "subnet/web").out
-    controller.derived.moving["web"] = MigrationState(moved=12, nics=40)
+    moving = controller.derived.moving
+    moving["web"] = MigrationState(moved=12, nics=40)
     assert "12/40" in furnished("get", "subnet", "web", "-o", "wide").out
-    controller.statuses.say((Kind.SUBNET, "web"), Phase.PENDING, "MIGRATING")
-    slow = furnished("wait", "subnet/web", "--timeout", "0.3", expect=5)
-    assert "subnets/web PENDING MIGRATING 12 of 40 NICs moved" in slow.err
-    controller.derived.moving["web"] = MigrationState(
-        moved=12, nics=40, failed=True, message="web-1 did not come up"
-    )
+    back = ("subnet", "migrate", "web", "db", "--to", "vlan", "--wait")
+    slow = furnished(*back, "--timeout", "0.3", expect=5)
+    assert "12 of 40 NICs moved" in slow.err.splitlines()
+    assert "not moved in 0.3 s: subnets/web 12 of 40 NICs moved" in slow.err
+    timer = threading.Timer(0.7, lambda: moving.pop("web"))
+    timer.start()
+    assert furnished(*back).lines[-1] == "2 PROGRAMMED"
+    timer.join()
+    moving["web"] = MigrationState(moved=12, nics=40, failed=True, message="web-1 did not come up")
+    failed = furnished(*back, expect=1)
+    assert "error: subnets/web 12 of 40 NICs moved: web-1 did not come up" in failed.err
     described = furnished("describe", "subnet", "web").out
     assert "web-1 did not come up" in described
     assert "failed 12/40" in furnished("get", "subnet", "web", "-o", "wide").out
