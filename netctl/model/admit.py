@@ -108,6 +108,7 @@ def _restack(edit: Restack, draft: Draft, context: Context) -> tuple[Admitted, .
         return (Admitted(key=key, before=before, after=before),)
     after = updated(after, context)
     draft.put(after)
+    check_mirrors(before, after, draft)
     return (Admitted(key=key, before=before, after=after),)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from netctl.errors import AlreadyExists, InvalidIntent
@@ -11,7 +12,7 @@ from netctl.model.keys import Kind, NicId
 from netctl.model.lookups import Lookups
 from netctl.model.mirror import MirrorSource, TrafficMirror
 from netctl.model.nic import Nic, NicKind
-from netctl.model.places import bridge_of_guest
+from netctl.model.places import bridge_of_guest, is_moving
 from netctl.model.snapshot import Draft
 from netctl.model.stamp import Context, absent, check_kept, in_use, stamp
 from netctl.model.subnet import Subnet
@@ -40,25 +41,44 @@ def admit_traffic_mirror(
 
 
 def check_mirrors(before: Intent | None, after: Intent | None, draft: Draft) -> None:
-    """Refuse a change of a subnet, already in the draft, that would spread the sources of a mirror over bridges."""
-    if not isinstance(before, Subnet) or not isinstance(after, Subnet):
-        return
-    if before.service_chain == after.service_chain and before.kind is after.kind:
-        return
-    nics = (*draft.nics_of_subnet(after.id), *draft.trunks_of_subnet(after.id))
-    sources = [nic for nic in nics if nic.kind is NicKind.NORMAL]
-    mirrors = {mirror.id: mirror for nic in sources for mirror in draft.mirrors_of_nic(nic.id)}
-    moving = before.kind is not after.kind
+    """Refuse a change of a subnet or NIC, already in the draft, that would spread a mirror's sources over bridges."""
+    match before, after:
+        case Subnet(), Subnet():
+            moving = before.kind is not after.kind
+            if moving or _where(before) != _where(after):
+                nics = (*draft.nics_of_subnet(after.id), *draft.trunks_of_subnet(after.id))
+                field = (
+                    "kind"
+                    if moving
+                    else "service_chain"
+                    if before.service_chain != after.service_chain
+                    else "virtual_switches"
+                )
+                _check_together(nics, draft, field, moving=moving)
+        case Nic(), Nic() if before.trunk_vlans != after.trunk_vlans or before.basic is not after.basic:
+            _check_together(
+                (after,), draft, "trunk_vlans" if before.basic is after.basic else "nic", moving=False
+            )
+
+
+def _where(subnet: Subnet) -> tuple[str, tuple[str, ...]]:
+    return subnet.service_chain, subnet.virtual_switches
+
+
+def _check_together(nics: Iterable[Nic], draft: Draft, field: str, *, moving: bool) -> None:
+    """Refuse when NICs share a mirror with sources on another bridge; while they move, with any other source."""
+    guests = [nic for nic in nics if nic.kind is NicKind.NORMAL or not moving]
+    mirrors = {mirror.id: mirror for nic in guests for mirror in draft.mirrors_of_nic(nic.id)}
     torn = [
-        mirror
+        (Kind.TRAFFIC_MIRROR, mirror.id)
         for mirror in mirrors.values()
         if (moving and len(mirror.sources) > 1) or len(_bridges(mirror, draft.host(mirror.host), draft)) > 1
     ]
     if torn:
         raise in_use(
-            f"NICs of subnets/{after.id} go to another bridge, and the sources of a mirror are on one: they are used",
-            [(Kind.TRAFFIC_MIRROR, mirror.id) for mirror in torn],
-            field="kind" if moving else "service_chain",
+            "sources of a mirror are on one bridge, and some would go to another: they are used",
+            torn,
+            field=field,
         )
 
 
@@ -108,6 +128,14 @@ def _check_destination(mirror: TrafficMirror, id: NicId, field: str, draft: Draf
 
 def _check_one_bridge(mirror: TrafficMirror, host: Host, draft: Draft) -> None:
     bridges = _bridges(mirror, host, draft)
+    for i, source in enumerate(mirror.sources):
+        nic = draft.nic(source.nic) if source.nic and len(mirror.sources) > 1 else None
+        if nic is not None and is_moving(draft, nic):
+            raise InvalidIntent(
+                f"sources[{i}].nic",
+                f"nics/{nic.id} is still to move between VLAN_BASIC and VLAN, to another bridge: use a mirror for it"
+                " alone, or wait until it has (the `migration` of its subnet)",
+            )
     if len(bridges) > 1:
         places = ", ".join(f"{who} on {bridge or 'brAtlas'}" for bridge, who in bridges.items())
         raise InvalidIntent(

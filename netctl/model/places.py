@@ -8,7 +8,7 @@ from netctl.model.infra import VirtualSwitch
 from netctl.model.keys import ClusterId
 from netctl.model.lookups import Lookups
 from netctl.model.nic import Nic, NicKind
-from netctl.model.subnet import Subnet
+from netctl.model.subnet import Subnet, SubnetKind
 
 
 def switch_in(lookups: Lookups, subnet: Subnet, cluster: ClusterId) -> VirtualSwitch | None:
@@ -26,6 +26,13 @@ def subnets_of(lookups: Lookups, nic: Nic) -> Iterator[Subnet]:
         subnet = lookups.subnet(id) if id else None
         if subnet is not None:
             yield subnet
+
+
+def is_moving(lookups: Lookups, nic: Nic) -> bool:
+    """Tell whether a guest's NIC is on another side than one of its subnets: it moves when all are of that kind."""
+    if nic.kind is not NicKind.NORMAL:
+        return False
+    return any((one.kind is SubnetKind.VLAN_BASIC) is not nic.basic for one in subnets_of(lookups, nic))
 
 
 def bridge_of_guest(lookups: Lookups, nic: Nic, cluster: ClusterId) -> str:

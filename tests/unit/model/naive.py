@@ -10,16 +10,18 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from netctl.model.chain import NetworkFunction, ServiceChain
 from netctl.model.floating_ip import FloatingIp
 from netctl.model.infra import Cluster, Host, VirtualSwitch
 from netctl.model.intent import Intent
-from netctl.model.nic import Nic, NicMode
+from netctl.model.mirror import TrafficMirror
+from netctl.model.nic import Nic, NicKind, NicMode
 from netctl.model.reservation import AddressReservation
 from netctl.model.route import Route
 from netctl.model.routing_policy import RoutingPolicy
 from netctl.model.subnet import Subnet, SubnetKind
 from netctl.model.vpc import Vpc
-from tests.unit.model import naive_security, naive_vpc
+from tests.unit.model import naive_chain, naive_security, naive_vpc
 
 
 class World:
@@ -36,6 +38,10 @@ class World:
         self.floating_ips = {x.id: x for x in self.intents if isinstance(x, FloatingIp)}
         self.routes = {x.id: x for x in self.intents if isinstance(x, Route)}
         self.policies = {x.id: x for x in self.intents if isinstance(x, RoutingPolicy)}
+        self.functions = {x.id: x for x in self.intents if isinstance(x, NetworkFunction)}
+        self.chains = {x.id: x for x in self.intents if isinstance(x, ServiceChain)}
+        self.mirrors = {x.id: x for x in self.intents if isinstance(x, TrafficMirror)}
+        self.network_functions = False  # has this OVN them?
         self.reservations = {x.id: x for x in self.intents if isinstance(x, AddressReservation)}
 
     def check(self) -> None:
@@ -48,6 +54,7 @@ class World:
         self._check_tunnels()
         naive_vpc.check(self)
         naive_security.check(self)
+        naive_chain.check(self)
 
     def dependents(self, kind: str, id: str) -> set[str]:
         """Return the names of what needs a resource."""
@@ -92,6 +99,7 @@ class World:
                 yield f"nics/{nic.id}"
         yield from naive_vpc.references(self, kind, id)
         yield from naive_security.references(self, kind, id)
+        yield from naive_chain.references(self, kind, id)
 
     def _check_references(self) -> None:
         for switch in self.switches.values():
@@ -106,14 +114,15 @@ class World:
                 found = [self.switches[switch].cluster for switch in subnet.virtual_switches]
                 assert found == list(subnet.clusters)
         for nic in self.nics.values():
-            subnets = [nic.subnet, *(vlan.subnet for vlan in nic.trunk_vlans)]
+            subnets = [id for id in (nic.subnet, *(vlan.subnet for vlan in nic.trunk_vlans)) if id]
             assert len(set(subnets)) == len(subnets)
             for id in subnets:
                 assert self.subnets[id].kind is not SubnetKind.EXTERNAL
                 assert not nic.host or self.hosts[nic.host].cluster in self.subnets[id].clusters
-            if nic.mode is NicMode.TRUNK and not nic.trunk_vlans:
+            if nic.mode is NicMode.TRUNK and not nic.trunk_vlans and nic.kind is NicKind.NORMAL:
                 parent = self.subnets[nic.subnet]
-                assert (parent.kind, parent.vlan_id) == (SubnetKind.VLAN, 0)
+                assert parent.virtual_switches
+                assert parent.vlan_id == 0 or (nic.basic and parent.kind is SubnetKind.VLAN_BASIC)
 
     def _check_unique(self) -> None:
         values: list[tuple[object, ...]] = [("uid", x.meta.uid) for x in self.intents]

@@ -43,8 +43,9 @@ IDS = {
     Kind.NIC: NICS,
 }
 REFERENCE = re.compile(
-    r"(^|\.)(cluster|subnet|external_subnet|host|virtual_switch|vpc|nic"
-    r"|(clusters|virtual_switches|gateway_hosts|categories|vpcs|all_of|secured|peers|service_groups)\[\d\])$"
+    r"(^|\.)(cluster|subnet|external_subnet|host|virtual_switch|vpc|nic|ingress_nic|egress_nic|service_chain"
+    r"|(clusters|virtual_switches|gateway_hosts|categories|vpcs|all_of|secured|peers|service_groups|network_functions"
+    r"|destinations)\[\d\])$"
 )
 METAS = one_of([Meta(), Meta(display_name="x")])
 
@@ -212,7 +213,7 @@ class Admission(RuleBasedStateMachine):
             return
         asked: Intent = edit.intent
         assert not isinstance(edit, Create) or key_of(asked) not in map(key_of, before.intents)
-        if isinstance(asked, Nic) and asked.id not in before.nics:
+        if isinstance(asked, Nic) and asked.has_subnet and asked.id not in before.nics:
             if before.subnets[asked.subnet].ipv6_mode.from_mac:
                 return  # its address is no choice
             subnet, made = before.subnets[asked.subnet], self.world.stored(Kind.NIC, asked.id)
