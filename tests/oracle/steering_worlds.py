@@ -10,12 +10,20 @@ from hypothesis import strategies as st
 from netctl.model.chain import FailureHandling, ForwardingMode, NetworkFunction, ServiceChain
 from netctl.model.intent import Intent
 from netctl.model.keys import Kind, NetworkFunctionId, ServiceChainId
+from netctl.model.routing_policy import PortRange
 from netctl.model.security_policy import PolicyScope, RuleAction, SecurityPolicy, SecurityRule
+from netctl.model.service import Service, ServiceProtocol
 from netctl.model.subnet import Subnet, SubnetKind
 from tests.oracle.policy_worlds import MadeWorld, made_of
 
 FUNCTIONS = ("f0", "f1", "f2")
 CHAINS = {"s0": ("f0",), "s1": ("f2", "f1"), "s2": ("f1",)}
+_SERVICES = (
+    Service(protocol=ServiceProtocol.TCP, ports=(PortRange(first=443, last=445),)),
+    Service(protocol=ServiceProtocol.UDP, ports=(PortRange(first=53, last=53),)),
+    Service(protocol=ServiceProtocol.TCP),
+    Service(protocol=ServiceProtocol.ICMP, icmp_type=8),
+)
 GONE = "gone"  # a chain that is not there: admission refuses it, and nothing must mind
 
 
@@ -60,9 +68,11 @@ def chains() -> list[Intent]:
 
 
 def _with_chain(rule: SecurityRule, luck: random.Random) -> SecurityRule:
-    if rule.action is not RuleAction.ALLOW or luck.random() < 0.4:
+    if rule.action is not RuleAction.ALLOW:
         return rule
-    return replace(rule, service_chain=_chain(luck))
+    if luck.random() < 0.6:  # of most rules both ends are alike: which is whose shows by ports
+        rule = replace(rule, services=(luck.choice(_SERVICES),), service_groups=())
+    return rule if luck.random() < 0.4 else replace(rule, service_chain=_chain(luck))
 
 
 def _chain(luck: random.Random) -> ServiceChainId:
