@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.planted import (
     acli,
     admission,
+    chain_model,
     chains,
     cli,
     compiler,
@@ -33,6 +34,7 @@ __all__ = ["BUGS", "Bug"]
 
 BUGS: tuple[Bug, ...] = (
     *admission.BUGS,
+    *chain_model.BUGS,
     *store.BUGS,
     *northbound.BUGS,
     *compiler.BUGS,
