@@ -6,6 +6,7 @@ It goes away and comes back at the same address, as a controller does that is re
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,10 +26,12 @@ class AgentController(agent_pb2_grpc.AgentServiceServicer):
         self.reports: list[agent_pb2.HostReport] = []
         self.counts: list[agent_pb2.FlowCounts] = []
         self.logs: list[agent_pb2.AclLogs] = []
+        self.inspections: list[agent_pb2.Inspection] = []
+        self.probes: list[int] = []
         self.streams = 0
         self._changed = threading.Condition()
         self._assignment: Assignment | None = None
-        self._question: agent_pb2.CountFlows | None = None
+        self._question: agent_pb2.CountFlows | agent_pb2.Inspect | None = None
         self._server: grpc.Server | None = None
         self._pool: ThreadPoolExecutor | None = None
         self._running = False
@@ -59,8 +62,8 @@ class AgentController(agent_pb2_grpc.AgentServiceServicer):
             self._assignment = assignment
             self._changed.notify_all()
 
-    def ask(self, question: agent_pb2.CountFlows) -> None:
-        """Ask the one who is connected for counters; the answer comes into `counts`."""
+    def ask(self, question: agent_pb2.CountFlows | agent_pb2.Inspect) -> None:
+        """Ask the one who is connected; the answer comes into `counts` or `inspections`."""
         with self._changed:
             self._question = question
             self._changed.notify_all()
@@ -74,7 +77,8 @@ class AgentController(agent_pb2_grpc.AgentServiceServicer):
     ) -> Iterator[agent_pb2.ConnectResponse]:
         """Serve one agent."""
         self.streams += 1
-        reader = threading.Thread(target=self._read, args=(request_iterator,))
+        echoes: deque[int] = deque()
+        reader = threading.Thread(target=self._read, args=(request_iterator, echoes))
         reader.start()
         sent: Assignment | None = None
         try:
@@ -82,10 +86,14 @@ class AgentController(agent_pb2_grpc.AgentServiceServicer):
                 with self._changed:
                     assignment = self._assignment
                     question, self._question = self._question, None
-                    if assignment is sent and question is None:
+                    if assignment is sent and question is None and not echoes:
                         self._changed.wait(timeout=0.2)  # whether the stream is still there
                         continue
-                if question is not None:
+                while echoes:
+                    yield agent_pb2.ConnectResponse(echo=echoes.popleft())
+                if isinstance(question, agent_pb2.Inspect):
+                    yield agent_pb2.ConnectResponse(inspect=question)
+                elif question is not None:
                     yield agent_pb2.ConnectResponse(count_flows=question)
                 changed, sent = assignment is not sent, assignment
                 if assignment is not None and changed:
@@ -94,13 +102,20 @@ class AgentController(agent_pb2_grpc.AgentServiceServicer):
             context.cancel()
             reader.join()
 
-    def _read(self, requests: Iterator[agent_pb2.ConnectRequest]) -> None:
+    def _read(self, requests: Iterator[agent_pb2.ConnectRequest], echoes: deque[int]) -> None:
         try:
             for request in requests:
                 if request.HasField("report"):
                     self.reports.append(request.report)
                 if request.HasField("acl_logs"):
                     self.logs.append(request.acl_logs)
+                if request.HasField("inspection"):
+                    self.inspections.append(request.inspection)
+                if request.probe:
+                    self.probes.append(request.probe)
+                    with self._changed:
+                        echoes.append(request.probe)
+                        self._changed.notify_all()
                 if request.HasField("flow_counts"):
                     self.counts.append(request.flow_counts)
         except grpc.RpcError:

@@ -8,16 +8,17 @@ from __future__ import annotations
 import selectors
 import socket
 import threading
+from contextlib import suppress
 from typing import Self
 
 
 class SilentProxy:
     """Forwards from `address` to the unix socket at `target`; `connections` counts those accepted."""
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, here: str = "127.0.0.1") -> None:
         self._target = target
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        self._listener = socket.create_server((here, 0))
+        self.address = f"{here}:{self._listener.getsockname()[1]}"
         self.connections = 0
         self._peers: dict[socket.socket, socket.socket] = {}
         self._silent: set[socket.socket] = set()
@@ -55,18 +56,27 @@ class SilentProxy:
     def _accept(self, selector: selectors.BaseSelector) -> None:
         client, _address = self._listener.accept()
         server = socket.socket(socket.AF_UNIX)
-        server.connect(self._target)
+        try:
+            server.connect(self._target)
+        except OSError:  # nobody serves there now
+            client.close()
+            server.close()
+            return
         self.connections += 1
         self._peers |= {client: server, server: client}
         for end in (client, server):
             selector.register(end, selectors.EVENT_READ)
 
     def _pass_on(self, end: socket.socket, selector: selectors.BaseSelector) -> None:
-        data = end.recv(65536)
+        try:
+            data = end.recv(65536)
+        except OSError:  # reset: the other end gave up
+            data = b""
         if end not in self._silent:
-            if data:
-                self._peers[end].sendall(data)
-            else:
-                self._peers[end].shutdown(socket.SHUT_WR)
+            with suppress(OSError):  # the other end is gone
+                if data:
+                    self._peers[end].sendall(data)
+                else:
+                    self._peers[end].shutdown(socket.SHUT_WR)
         if not data:
             selector.unregister(end)

@@ -16,11 +16,13 @@ from pathlib import Path
 
 import pytest
 from netctl_host import bpf
-from netctl_host.agent import Agent, Controller
+from netctl_host.agent import Agent, Controller, Memory
 from netctl_host.guard_program import NAME, NAME_PREFIX, PROGRAM
 from netctl_host.reported import HostReport
 from netctl_host.saved_assignment import SavedAssignment
+from netctl_host.saved_uplinks import SavedUplinks
 from netctl_host.state import Xdp
+from netctl_host.uplinks import Clock, Probing, Uplinks
 from pyroute2 import IPRoute
 
 from netctl.loop import wait_until
@@ -313,7 +315,10 @@ def run_agent(host: NamespaceHost, directory: Path) -> list[HostReport]:
     """Make one pass of an agent; return what it reports."""
     reports: list[HostReport] = []
     controller = Controller(latest=lambda: GUARDED, offer=reports.append)
-    Agent("h1", host, controller, SavedAssignment(directory / "state"), SETTINGS).step()
+    probing = Probing(probe=lambda _: None, echoed=lambda: 0, heard=lambda: False)
+    uplinks = Uplinks(SavedUplinks(directory / "state"), probing, lambda _: None, Clock())
+    memory = Memory(assignment=SavedAssignment(directory / "state"), uplinks=uplinks)
+    Agent("h1", host, controller, memory, SETTINGS).step()
     return reports
 
 
