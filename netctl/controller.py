@@ -83,8 +83,7 @@ class Controller:
         self.metrics.queue.set_function(self.admission.waiting)
         self.metrics.store_revision.set_function(lambda: self.admission.snapshot().revision)
         self.metrics.agents.set_function(self.board.reports.connected)
-        loops = (self.loop, self.hosts_loop)
-        self._threads = [threading.Thread(target=loop.run, name=loop.name, daemon=True) for loop in loops]
+        self._threads = [_thread_of(loop) for loop in (self.loop, self.hosts_loop)]
         self._grace = threading.Timer(START_GRACE_S, self.board.note_grace_over)
         self._grace.daemon = True
         self._northd_behind_since: float | None = None
@@ -251,6 +250,10 @@ class Controller:
             metrics=self.metrics,
             syslog=self._config.syslog,
         )
+
+
+def _thread_of(loop: Loop) -> threading.Thread:
+    return threading.Thread(target=loop.run, name=loop.name, daemon=True)
 
 
 async def _serve(controller: Controller, listen: Sequence[str]) -> None:

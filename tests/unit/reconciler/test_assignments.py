@@ -19,11 +19,12 @@ from netctl.model.keys import (
     NetworkFunctionId,
     NicId,
     ServiceChainId,
+    SubnetId,
     TrafficMirrorId,
     VirtualSwitchId,
 )
 from netctl.model.mirror import MirrorSource, TrafficMirror
-from netctl.model.nic import Nic
+from netctl.model.nic import Nic, NicMode, TrunkVlan
 from netctl.model.snapshot import Snapshot
 from netctl.model.subnet import SubnetKind
 from netctl.reconciler.assignments import NEVER, AssignmentBook, Surroundings
@@ -290,3 +291,17 @@ def test_told_is_when_a_nic_last_became_what_it_is() -> None:
     assert (book.told(H1, NicId("n1")), book.told(H1, NicId("n2"))) == (1, 2)
     assert book.told(H1, NicId("gone")) == NEVER
     assert book.told(H2, NicId("n1")) == NEVER
+
+
+def test_a_chain_on_a_vlan_of_a_trunk_is_told_to_its_host() -> None:
+    source = FakeSource()
+    book = AssignmentBook(source, SETTINGS)
+    tags = (TrunkVlan(vlan_id=20, subnet=SubnetId("v20")),)
+    trunk = replace(basic_n1(), mode=NicMode.TRUNK, trunk_vlans=tags)
+    second = replace(vlan("v20", 20), kind=SubnetKind.VLAN_BASIC)
+    world = [*infra(), replace(vlan(), kind=SubnetKind.VLAN_BASIC), trunk, CHAIN, FUNCTION]
+    for subnet, bridge in ((second, "br0"), (replace(second, service_chain=CHAIN.id), "br0.local")):
+        source.set(snapshot([*world, subnet]))
+        told = book.assignment(H1)
+        assert told is not None
+        assert told.nics[0].bridge == bridge
