@@ -52,8 +52,11 @@ class TrafficMirror:
                 f"sources[{i}].nic" if source.nic else f"sources[{i}].virtual_switch",
                 source.nic or source.virtual_switch,
             )
-            if source in self.sources[:i]:
-                raise InvalidIntent(f"sources[{i}]", "is listed twice; list it once")
+            who = (source.nic, source.virtual_switch)
+            if any((other.nic, other.virtual_switch) == who for other in self.sources[:i]):
+                raise InvalidIntent(
+                    f"sources[{i}]", "is listed twice; list it once, with direction BOTH for both"
+                )
         if not 1 <= len(self.destinations) <= DESTINATIONS_MAX:
             raise InvalidIntent(
                 "destinations", f"has {len(self.destinations)} NICs; name 1 to {DESTINATIONS_MAX}"
