@@ -143,6 +143,11 @@ class NamespaceHost:
         with self.inside():
             return self._real.serve(assignment, state, settings)
 
+    def take_reversions(self) -> tuple[str, ...]:
+        """Return once what others had changed of our flows."""
+        assert self._real is not None
+        return self._real.take_reversions()
+
     def add_link(self, name: str, *, mtu_bytes: int = 1500) -> None:
         """A veth appears, down; its other end `x-{name}` is up, so it gets carrier when it is set up."""
         with self._netlink() as ip:

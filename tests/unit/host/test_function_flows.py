@@ -172,6 +172,19 @@ def test_a_function_of_two_chains_asks_the_rules_again() -> None:
     assert way(the, replace(OUT, protocol=17), LOCAL) == [10, 30, NETWORK]
 
 
+def test_what_comes_from_a_function_of_two_chains_and_is_in_neither_is_dropped() -> None:
+    web = SteeringRule(priority=2, chain_id="web", ip_version=4, protocol=6)
+    dns = SteeringRule(priority=1, chain_id="dns", ip_version=4, protocol=17)
+    third = SteeringRule(priority=3, chain_id="third", ip_version=4, protocol=132)
+    chains = {"web": ("f1", "f2"), "dns": ("f1",), "third": ("f3",)}
+    flows = parse(render_flows(site(segment(web, dns, third), chains=chains)))
+    assert run(flows, OUT, 11) == [20]
+    assert run(flows, replace(OUT, protocol=17), 11) == [NETWORK]
+    for protocol in (1, 132):
+        assert run(flows, replace(OUT, protocol=protocol), 11) == []
+        assert run(flows, replace(answer(OUT), protocol=protocol), 10) == []
+
+
 def test_what_a_function_rewrote_meets_the_functions_behind_it() -> None:
     only = SteeringRule(priority=1, chain_id="c", ip_version=4, local_networks=("192.0.2.0/24",))
     flows = parse(render_flows(site(segment(only), chains={"c": ("f1", "f2")})))
