@@ -26,6 +26,12 @@ _PORT = (
 _INTERFACE = ("type", "mtu_request", "peer")
 _INTERFACE_KEYS = ("iface-id", "attached-mac", OWNER_KEY)
 _MIRROR = ("from_ports", "to_ports", "output_port")
+_KINDS = ("Open_vSwitch", "bridge", "port", "interface", "mirror", "link")
+_REMOVED = (
+    "bridge",
+    "port",
+    "mirror",
+)  # an interface that is gone is told as its port's, a link is another one
 _LINK = ("mtu_bytes", "up", "addresses", "master")
 _Rows = Mapping[tuple[str, ...], Mapping[str, object]]
 
@@ -50,7 +56,7 @@ def keep_newest(
 
 def _compare(before: _Rows, found: _Rows, after: _Rows, *, named: frozenset[str]) -> Iterator[str]:
     gone: set[tuple[str, ...]] = set()
-    for key in sorted(before.keys() | found.keys()):
+    for key in sorted(before.keys() | found.keys(), key=lambda key: (_KINDS.index(key[0]), key)):
         if key[-1] not in named:
             continue
         what = _spell(key)
@@ -58,7 +64,7 @@ def _compare(before: _Rows, found: _Rows, after: _Rows, *, named: frozenset[str]
             gone.add(key)
             # What went with its bridge or port is told with that.
             inside = any(_holds(outer, key) for outer in gone)
-            if before[key] == after.get(key) and not inside and key[0] != "link":
+            if before[key] == after.get(key) and not inside and key[0] in _REMOVED:
                 yield f"{what} was removed, and is there again"
         elif key not in before:
             if key not in after and key[0] == "port":
@@ -116,7 +122,9 @@ def _rows(
             yield ("mirror", bridge.name, mirror.name), _fields(mirror, _MIRROR)
     for link in state.links.values():
         # Another index is another link, and not an edit of this one.
-        yield ("link", str(link.index), link.name), _fields(link, _LINK)
+        interface = state.switch.interfaces.get(link.name)
+        follows = interface is not None and interface.type == "internal"  # `mtu_request` is told
+        yield ("link", str(link.index), link.name), _fields(link, _LINK[1:] if follows else _LINK)
 
 
 def _fields(row: Any, names: Sequence[str]) -> dict[str, object]:

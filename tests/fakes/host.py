@@ -80,6 +80,11 @@ class FakeHost:
         """A link vanishes."""
         del self._links[name]
 
+    def delete_bridge(self, name: str) -> None:
+        """Somebody deletes a bridge."""
+        del self._bridges[name]
+        self._collect_garbage()
+
     def change_link(self, name: str, *, mac_address: str = "", carrier: bool = True) -> None:
         """A link gets another MAC, or loses or gets carrier."""
         link = self._links[name]
