@@ -95,10 +95,13 @@ class AssignmentBook:
             kept = self._kept.get(host)
         now = _Kept(snapshot.revision, None, held, observed)
         concern = Concern.WHOLE if kept is None else self._concern(host, kept, snapshot, now)
-        if kept is not None and concern is Concern.CHAINS:
-            now.assignment = _with_chains(kept, snapshot, observed)
-            now.told, now.waiting = kept.told, kept.waiting
-        elif kept is not None and concern is Concern.NONE:
+        if (
+            kept is not None
+            and concern is Concern.CHAINS
+            and _has_chains_of(kept.assignment, snapshot, observed)
+        ):
+            concern = Concern.NONE
+        if kept is not None and concern is Concern.NONE:
             now = replace(kept, observed=observed, revision=max(kept.revision, snapshot.revision))
         else:
             self._compile(now, kept, snapshot, host)
@@ -152,17 +155,12 @@ class AssignmentBook:
         return old
 
 
-def _with_chains(kept: _Kept, snapshot: Snapshot, observed: Observed) -> Assignment | None:
-    """Return the kept assignment with the chains of now: the very same when they are the same."""
-    before = kept.assignment
-    host = snapshot.host(before.host) if before is not None else None
-    if before is None or host is None:
-        return before
-    chains = compile_service_chains(snapshot, host, observed)
-    if chains == before.service_chains:
-        return before
-    revision = before.revision if kept.waiting else snapshot.revision
-    return replace(before, service_chains=chains, revision=revision)
+def _has_chains_of(assignment: Assignment | None, snapshot: Snapshot, observed: Observed) -> bool:
+    """Does an assignment say of chains what is so now? Where not, NICs may have another way out as well."""
+    host = snapshot.host(assignment.host) if assignment is not None else None
+    if assignment is None or host is None:
+        return False
+    return compile_service_chains(snapshot, host, observed) == assignment.service_chains
 
 
 def _told(one: NicAssignment, old: NicAssignment | None, kept: _Kept | None, snapshot: Snapshot) -> int:

@@ -29,7 +29,7 @@ from netctl.model.snapshot import Snapshot
 from netctl.model.subnet import SubnetKind
 from netctl.reconciler.assignments import NEVER, AssignmentBook, Surroundings
 from tests.intents import FakeSource, cluster, host, infra, meta, nic, snapshot, switch, vlan
-from tests.security import address_group, category, policy
+from tests.security import address_group, category, in_categories, policy, rule
 from tests.worlds import walks, worlds
 
 H1, H2 = HostId("h1"), HostId("h2")
@@ -48,6 +48,13 @@ MIRROR = TrafficMirror(
     host=H1,
     sources=(MirrorSource(virtual_switch=VirtualSwitchId("vs0")),),
     destinations=(NicId("n9"),),
+)
+RULED = (
+    CHAIN,
+    FUNCTION,
+    category("web"),
+    category("db"),
+    policy("p1", "web", rules=(replace(rule("r1", "db"), service_chain=CHAIN.id),)),
 )
 BASE = [*infra(), vlan(), nic("n1"), nic("n2", number=6, host="h2")]
 
@@ -72,10 +79,11 @@ def changed(**kinds: Any) -> list[Any]:
         [*changed(v10=replace(vlan(), service_chain=CHAIN.id)), CHAIN, FUNCTION],
         [*BASE, CHAINED, CHAIN, FUNCTION],
         [*BASE, MIRROR],
+        [*changed(n1=in_categories(nic("n1"), "web")), *RULED],
     ],
     ids=[
         *("moves", "floats", "mac", "goes", "comes", "subnet", "switch", "host", "basic", "chained"),
-        *("a chain on another subnet", "mirror"),
+        *("a chain on another subnet", "mirror", "a rule with a chain"),
     ],
 )
 @pytest.mark.parametrize("forgetful", [False, True])
@@ -196,7 +204,7 @@ def test_with_chains_what_may_decide_them_compiles_them_alone(monkeypatch: pytes
     told = book.assignment(H1)
     assert told is not None
     assert [one.vlan_id for one in told.service_chains.segments] == [21]
-    assert counted.since() == (0, 1)
+    assert counted.since() == (1, 1)
 
 
 def test_a_turn_and_what_ovn_can_are_told() -> None:
