@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Iterator
 
@@ -9,6 +10,7 @@ import pytest
 from netctl_host import ofctl
 from netctl_host.flow_keeper import BridgeFlows, FlowKeeper
 
+from netctl.errors import HostUnavailable
 from netctl.loop import wait_until
 from tests.functional.host.namespace import NamespaceHost
 
@@ -32,7 +34,11 @@ def kept(host: NamespaceHost) -> Iterator[tuple[NamespaceHost, FlowKeeper]]:
 
 
 def flows(host: NamespaceHost, bridge: str) -> str:
-    return "\n".join(ofctl.read(host.directory / f"{bridge}.mgmt"))
+    """Return the bridge's flows, "" while nobody serves it."""
+    try:
+        return "\n".join(ofctl.read(host.directory / f"{bridge}.mgmt"))
+    except HostUnavailable:
+        return ""
 
 
 def edit(host: NamespaceHost, *command: str) -> None:
@@ -82,6 +88,19 @@ def test_a_new_ovs_vswitchd_is_written_to_without_anybody_asking(
     wait_until(lambda: "goto_table:1" in flows(host, "br.nf"), timeout_s=5, what="written again")
     wait_until(lambda: "tp_src=68" in flows(host, "br0"), timeout_s=5, what="written again")
     wait_until(lambda: not keeper.problems(), timeout_s=5, what="all is well")
+
+
+def test_one_that_was_killed_and_is_back_at_once_is_written_to(host: NamespaceHost) -> None:
+    host.vsctl("add-br", "br.nf", "--", "set", "bridge", "br.nf", "datapath_type=netdev", "fail_mode=secure")
+    keeper = FlowKeeper(host.directory, bool, check_s=600)
+    try:
+        keeper.keep({"br.nf": ALL})
+        wait_until(lambda: "goto_table:1" in flows(host, "br.nf"), timeout_s=5, what="written")
+        host.stop_vswitchd(signal.SIGKILL)  # its sockets stay
+        host.start_vswitchd()
+        wait_until(lambda: "goto_table:1" in flows(host, "br.nf"), timeout_s=5, what="written again")
+    finally:
+        keeper.close()
 
 
 def test_what_ovs_refuses_is_told_and_the_rest_is_done(kept: tuple[NamespaceHost, FlowKeeper]) -> None:
