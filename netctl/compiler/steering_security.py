@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from netctl.compiler.clause import VLANS, Clause
-from netctl.compiler.clauses import WAYS, clauses_of, order_of
+from netctl.compiler.clauses import WAYS, clauses_of, holds_in, is_expired, order_of
 from netctl.compiler.membership import Port, in_term
 from netctl.compiler.native_chain import is_native_chain, steers
 from netctl.compiler.observed import Observed
@@ -24,9 +24,9 @@ from netctl.compiler.steering_services import any_service, neighbourhood, said
 from netctl.model.assignment_chains import SteeringRule
 from netctl.model.keys import Kind, ServiceChainId
 from netctl.model.lookups import Lookups
-from netctl.model.security_policy import Direction, RuleAction
+from netctl.model.security_policy import Direction, PolicyMode, RuleAction, SecurityPolicy
 
-# Of one segment; more are left out, those that come last.
+# Of one segment. Of more, those without a chain are left out, then those that come last.
 RULES_MAX = 8192
 _SNAPSHOTS = 8
 _READ = (
@@ -87,7 +87,28 @@ def security_rules(
         )
     if any(any_service(rule) and rule.chain_id != own for rule in rules):
         yield from neighbourhood(own)
-    yield from tuple(dict.fromkeys(rules))[:RULES_MAX]
+    rules = list(dict.fromkeys(rules))
+    if len(rules) > RULES_MAX:  # rather a function sees too much than that something passes it unseen
+        rules = [rule for rule in rules if rule.chain_id != own]
+    yield from rules[:RULES_MAX]
+
+
+def wide_rules(snapshot: Lookups, policy: SecurityPolicy, observed: Observed) -> tuple[str, ...]:
+    """Return the rules of a policy with a chain of br.nf whose peers are too many to name: it takes all of them."""
+    if not holds_in(policy, VLANS) or policy.mode is not PolicyMode.ENFORCE:
+        return ()
+    steered = (
+        rule
+        for rule in policy.rules
+        if not rule.disabled
+        and not is_expired(policy, rule, observed)
+        and steers(snapshot, rule.service_chain, observed)
+    )
+    return tuple(
+        rule.name
+        for rule in steered
+        if any(networks_of_peers(snapshot, observed, rule.peers, version).is_everybody for version in (4, 6))
+    )
 
 
 def leads_of(snapshot: Lookups, observed: Observed, way: Direction) -> tuple[Lead, ...]:

@@ -11,6 +11,8 @@ from netctl.compiler.clauses import holds_in, is_expired, lines_of
 from netctl.compiler.membership import in_term, ports_of
 from netctl.compiler.observed import Observed
 from netctl.compiler.ranks import FRONTS_MAX, block_of
+from netctl.compiler.steering_peers import PEER_NETWORKS_MAX
+from netctl.compiler.steering_security import wide_rules
 from netctl.model.keys import HostId
 from netctl.model.security_policy import PolicyMode, RuleAction, SecurityPolicy
 from netctl.model.snapshot import Snapshot
@@ -45,6 +47,14 @@ def security_policy_verdict(
             f"rule {', '.join(rejecting[:_NAMED])} denies without telling the sender: rejecting is not safe on this OVN"
             f" (CVE-2026-5265): upgrade to {SAFE_RELEASES}, or start the controller with --trust-reject if this OVN has"
             " the fix by a backport",
+        )
+    wide = wide_rules(snapshot, policy, observed)
+    if wide:
+        return (
+            Phase.PROGRAMMED,
+            "CHAIN_TAKES_MORE",
+            f"rule {', '.join(wide[:_NAMED])} names peers of more than {PEER_NETWORKS_MAX} networks: hosts lead every"
+            " peer through its chain. Use networks instead of single addresses, or fewer peers",
         )
     if not block_of(snapshot, policy).is_complete:
         return (

@@ -10,6 +10,7 @@ import pytest
 from netctl.compiler import identity
 from netctl.compiler.observed import NOTHING_OBSERVED, Observed
 from netctl.compiler.steering_peers import PEER_NETWORKS_MAX
+from netctl.compiler.steering_security import wide_rules
 from netctl.model.assignment_chains import Chain, Function, Pair, PortSpan, Segment, SteeringRule
 from netctl.model.chain import FailureHandling, ForwardingMode, HealthCheck
 from netctl.model.infra import Uplink
@@ -19,6 +20,7 @@ from netctl.model.nic import Nic
 from netctl.model.security_policy import Direction, PolicyKind, PolicyMode, RuleAction
 from netctl.model.snapshot import Snapshot
 from netctl.model.subnet import Subnet, SubnetKind
+from netctl.reconciler.status_security import security_policy_verdict
 from tests.chained import chain, chains_on, firewall, function, function_nics, pair, segment_of, with_chain
 from tests.intents import host, infra, overlay, snapshot, switch, uid_of, vlan
 from tests.security import (
@@ -298,6 +300,13 @@ def test_peers_are_the_fewest_networks_and_too_many_are_everybody() -> None:
     wide = with_chain(rule("r1", *(f"addressGroups/g{i}" for i in range(5)), services=("tcp",)))
     (all_of_them,) = segment_of(chains_on(world(*ruled(wide, more=groups)))).rules
     assert all_of_them.peer_networks == (), "rather too much is looked into than too little"
+    shop, here = (
+        policy("shop", "web", rules=(wide, replace(chained, name="r2"))),
+        world(*ruled(wide, more=groups)),
+    )
+    assert wide_rules(here, shop, NOTHING_OBSERVED) == ("r1",)
+    assert security_policy_verdict(here, shop, NOTHING_OBSERVED, ())[1] == "CHAIN_TAKES_MORE"
+    assert wide_rules(here, replace(shop, mode=PolicyMode.MONITOR), NOTHING_OBSERVED) == ()
     plain = rule("r0", *(f"addressGroups/g{i}" for i in range(5)), services=("tcp",), priority=9)
     rules = (plain, with_chain(rule("r1", services=("tcp",), ip_version=4)))
     found = segment_of(chains_on(world(*ruled(*rules, more=groups))))
