@@ -43,7 +43,9 @@ def test_the_cluster_example_applies_and_prunes(netctl: Run, controller: Control
     assert netctl("get", "nic", "web-2", "-o", "json").data[0]["ipv4_address"] == "10.0.10.7"
 
 
-@pytest.mark.parametrize(("example", "count"), [("vpc", 16), ("transit", 12), ("security", 13), ("host_network", 8)])
+@pytest.mark.parametrize(
+    ("example", "count"), [("vpc", 16), ("transit", 12), ("security", 13), ("host_network", 8)]
+)
 def test_the_examples_apply_in_any_order_and_go_again(
     netctl: Run, monkeypatch: pytest.MonkeyPatch, example: str, count: int, tmp_path: Path
 ) -> None:

@@ -303,7 +303,7 @@ def test_subnets_migrate_and_the_way_is_told(furnished: Run, controller: Control
     assert furnished(*back).lines[-1] == "2 PROGRAMMED"
     timer.join()
     moving["web"] = MigrationState(moved=12, nics=40, failed=True, message="web-1 did not come up")
-    failed = furnished(*back, expect=1)
+    failed = furnished(*back, "--timeout", "5", expect=1)
     assert "error: subnets/web 12 of 40 NICs moved: web-1 did not come up" in failed.err
     described = furnished("describe", "subnet", "web").out
     assert "web-1 did not come up" in described

@@ -206,3 +206,14 @@ async def test_what_is_under_way_is_told_wherever_a_resource_is(world: World) ->
     ):
         async with refused(grpc.StatusCode.INVALID_ARGUMENT, "filter", text="is no part of the intent"):
             await call
+
+
+async def test_what_others_change_in_between_stays(world: World) -> None:
+    await furnish(world)
+    for number in range(60):
+        kind = (BASIC, VLAN)[number % 2]
+        change = network.Subnet(name="subnets/web", display_name=f"no {number}")
+        update = network.UpdateSubnetRequest(subnet=change, update_mask=FieldMask(paths=["display_name"]))
+        await asyncio.gather(migrate(world, "web", kind=kind), world.subnets.UpdateSubnet(update))
+        stored = (await world.subnets.GetSubnet(network.GetSubnetRequest(name="subnets/web"))).subnet
+        assert (stored.display_name, stored.kind) == (f"no {number}", kind)
