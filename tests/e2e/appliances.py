@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from netctl.lab.guests import Guest
 from netctl.loop import wait_until
-from netctl.v1 import agent_pb2, chain_pb2, network_pb2
+from netctl.v1 import chain_pb2, network_pb2
 from tests.e2e.bonded import HostReport, wait_report
 from tests.e2e.site import PROGRAMMED, Site
 
@@ -165,22 +165,17 @@ def attach(here: Site, subnet: str, chain_name: str) -> None:
     here.subnets.UpdateSubnet(request, timeout=20, wait_for_ready=True)
 
 
-def settled(here: Site, *hosts: str) -> None:
-    """Return when hosts have the assignment of now, and OVN's flows of now."""
-    here.wait_written()
-    revision = max(nic.status.revision for nic in here.list_nics())
-    for host in hosts or ("h1", "h2"):
-        wait_report(
-            here, host, lambda report: report.assignment_revision >= revision, "has what was asked for"
-        )
-    here.nbctl("--wait=hv", "sync")
-    wait_until(
-        lambda: all(nic.status.phase == PROGRAMMED for nic in here.list_nics()),
-        timeout_s=15,
-        what="NICs PROGRAMMED",
-    )
+def settled(here: Site) -> None:
+    """Return when OVN has what was asked for so far, and every NIC is PROGRAMMED."""
+    here.settle()
+    left = [""]
 
+    def all_programmed() -> bool:
+        waiting = [nic for nic in here.list_nics() if nic.status.phase != PROGRAMMED]
+        left[0] = ", ".join(f"{nic.name} {nic.status.reason}: {nic.status.message}" for nic in waiting)
+        return not left[0]
 
-def pair_reports(report: HostReport) -> list[agent_pb2.PairReport]:
-    """Return what a host says of the pairs of its functions."""
-    return [pair for function in report.functions for pair in function.pairs]
+    try:
+        wait_until(all_programmed, timeout_s=15, what="NICs PROGRAMMED")
+    except TimeoutError as error:
+        raise TimeoutError(f"{error}; not so: {left[0]}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -12,9 +13,10 @@ from netctl.v1 import network_pb2, vpc_pb2
 from tests.e2e import security, talk, vpcs
 from tests.e2e.appliances import Appliance, add_inline, add_tap, attach, chain, settled
 from tests.e2e.bonded import SWITCH, Nic
-from tests.e2e.raw import BROADCAST, ethernet, send_frame, tapped
+from tests.e2e.raw import BROADCAST, arp_reply, send_frame, tapped
 from tests.e2e.site import Resource, Site
 from tests.e2e.talk import End
+from tests.lossmeter.frames import Address
 
 DROPPED_BY_ONE, DROPPED_BY_TWO = 1001, 1002
 KINDS = {"vlan": ("plain20", 20), "basic": ("basic10", 10)}
@@ -60,6 +62,20 @@ class Quarter:
         )
 
 
+def address(nic: Nic) -> Address:
+    """Return what a guest is on the wire."""
+    return Address(nic.mac_address, nic.ipv4_address)
+
+
+def wait_chained(function: Appliance, port: int, client: End, server: End) -> None:
+    """Ask until an answer comes, and through the function of h1."""
+
+    def through() -> bool:
+        return bool(talk.udp(client, server, server.address, port)) and min(function.passed("h1", port)) > 0
+
+    wait_until(through, timeout_s=15, what=f"port {port} answers through {function.name}")
+
+
 @pytest.fixture(scope="module")
 def pair_of_functions(bonded: Site) -> Iterator[tuple[Appliance, Appliance]]:
     """Two inline functions on both hosts, each of which drops a port, and a chain `both`."""
@@ -76,6 +92,79 @@ def pair_of_functions(bonded: Site) -> Iterator[tuple[Appliance, Appliance]]:
         bonded.remove(*(nic.name for nic in function.nics))
 
 
+@contextmanager
+def present(here: Site, *resources: Resource) -> Iterator[None]:
+    """Have resources during a block, and guests of NICs that the block adds."""
+    before = {nic.name for nic in here.list_nics()}
+    here.apply(*resources)
+    try:
+        yield
+    finally:
+        here.discard(*(nic for nic in here.list_nics() if nic.name not in before))
+        here.remove(*(resource.name for resource in reversed(resources)))
+
+
+def test_a_rule_by_category_sends_what_it_allows_through_a_chain_and_nothing_else(
+    bonded: Site, pair_of_functions: tuple[Appliance, Appliance]
+) -> None:
+    one, _two = pair_of_functions
+    rules = [
+        security.rule(
+            "chained", security.IN, security.udp((5001, 5002)), service_chain="serviceChains/only-one"
+        ),
+        security.rule("straight", security.IN, security.udp(5003)),
+    ]
+    policy = security.policy("application", "served", ["categories/served"], *rules)
+    with present(bonded, security.category("served"), policy):
+        client = bonded.add("rule-client", "plain20", "h2")
+        nic = vpcs.nic("rule-server", "plain20", "h1")
+        nic.categories.append("categories/served")
+        server = bonded.create_nic(nic)
+        bonded.plug(server)
+        settled(bonded)
+        ends = vpcs.guest(bonded, client), vpcs.guest(bonded, server)
+        wait_chained(one, 5001, *ends)
+        assert talk.udp(*ends, server.ipv4_address, 5003)
+        assert not talk.udp(*ends, server.ipv4_address, 5004), "no rule allows it"
+        one.start("h1", [DROPPED_BY_ONE, 5002, 5003])
+        wait_chained(one, 5001, *ends)
+        assert not talk.udp(*ends, server.ipv4_address, 5002)
+        assert talk.udp(*ends, server.ipv4_address, 5003), "it bypasses the function"
+        assert one.passed("h1", 5003) == (0, 0)
+        one.start("h1", [DROPPED_BY_ONE])
+
+
+def test_a_routing_policy_sends_what_it_permits_through_a_chain(
+    bonded: Site, pair_of_functions: tuple[Appliance, Appliance]
+) -> None:
+    one, _two = pair_of_functions
+    cidr = "10.101.7.0/24"
+    connection = vpcs.connection(ROUTED, "192.0.2.2", "h1")
+    vpc = vpcs.Vpc(name="vpcs/t", external_connections=[connection], externally_routable_prefixes=[cidr])
+    made = ROUTED, vpc, vpcs.overlay("t", "t", cidr), vpcs.default_route("t", ROUTED), chained_policy(cidr)
+    with present(bonded, *made):
+        nic = bonded.add_leased(vpcs.nic("tenant", "t", "h2"))
+        guest, outside = vpcs.guest(bonded, nic), vpcs.upstream(bonded, OUTSIDE)
+        settled(bonded)
+        wait_chained(one, 6001, guest, outside)
+        assert not talk.udp(guest, outside, OUTSIDE, DROPPED_BY_ONE)
+        assert talk.tcp(guest, outside, OUTSIDE, 6002), "another protocol is not what the policy is about"
+        assert one.passed("h1", 6002) == (0, 0)
+
+
+def chained_policy(cidr: str) -> vpc_pb2.RoutingPolicy:
+    """Return a policy that sends UDP from a network through a chain."""
+    return vpc_pb2.RoutingPolicy(
+        name="routingPolicies/t-chained",
+        vpc="vpcs/t",
+        priority=100,
+        source=vpc_pb2.PolicyEndpoint(cidr=cidr),
+        protocol=vpc_pb2.IP_PROTOCOL_UDP,
+        action=vpc_pb2.ROUTING_POLICY_ACTION_PERMIT,
+        service_chain="serviceChains/only-one",
+    )
+
+
 @pytest.fixture(scope="module", params=KINDS)
 def quarter(
     bonded: Site, pair_of_functions: tuple[Appliance, Appliance], request: pytest.FixtureRequest
@@ -86,16 +175,16 @@ def quarter(
     nics = [bonded.add(f"{request.param}-{name}", subnet, host) for name, host in names.items()]
     found = Quarter(site=bonded, subnet=subnet, vlan_id=vlan_id, near=nics[0], beside=nics[1], far=nics[2])
     found.wait_heard(found.end(found.near), found.end(found.far), DROPPED_BY_ONE)  # nothing is chained yet
-    attach(bonded, subnet, "both")
-    for function in pair_of_functions:
-        for host in ("h1", "h2"):
-            function.wait_active(host, host)
-    settled(bonded)
-    found.wait_heard(found.end(found.near), found.end(found.far), 2000)
-    found.wait_heard(found.end(found.near), found.router, 2000)
-    yield found
-    attach(bonded, subnet, "")
-    bonded.discard(*nics)
+    try:
+        attach(bonded, subnet, "both")
+        settled(bonded)
+        for function in pair_of_functions:
+            wait_chained(function, 2000, found.end(found.near), found.router)
+            wait_chained(function, 2001, found.end(found.near), found.end(found.far))
+        yield found
+    finally:
+        attach(bonded, subnet, "")
+        bonded.discard(*nics)
 
 
 def test_both_directions_pass_the_functions_of_both_hosts(
@@ -167,8 +256,9 @@ def test_a_broadcast_arrives_once_everywhere(
 ) -> None:
     """No loop: not back at the sender, not twice anywhere, and twice through each function at most (in and out)."""
     site, near = quarter.site, quarter.near
-    frame = ethernet(near.mac_address, BROADCAST, 0x88B5, b"to everybody, once")
-    last = ethernet(near.mac_address, quarter.far.mac_address, 0x88B5, b"behind it")
+    own_address, everybody = address(near), Address(BROADCAST, near.ipv4_address)
+    frame = arp_reply(near.mac_address, own_address, everybody)
+    last = arp_reply(near.mac_address, own_address, address(quarter.far))
     with (
         tapped(site.namespace(quarter.far)) as far,
         tapped(site.namespace(quarter.beside)) as beside,
@@ -190,7 +280,7 @@ def test_a_tap_gets_copies_and_nothing_waits_for_it(
     attach(site, quarter.subnet, "watched")
     settled(site)
     there, back = (
-        ethernet(a.mac_address, b.mac_address, 0x88B5, b"copied")
+        arp_reply(a.mac_address, address(a), address(b))
         for a, b in ((quarter.near, quarter.far), (quarter.far, quarter.near))
     )
     with tapped(site.namespace(tap)) as copies, tapped(site.namespace(quarter.far)) as arrived:
@@ -208,77 +298,3 @@ def test_a_tap_gets_copies_and_nothing_waits_for_it(
     quarter.wait_heard(quarter.end(quarter.near), quarter.end(quarter.far), 4000)
     attach(site, quarter.subnet, "both")
     site.remove("serviceChains/watched", f"networkFunctions/ids-{quarter.subnet}", tap.name)
-
-
-def test_a_rule_by_category_sends_what_it_allows_through_a_chain_and_nothing_else(
-    bonded: Site, pair_of_functions: tuple[Appliance, Appliance]
-) -> None:
-    one, _two = pair_of_functions
-    server, client = bonded.add("rule-server", "plain20", "h1"), bonded.add("rule-client", "plain20", "h2")
-    rules = [
-        security.rule(
-            "chained", security.IN, security.udp((5001, 5002)), service_chain="serviceChains/only-one"
-        ),
-        security.rule("straight", security.IN, security.udp(5003)),
-    ]
-    bonded.apply(security.category("served"))
-    bonded.update_nic(Nic(name=server.name, categories=["categories/served"]), "categories")
-    bonded.apply(security.policy("application", "served", ["categories/served"], *rules))
-    settled(bonded)
-    ends = vpcs.guest(bonded, client), vpcs.guest(bonded, server)
-    wait_until(
-        lambda: talk.udp(*ends, server.ipv4_address, 5001), timeout_s=10, what="the chained port answers"
-    )
-    one.wait_passed("h1", 5001, 1, 1)
-    assert talk.udp(*ends, server.ipv4_address, 5003)
-    assert not talk.udp(*ends, server.ipv4_address, 5004), "no rule allows it"
-    one.start("h1", [DROPPED_BY_ONE, 5002, 5003])
-    one.wait_active("h1", "h1")
-    wait_until(lambda: talk.udp(*ends, server.ipv4_address, 5001), timeout_s=10, what="the function is back")
-    assert not talk.udp(*ends, server.ipv4_address, 5002)
-    assert talk.udp(*ends, server.ipv4_address, 5003), "it bypasses the function"
-    assert one.passed("h1", 5003) == (0, 0)
-    one.start("h1", [DROPPED_BY_ONE])
-    bonded.remove("securityPolicies/served")
-    bonded.discard(server, client)
-    bonded.remove("categories/served")
-
-
-def test_a_routing_policy_sends_what_it_permits_through_a_chain(
-    bonded: Site, pair_of_functions: tuple[Appliance, Appliance]
-) -> None:
-    one, _two = pair_of_functions
-    cidr = "10.101.7.0/24"
-    connection = vpcs.connection(ROUTED, "192.0.2.2", "h1")
-    made: list[Resource] = [
-        ROUTED,
-        vpcs.Vpc(name="vpcs/t", external_connections=[connection], externally_routable_prefixes=[cidr]),
-        vpcs.overlay("t", "t", cidr),
-        vpcs.default_route("t", ROUTED),
-        chained_policy(cidr),
-    ]
-    bonded.apply(*made)
-    nic = bonded.add_leased(vpcs.nic("tenant", "t", "h2"))
-    guest, outside = vpcs.guest(bonded, nic), vpcs.upstream(bonded, OUTSIDE)
-    one.wait_active("h1", "h1")
-    settled(bonded)
-    wait_until(lambda: talk.udp(guest, outside, OUTSIDE, 6001), timeout_s=15, what="the outside answers")
-    one.wait_passed("h1", 6001, 1, 1)
-    assert not talk.udp(guest, outside, OUTSIDE, DROPPED_BY_ONE)
-    assert talk.tcp(guest, outside, OUTSIDE, 6002), "another protocol is not what the policy is about"
-    assert one.passed("h1", 6002) == (0, 0)
-    bonded.discard(nic)
-    bonded.remove(*(resource.name for resource in reversed(made)))
-
-
-def chained_policy(cidr: str) -> vpc_pb2.RoutingPolicy:
-    """Return a policy that sends UDP from a network through a chain."""
-    return vpc_pb2.RoutingPolicy(
-        name="routingPolicies/t-chained",
-        vpc="vpcs/t",
-        priority=100,
-        source=vpc_pb2.PolicyEndpoint(cidr=cidr),
-        protocol=vpc_pb2.IP_PROTOCOL_UDP,
-        action=vpc_pb2.ROUTING_POLICY_ACTION_PERMIT,
-        service_chain="serviceChains/only-one",
-    )
