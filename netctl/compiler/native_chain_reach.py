@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from netctl.compiler.clauses import holds_in, lines_of
-from netctl.compiler.membership import in_term, nics_of_term, ports_of
+from netctl.compiler.membership import Port
 from netctl.compiler.same import Same
+from netctl.compiler.steering_attached import subnets_of_term
 from netctl.model.chain import ServiceChain
 from netctl.model.keys import Kind, NetworkFunctionId, ServiceChainId, SubnetId
 from netctl.model.routing_policy import RoutingPolicy
@@ -82,11 +83,12 @@ def _ruled(snapshot: Snapshot) -> _Found:
             if line.rule is not None and line.rule.service_chain and line.clause.part == "own"
         }
         for chain, subject in about:
-            for id in nics_of_term(snapshot, subject):
-                nic = snapshot.nic(id)
-                for port in ports_of(snapshot, nic) if nic is not None else ():
-                    if holds_in(policy, port.realm) and in_term(snapshot, port, subject):
-                        yield chain, port.subnet.id
+            for id in subnets_of_term(snapshot, subject, partial(_is_held, policy)):
+                yield chain, id
+
+
+def _is_held(policy: SecurityPolicy, port: Port) -> bool:
+    return holds_in(policy, port.realm)
 
 
 def _routed(snapshot: Snapshot) -> _Found:

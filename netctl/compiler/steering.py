@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from netctl.compiler.identity import localnet_name
@@ -15,7 +15,7 @@ from netctl.compiler.steering_security import security_rules
 from netctl.model.assignment_chains import Chain, Function, Pair, Segment, ServiceChains, SteeringRule
 from netctl.model.chain import FailureHandling, NetworkFunction, ServiceChain
 from netctl.model.infra import Host
-from netctl.model.keys import Kind, NetworkFunctionId, ServiceChainId
+from netctl.model.keys import Kind, NetworkFunctionId, ServiceChainId, SubnetId
 from netctl.model.snapshot import Snapshot
 from netctl.model.subnet import Subnet, SubnetKind
 
@@ -45,6 +45,8 @@ def _segments(snapshot: Snapshot, host: Host, observed: Observed) -> Iterator[Se
     switches = {
         uplink.virtual_switch: snapshot.virtual_switch(uplink.virtual_switch) for uplink in host.uplinks
     }
+    ruled = any(reason.policy for reasons in reasons_of(snapshot).values() for reason in reasons)
+    ports = _ports(snapshot, host) if ruled else {}
     for id in concerned:
         subnet = snapshot.subnet(id)
         if subnet is None or not passes_chains(snapshot, subnet, observed):
@@ -60,33 +62,33 @@ def _segments(snapshot: Snapshot, host: Host, observed: Observed) -> Iterator[Se
                 local_bridge=local_bridge(switch) if basic else "",
                 uplink_bridge=switch.bridge,
                 vlan_id=subnet.vlan_id,
-                rules=tuple(_rules(snapshot, host, subnet, observed)),
+                rules=tuple(_rules(snapshot, host, subnet, observed, ports.get(id, []))),
             )
 
 
-def _rules(snapshot: Snapshot, host: Host, subnet: Subnet, observed: Observed) -> Iterator[SteeringRule]:
-    """Yield the rules of a segment with their priorities: no two have the same."""
+def _rules(
+    snapshot: Snapshot, host: Host, subnet: Subnet, observed: Observed, ports: Sequence[Port]
+) -> Iterator[SteeringRule]:
+    """Yield the rules of a segment with their priorities: no two have the same. `ports` are the host's there."""
     own = subnet.service_chain if steers(snapshot, subnet.service_chain, observed) else ServiceChainId("")
     rules: list[SteeringRule] = []
     if subnet.kind is SubnetKind.EXTERNAL:
         rules += routing_rules(snapshot, host, subnet, observed)
     elif any(reason.policy for reason in reasons_of(snapshot).get(subnet.id, ())):
-        rules += security_rules(snapshot, _ports(snapshot, host, subnet), observed, own)
+        rules += security_rules(snapshot, ports, observed, own)
     for i, rule in enumerate(rules):
         yield replace(rule, priority=OWN_PRIORITY + len(rules) - i)
     if own:
         yield SteeringRule(priority=OWN_PRIORITY, chain_id=own)
 
 
-def _ports(snapshot: Snapshot, host: Host, subnet: Subnet) -> list[Port]:
-    """Return the ports on a subnet of the NICs of a host, by the NICs' ids."""
-    found = (
-        port
-        for nic in snapshot.nics_of_host(host.id)
-        if nic.has_port and (nic.subnet == subnet.id or nic.trunk_vlans)
-        for port in ports_of(snapshot, nic)
-    )
-    return sorted((port for port in found if port.subnet.id == subnet.id), key=lambda port: port.name)
+def _ports(snapshot: Snapshot, host: Host) -> dict[SubnetId, list[Port]]:
+    """Return the ports of a host's NICs by their subnets."""
+    found: dict[SubnetId, list[Port]] = {}
+    for nic in snapshot.nics_of_host(host.id):
+        for port in ports_of(snapshot, nic):
+            found.setdefault(port.subnet.id, []).append(port)
+    return found
 
 
 def _function(snapshot: Snapshot, host: Host, id: NetworkFunctionId) -> Function | None:

@@ -6,7 +6,7 @@ which subnets to compile again compares that.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -18,6 +18,7 @@ from netctl.compiler.membership import Port, in_term, nics_of_term, ports_of
 from netctl.compiler.native_chain import states, steers
 from netctl.compiler.observed import Observed
 from netctl.compiler.same import Same
+from netctl.model.groups import Term
 from netctl.model.infra import VirtualSwitch
 from netctl.model.keys import Key, Kind, SecurityPolicyId, ServiceChainId, SubnetId
 from netctl.model.routing_policy import RoutingPolicy
@@ -148,11 +149,22 @@ def _ruled(snapshot: Snapshot) -> Iterator[tuple[SubnetId, Reason]]:
         chains = {rule.name: rule.service_chain for rule in policy.rules}
         about = {(clause.rule, clause.subject) for clause in chained_lines(policy)}
         for rule, subject in about:
-            for id in nics_of_term(snapshot, subject):
-                nic = snapshot.nic(id)
-                for port in ports_of(snapshot, nic) if nic is not None and nic.has_port else ():
-                    if port.subnet.kind is SubnetKind.VLAN and in_term(snapshot, port, subject):
-                        yield port.subnet.id, Reason(chains[rule], policy.id, rule)
+            reason = Reason(chains[rule], policy.id, rule)
+            for id in subnets_of_term(snapshot, subject, lambda port: port.subnet.kind is SubnetKind.VLAN):
+                yield id, reason
+
+
+def subnets_of_term(snapshot: Snapshot, term: Term, counts: Callable[[Port], bool]) -> set[SubnetId]:
+    """Return the subnets with a port in a term that counts."""
+    found: set[SubnetId] = set()
+    for id in nics_of_term(snapshot, term):
+        nic = snapshot.nic(id)
+        if nic is None or (nic.subnet in found and not nic.trunk_vlans):  # a group has many on one subnet
+            continue
+        for port in ports_of(snapshot, nic):
+            if port.subnet.id not in found and counts(port) and in_term(snapshot, port, term):
+                found.add(port.subnet.id)
+    return found
 
 
 def _routed(snapshot: Snapshot) -> Iterator[tuple[SubnetId, Reason]]:
