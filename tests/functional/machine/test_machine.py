@@ -236,7 +236,7 @@ class Machine(RuleBasedStateMachine):
         assert {key: snapshot.get(key) for key in snapshot.keys()} == stored  # noqa: SIM118
         nics = [intent for intent in stored.values() if isinstance(intent, Nic)]
         for values in (
-            [(nic.subnet, nic.ipv4_address) for nic in nics],
+            [(nic.subnet, nic.ipv4_address) for nic in nics if nic.has_subnet],
             [nic.mac_address for nic in nics],
             [nic.tap_name for nic in nics],
             [intent.vni for intent in stored.values() if isinstance(intent, Subnet)],
