@@ -161,6 +161,11 @@ class NamespaceHost:
         with self._netlink() as ip:
             ip.link("del", index=ip.link_lookup(ifname=name)[0])
 
+    def link_names(self) -> set[str]:
+        """Return the names of all links."""
+        with self._netlink() as ip:
+            return {link.get("ifname") for link in ip.get_links()}
+
     def set_link(self, name: str, state: str) -> None:
         """Set a link up or down."""
         with self._netlink() as ip:
