@@ -69,6 +69,10 @@ class AssignmentBook:
         """Return the revision at which a host was told what a NIC is now; one that it has not been told is NEVER."""
         return self._current(host).told.get(nic, NEVER)
 
+    def last_told(self, host: HostId) -> int:
+        """Return the revision at which a host was last told something else of a NIC; those that wait aside."""
+        return max((at for at in self._current(host).told.values() if at != NEVER), default=0)
+
     def on_assignment_change(self, callback: Callable[[], None]) -> None:
         """Call `callback` (which only wakes) whenever an assignment may have changed."""
         self._listeners.append(callback)
@@ -107,6 +111,8 @@ class AssignmentBook:
             self._compile(now, kept, snapshot, host)
         with self._lock:
             self._kept[host] = now
+        if kept is not None and kept.waiting != now.waiting:
+            self.changed()  # whoever asked may not be the one who tells the host
         return now
 
     def _concern(self, host: HostId, kept: _Kept, snapshot: Snapshot, now: _Kept) -> Concern:

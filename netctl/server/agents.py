@@ -276,8 +276,10 @@ class AgentService(agent_pb2_grpc.AgentServiceServicer):
     def _differs(self, sent: Assignment, newest: Assignment) -> bool:
         if dataclasses.replace(newest, revision=sent.revision) != sent:
             return True
+        # What was said and taken back before it was sent is news all the same: status waits until the agent has heard.
         host = self._intents.snapshot().host(newest.host)
-        return host is not None and sent.revision < host.meta.revision <= newest.revision
+        awaited = max(host.meta.revision if host is not None else 0, self._assignments.last_told(newest.host))
+        return sent.revision < awaited <= newest.revision
 
     async def _look(self) -> None:
         for stream in tuple(self._streams.values()):

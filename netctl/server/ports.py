@@ -98,6 +98,10 @@ class Assignments(Protocol):
         """Return the host's assignment now, or None when there is no such host; quick when nothing changed."""
         ...
 
+    def last_told(self, host: HostId) -> int:
+        """Return the revision at which the host was last told something else of a NIC: status waits for that."""
+        ...
+
     def on_assignment_change(self, callback: Callable[[], None]) -> None:
         """Call back when any host's assignment may have changed."""
         ...

@@ -89,6 +89,10 @@ class FakeAssignments:
         intents.on_change(self.changed)
         self._callbacks: list[Callable[[], None]] = []
 
+    def last_told(self, host: HostId) -> int:
+        """Say that nobody waits."""
+        return 0
+
     def assignment(self, host: HostId) -> Assignment | None:
         snapshot = self._intents.snapshot()
         if snapshot.host(host) is None:

@@ -313,3 +313,32 @@ def test_a_chain_on_a_vlan_of_a_trunk_is_told_to_its_host() -> None:
         told = book.assignment(H1)
         assert told is not None
         assert told.nics[0].bridge == bridge
+
+
+def test_whoever_asks_first_when_northd_has_the_port_the_host_is_told() -> None:
+    source, written = FakeSource(), [0]
+    book = AssignmentBook(source, SETTINGS, Surroundings(is_written=lambda revision: revision <= written[0]))
+    source.set(snapshot([*infra(), vlan(), basic_n1()]))
+    book.assignment(H1)
+    source.set(snapshot([*infra(), vlan(), nic("n1", revision=2)]))
+    book.assignment(H1)
+    woken: list[int] = []
+    book.on_assignment_change(lambda: woken.append(1))
+    written[0] = 2
+    assert book.told(H1, NicId("n1")) == 2, "a status was asked for"
+    assert woken
+
+
+def test_what_was_taken_back_before_it_was_told_is_to_be_heard_all_the_same() -> None:
+    source = FakeSource()
+    book = AssignmentBook(source, SETTINGS)
+    states = (basic_n1(), nic("n1", revision=2), basic_n1(3))
+    told = []
+    for state in states:
+        source.set(snapshot([*infra(), vlan(), state]))
+        told.append((book.assignment(H1), book.last_told(H1)))
+    assert [at for _, at in told] == [1, 2, 3]
+    (first, _), _, (last, _) = told
+    assert first is not None
+    assert last is not None
+    assert last.nics == first.nics
