@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sized
 
 from netctl.errors import InvalidIntent
 from netctl.model import shape
+
+ADDRESSES_MAX = 64
+
+
+def check_count(field: str, values: Sized, limit: int) -> None:
+    """Refuse a list that is longer than any host has, before each of it is looked at."""
+    if len(values) > limit:
+        raise InvalidIntent(field, f"has {len(values)} entries; at most {limit} are allowed")
 
 
 class Parts:
@@ -31,6 +40,7 @@ class Parts:
 
     def take_addresses(self, field: str, addresses: tuple[str, ...]) -> tuple[str, ...]:
         """Return addresses with prefix length in canonical form; refuse one that another part has."""
+        check_count(field, addresses, ADDRESSES_MAX)
         canonical = []
         for i, text in enumerate(addresses):
             address = shape.canonical_interface_address(f"{field}[{i}]", text)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from netctl.errors import InvalidIntent
 from netctl.model import shape
-from netctl.model.host_shape import Parts
+from netctl.model.host_shape import Parts, check_count
 from netctl.model.keys import ClusterId, HostId, Uid, VirtualSwitchId, check_id
 
 DEFAULT_MAC_PREFIX = "50:6b:8d"  # Nutanix's OUI, the product's default
@@ -20,6 +20,8 @@ DEFAULT_INTERNAL_BRIDGE = "virbr0"
 MCAST_TIMEOUT_MAX_S = 3600
 # RFC 791: every host takes 576; RFC 8200: IPv6 needs 1280. 9216 is what switches call jumbo at most.
 MTU_MIN_BYTES, MTU_MAX_BYTES = 576, 9216
+# Of one host: br0 to br99, and more interfaces and guests of its own than any has.
+UPLINKS_MAX, INTERFACES_MAX, INTERNAL_PORTS_MAX, PORTS_MAX = 100, 32, 256, 1024
 _BRIDGE = re.compile(r"br([0-9]|[1-9][0-9])\Z")
 
 
@@ -221,6 +223,8 @@ class Host:
         check_id("cluster", self.cluster)
         address = shape.canonical_interface_address("tunnel_address", self.tunnel_address)
         object.__setattr__(self, "tunnel_address", address)
+        check_count("uplinks", self.uplinks, UPLINKS_MAX)
+        check_count("internal_ports", self.internal_ports, INTERNAL_PORTS_MAX)
         parts = Parts()
         self._check_uplinks(parts)
         self._check_internal_ports(parts)
@@ -248,6 +252,7 @@ class Host:
                 )
             if not uplink.interfaces:
                 raise InvalidIntent(f"{where}.interfaces", "is empty; name at least one interface")
+            check_count(f"{where}.interfaces", uplink.interfaces, INTERFACES_MAX)
             for name in uplink.interfaces:
                 parts.take_uplink(f"{where}.interfaces", name)
             if uplink.active_interface and uplink.active_interface not in uplink.interfaces:
@@ -284,6 +289,7 @@ class Host:
             return
         if bridge.name != DEFAULT_INTERNAL_BRIDGE:
             parts.take_name("internal_bridge.name", bridge.name)
+        check_count("internal_bridge.interfaces", bridge.interfaces, PORTS_MAX)
         for i, name in enumerate(bridge.interfaces):
             parts.take_name(f"internal_bridge.interfaces[{i}]", name)
         addresses = parts.take_addresses("internal_bridge.addresses", bridge.addresses)
