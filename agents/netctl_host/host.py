@@ -15,6 +15,8 @@ from netctl_host.assignment import Assignment
 from netctl_host.controller_way import ControllerWay
 from netctl_host.dhcp_server import DhcpServer
 from netctl_host.guest_flows import find_clients
+from netctl_host.igmp_querier import IgmpQuerier
+from netctl_host.igmp_query import find_places
 from netctl_host.inspector import LacpReader
 from netctl_host.learn import Learner
 from netctl_host.learned import LearnedTable, Tap
@@ -72,6 +74,7 @@ class RealHost:
         self._learner = Learner(self._learned, wake)
         self._way = ControllerWay(places.controller)
         self._lacp = LacpReader(places.ovs_rundir)
+        self._querier = IgmpQuerier()
         self._neighbors = LldpListener(wake)
         self._look_again = look_again
         self._dhcp = DhcpServer()
@@ -134,6 +137,7 @@ class RealHost:
         return (
             *self._steering.serve(assignment, state, settings),
             *self._dhcp.serve(find_clients(assignment, state)),
+            *self._querier.follow(find_places(assignment, state)),
         )
 
     def take_reversions(self) -> tuple[str, ...]:
@@ -142,6 +146,7 @@ class RealHost:
 
     def close(self) -> None:
         """Close every connection; the host stays as it is."""
+        self._querier.close()
         self._neighbors.close()
         self._way.close()
         self._steering.close()
