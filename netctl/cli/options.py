@@ -90,6 +90,8 @@ def complete_name(context: typer.Context, incomplete: str) -> list[str]:
     from netctl.cli.kinds import find_kind
 
     kind = find_kind(context.params.get("kind") or context.info_name or "")
+    if kind is None and context.parent is not None:  # `netctl host show-uplinks`
+        kind = find_kind(context.parent.info_name or "")
     return [] if kind is None else [id_ for id_ in _read_ids(kind) if id_.startswith(incomplete)]
 
 

@@ -29,11 +29,12 @@ _FILES = """\
 
 YAML documents, each one resource, a list of resources, or `set:` and `resources:`; see
 [examples/cluster.yaml](examples/cluster.yaml), [examples/vpc.yaml](examples/vpc.yaml),
-[examples/transit.yaml](examples/transit.yaml) and [examples/security.yaml](examples/security.yaml).
+[examples/transit.yaml](examples/transit.yaml), [examples/security.yaml](examples/security.yaml) and
+[examples/host_network.yaml](examples/host_network.yaml).
 
 - `kind: Subnet` and `name: web` say what it is; the other keys are the API's fields, in snake_case or camelCase.
-- A subnet's own kind is `subnet_kind: vlan`, `overlay` or `external`, a VPC's `vpc_kind: transit`, a security policy's
-  `policy_kind: application`, because `kind` is taken.
+- A subnet's own kind is `subnet_kind: vlan`, `overlay`, `external` or `vlan-basic`, a NIC's `nic_kind: direct`, a VPC's
+  `vpc_kind: transit`, a security policy's `policy_kind: application`, because `kind` is taken.
 - Documents may stand in any order, of one file or of several: what is referred to is made first, what nobody refers
   to any more is pruned after that, all in one atomic change.
 - References may be ids (`virtual_switches: [vs0]`); enum values may go without prefix (`bond_mode: active-backup`).
@@ -43,6 +44,9 @@ YAML documents, each one resource, a list of resources, or `set:` and `resources
   told by DHCP; `internet` or `internet=h1,h2` for an external connection (and its gateway hosts), `10.0.0.1` or
   `internet` for a next hop, `any`, `external` or `10.0.0.0/24` for the source or destination of a policy, `443` or
   `8000-8010` for ports, `20` or `20=db` for a VLAN of a trunk NIC, `bfd: on` or `bfd: 300x3`.
+- Of hosts: `vs0=eth1,eth2 active eth2 address 192.0.2.5/24` for an uplink with all of it, `storage0=vs0/20 address
+  192.0.2.5/24 mtu 9000` for an internal port, `virbr0 address 192.168.5.1/24 port vnet0,vnet1` for the internal bridge;
+  `fw-in,fw-out` for a pair of a network function, `nic/web-1 ingress` or `vs/vs0` for a mirror's source.
 - Of security: `tcp/443`, `udp/53-60`, `tcp/80,8080`, `icmp/8`, `icmp/3/4`, `icmpv6` or `47` for a service, `cat/web` or
   `cat/db,vpc/blue` (in both) for what an entity group includes, `web-in allow from cat/clients tcp/443` for a rule, as
   `--rule` of `netctl create securitypolicy` reads it; `2026-12-31` or `2026-12-31T18:00:00Z` for a time.

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -319,3 +322,27 @@ def test_whose_turn_it_is_is_told_while_one_waits(furnished: Run, controller: Co
     controller.statuses.say((Kind.VIRTUAL_SWITCH, "vs0"), Phase.PENDING, "ROLLING")
     slow = furnished("update", "vs", "vs0", "--mtu", "1600", "--wait", "--timeout", "0.3", expect=5)
     assert "it is the turn of h1, then h2" in slow.err
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("netctl host show-uplinks h", ["h1", "h2"]),
+        ("netctl subnet migrate w", ["web"]),
+        ("netctl subnet migrate web --to v", ["vlan", "vlan-basic"]),
+        ("netctl create nf fw --failure-handling fail-", ["fail-open", "fail-close"]),
+        ("netctl create subnet x --service-chain i", ["inspect"]),
+        ("netctl create nic x --kind n", ["normal", "network-function"]),
+    ],
+)
+def test_the_installed_command_completes_it(chained: Run, words: str, offered: list[str]) -> None:
+    parts = words.split(" ")
+    environment = {
+        **os.environ,
+        "_NETCTL_COMPLETE": "complete_bash",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(parts) - 1),
+    }
+    program = Path(sys.executable).parent / "netctl"
+    done = subprocess.run([program], env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == offered, done.stderr
