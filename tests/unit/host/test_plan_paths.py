@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from netctl_host.assignment import Assignment
+from netctl_host.assignment import Assignment, NicAssignment
+from netctl_host.assignment_chains import Mirror, Segment, ServiceChains
 from netctl_host.state import HostState, Interface, Link
 
 from tests.fakes.host import FakeHost
@@ -41,15 +42,40 @@ def assignments(draw: st.DrawFn) -> Assignment:
     }
     uplinks = [uplink(number, *draw(st.permutations(names))) for number, names in members.items() if names]
     taps = draw(st.sets(st.sampled_from(TAPS)))
-    nics = tuple(
-        replace(nic(draw(st.integers(1, 5)), tap=tap), guard_ipv6=draw(st.booleans())) for tap in sorted(taps)
+    nics = tuple(draw(nics_of(tap)) for tap in sorted(taps))
+    segment = Segment(subnet_id="s", localnet="ln", uplink_bridge="br1", vlan_id=10)
+    mirror = Mirror(
+        mirror_id="m",
+        bridge=draw(st.sampled_from(("", "br0"))),
+        from_ports=("tap1",),
+        to_ports=("tap1", "tap2"),
+        destination_taps=("tap3",),
     )
-    return assign(*uplinks, nics=nics)
+    return replace(
+        assign(*uplinks, nics=nics),
+        service_chains=ServiceChains(segments=draw(st.sampled_from(((), (segment,))))),
+        mirrors=draw(st.sampled_from(((), (mirror,)))),
+    )
+
+
+def nics_of(tap: str) -> st.SearchStrategy[NicAssignment]:
+    """Return NICs of any kind behind a tap; br2 and br7 may not be there."""
+    return st.builds(
+        replace,
+        st.integers(1, 5).map(lambda number: nic(number, tap=tap)),
+        guard_ipv6=st.booleans(),
+        bridge=st.sampled_from(("", "", "br0", "br2", "br7", "br0.local", "br.nf")),
+        vlan_id=st.sampled_from((0, 10)),
+        trunk_vlan_ids=st.sampled_from(((), (20, 30))),
+        trunks_all=st.booleans(),
+        disconnected=st.sampled_from((False, False, True)),
+        mirror_destination=st.sampled_from((False, False, True)),
+    )
 
 
 def named_links(state: HostState, assignment: Assignment) -> dict[str, Link]:
-    """Return the links that the assignment decides about."""
-    named = {nic.tap_name for nic in assignment.nics} | {
+    """Return the links that the assignment decides about: of taps, those that it plugs."""
+    named = {nic.tap_name for nic in assignment.nics if nic.tap_name in state.switch.interfaces} | {
         name for uplink in assignment.uplink_bridges for name in uplink.interfaces
     }
     return {name: link for name, link in state.links.items() if name in named}
