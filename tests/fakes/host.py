@@ -80,6 +80,11 @@ class FakeHost:
         """A link vanishes."""
         del self._links[name]
 
+    def add_address(self, name: str, address: str) -> None:
+        """Somebody gives a link an address."""
+        link = self._links[name]
+        self._links[name] = replace(link, addresses=tuple(sorted({*link.addresses, address})))
+
     def delete_bridge(self, name: str) -> None:
         """Somebody deletes a bridge."""
         del self._bridges[name]

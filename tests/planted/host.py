@@ -38,8 +38,8 @@ BUGS = (
     Bug(
         "a foreign bridge is removed",
         "agents/netctl_host/plan_uplinks.py",
-        "        if bridge.is_ours and bridge.name not in wanted:",
-        "        if bridge.name not in wanted:",
+        "        if bridge.is_ours and bridge.name not in wanted and not leads_to_controller(bridge.name, state):",
+        "        if bridge.name not in wanted and not leads_to_controller(bridge.name, state):",
         "tests/unit/host/test_plan.py",
     ),
     Bug(
