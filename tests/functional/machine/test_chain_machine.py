@@ -53,6 +53,7 @@ class ChainedMachine(Machine):
             self.put_subnet(f"b{number}", 20 + int(number), ServiceChainId(""))
             self.put_sides(number, "h1")
         self.put_function("1", False)
+        self.put_function("2", False)
         self.ask(Create(intent=self.chain("c1", "f1")))
         self.put_guest("g1", "b1", "h1", NicKind.NORMAL, 0)
 
