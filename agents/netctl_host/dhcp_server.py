@@ -84,52 +84,67 @@ class DhcpServer:
         self._there.close()
 
     def _run(self) -> None:
-        serving: _Sockets = {}
-        spent: Counter[str] = Counter()
-        deaf: set[str] = set()
-        second_s = time.monotonic()
         with selectors.DefaultSelector() as selector:
             selector.register(self._there, selectors.EVENT_READ)
+            ears = _Ears(selector)
             while True:
-                ready = [key for key, _ in selector.select(_SECOND_S if deaf else None)]
+                ready = [key for key, _ in selector.select(_SECOND_S if ears.are_closed else None)]
                 if any(key.fileobj is self._there for key in ready):
                     self._there.recv(4096)
-                    for tap in deaf & serving.keys() if self._orders else ():
-                        selector.register(serving[tap][1], selectors.EVENT_READ, tap)
-                    deaf.clear()
                     while self._orders:
-                        serving = _follow(selector, serving, self._orders.popleft())
+                        ears.follow(self._orders.popleft())
                     if self._closing.is_set():
-                        _follow(selector, serving, {})
+                        ears.follow({})
                         return
-                if time.monotonic() - second_s >= _SECOND_S:
-                    second_s = time.monotonic()
-                    spent.clear()
-                    for tap in deaf & serving.keys():
-                        selector.register(serving[tap][1], selectors.EVENT_READ, tap)
-                    deaf.clear()
-                for tap in [key.data for key in ready if key.data in serving.keys() - deaf]:
-                    spent[tap] += 1
-                    if spent[tap] > BUDGET:
-                        selector.unregister(serving[tap][1])
-                        deaf.add(tap)
-                        continue
-                    with suppress(OSError):  # the link went down, or away: the socket says so once
-                        _answer(*serving[tap])
+                ears.hear([key.data for key in ready if key.data is not None])
 
 
-def _follow(selector: selectors.BaseSelector, there: _Sockets, wanted: _Sockets) -> _Sockets:
-    """Listen to these sockets and close those that are no longer wanted."""
-    staying = {id(opened) for _, opened in wanted.values()}
-    for _client, opened in there.values():
-        if id(opened) not in staying:
-            selector.unregister(opened)
-            opened.close()
-    listening = {id(opened) for _, opened in there.values()}
-    for tap, (_client, opened) in wanted.items():
-        if id(opened) not in listening:
-            selector.register(opened, selectors.EVENT_READ, tap)
-    return wanted
+class _Ears:
+    """The sockets of the serving thread, and what guests cost in this second."""
+
+    def __init__(self, selector: selectors.BaseSelector) -> None:
+        self._selector = selector
+        self._serving: _Sockets = {}
+        self._second_s = 0.0
+        self._spent: Counter[str] = Counter()
+        self._deaf: set[str] = set()
+
+    @property
+    def are_closed(self) -> bool:
+        """Is there a tap that is listened to again in the next second?"""
+        return bool(self._deaf)
+
+    def follow(self, wanted: _Sockets) -> None:
+        """Have these sockets and no others."""
+        for tap, (_client, opened) in self._serving.items():
+            if tap not in wanted or wanted[tap][1] is not opened:
+                if tap not in self._deaf:
+                    self._selector.unregister(opened)
+                self._deaf.discard(tap)
+                opened.close()
+        for tap, (_client, opened) in wanted.items():
+            if tap not in self._serving or self._serving[tap][1] is not opened:
+                self._selector.register(opened, selectors.EVENT_READ, tap)
+        self._serving = wanted
+
+    def hear(self, taps: list[str]) -> None:
+        """Answer one frame of each of these."""
+        if time.monotonic() - self._second_s >= _SECOND_S:
+            self._second_s = time.monotonic()
+            self._spent.clear()
+            for tap in self._deaf:
+                self._selector.register(self._serving[tap][1], selectors.EVENT_READ, tap)
+            self._deaf.clear()
+        for tap in taps:
+            if tap not in self._serving or tap in self._deaf:
+                continue
+            self._spent[tap] += 1
+            if self._spent[tap] > BUDGET:
+                self._selector.unregister(self._serving[tap][1])
+                self._deaf.add(tap)
+                continue
+            with suppress(OSError):  # the link went down, or away: the socket says so once
+                _answer(*self._serving[tap])
 
 
 def _answer(client: Client, opened: socket.socket) -> None:
