@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from netctl.analysis.probe import Probe, first_probe, mac_of, probe_beyond, translate_source
+from netctl.analysis.trace_chain import with_chains
 from netctl.analysis.trace_ports import vlan_of
 from netctl.analysis.trace_text import parse_trace
 from netctl.analysis.trace_walk import PENDING, SENT_OUT, Walk, World
@@ -32,6 +33,7 @@ def trace_packet(world: World, nic: Nic, wanted: Probe, ask: Ask) -> tuple[Walk,
     """
     probe: Probe | None = first_probe(world.snapshot, nic, wanted)
     assert probe is not None
+    sent = probe
     walk = Walk(world=world, host=nic.host, source=probe.source, destination=probe.destination)
     walk.step("nic", f"{resource_name((Kind.NIC, nic.id))} sends {describe(probe)}", (Kind.NIC, nic.id))
     said: list[str] = []
@@ -46,6 +48,7 @@ def trace_packet(world: World, nic: Nic, wanted: Probe, ask: Ask) -> tuple[Walk,
             break
     if walk.verdict == PENDING:
         walk.drop("it goes in circles: more routers on its way than are believable")
+    walk.steps = with_chains(walk, nic, sent)
     return walk, "\n".join(said)
 
 

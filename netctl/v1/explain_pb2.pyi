@@ -491,7 +491,7 @@ class TraceStep(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     HOST_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
-    """`nic`, `subnet`, `security`, `policy`, `route`, `nat`, `gateway`, `tunnel`, `uplink` or `drop`."""
+    """`nic`, `subnet`, `security`, `policy`, `route`, `nat`, `gateway`, `tunnel`, `uplink`, `chain` or `drop`."""
     resource_name: _builtins.str
     """The resource that decided, or empty."""
     text: _builtins.str
