@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from netctl.errors import AlreadyExists, InUse, InvalidIntent, NotFound
-from netctl.model.intent import Create, Remove, Replace
-from netctl.model.keys import HostId, Kind, NicId, ServiceChainId
+from netctl.model.intent import Create, Remove, Replace, Restack
+from netctl.model.keys import HostId, Kind, NicId, ServiceChainId, VirtualSwitchId
 from netctl.model.mirror import TrafficMirror
-from tests.unit.model.chains import basic, chain, direct, function, mirror, side, span
+from netctl.model.subnet import SubnetKind
+from tests.unit.model.chains import basic, chain, direct, function, mirror, side, span, trunk
 from tests.unit.model.world import World, cluster, host, nic, overlay, switch, vlan
 
 H1 = HostId("h1")
@@ -165,3 +166,30 @@ def test_a_chain_takes_basic_nics_from_the_bridge_of_the_uplink(world: World) ->
     world.replace(mirror("m1", "plain1", "vs0"))
     asked = Replace(intent=replace(plain, service_chain=ServiceChainId("c")))
     world.refuse_in_use(asked, "service_chain", "trafficMirrors/m1")
+
+
+def test_a_nic_that_is_to_move_has_a_mirror_of_its_own(world: World) -> None:
+    plain = world.stored(Kind.SUBNET, "plain")
+    world.admit(Replace(intent=replace(plain, kind=SubnetKind.VLAN)))
+    text = "nics/plain1 is still to move between VLAN_BASIC and VLAN, to another bridge"
+    world.refuse(Create(intent=mirror("m1", "vs0", "plain1")), InvalidIntent, "sources[1].nic", text)
+    world.create(mirror("m1", "plain1"))
+    world.admit(Restack(nic=NicId("plain1"), basic=False))
+    world.replace(mirror("m1", "plain1", "web1"))
+    world.refuse_in_use(Restack(nic=NicId("plain1"), basic=True), "nic", "trafficMirrors/m1")
+
+
+def test_nothing_takes_one_source_from_the_others(world: World) -> None:
+    world.create(function())
+    world.create(chain())
+    world.create(replace(basic("chained", 30), service_chain=ServiceChainId("c")))
+    world.create(trunk("trunk1", "plain", 40, host=H1))
+    world.create(mirror("m1", "trunk1", "vs0"))
+    asked = trunk("trunk1", "plain", 40, 30, host=H1)
+    world.refuse_in_use(Replace(intent=asked), "trunk_vlans", "trafficMirrors/m1")
+    moved = replace(world.stored(Kind.SUBNET, "plain"), virtual_switches=(VirtualSwitchId("vs1"),))
+    for id in ("plain1", "trunk1"):
+        world.replace(world.stored(Kind.NIC, id), host=HostId(""))
+    world.refuse_in_use(Replace(intent=moved), "virtual_switches", "trafficMirrors/m1")
+    world.remove(Kind.TRAFFIC_MIRROR, "m1")
+    world.admit(Replace(intent=moved))
