@@ -54,6 +54,7 @@ BENCHES = {
         Bench(name="policy_compile", sizes=(1000, 10_000)),
         Bench(name="policy_hosts", sizes=(1000,), quick=(100,)),
         Bench(name="datapath", sizes=(64, 1400), quick=(64,)),
+        Bench(name="steering", sizes=(100, 1000, 4000, 10_000), quick=(100, 1000)),
         Bench(name="start", sizes=(1000, 10_000, 100_000)),
         Bench(name="latency", sizes=(10, 1000), quick=(10,)),
     )
