@@ -104,6 +104,17 @@ def test_a_real_switch_says_the_same(host: NamespaceHost, switch: Site) -> None:
     assert len(seen) >= 8, "the frames meet different fates"
 
 
+def test_what_was_written_is_found_again(host: NamespaceHost, switch: Site) -> None:
+    socket, all_flows = host.directory / "br.nf.mgmt", render_flows(switch)
+    assert not ofctl.differs(socket, all_flows)
+    down = render_flows(replace(switch, active={}))
+    ofctl.change(socket, all_flows, down)
+    assert not ofctl.differs(socket, down)
+    assert ofctl.differs(socket, all_flows)
+    ofctl.change(socket, down, all_flows)
+    assert not ofctl.differs(socket, all_flows)
+
+
 def traced(host: NamespaceHost, frame: Frame, port: int) -> list[int]:
     """Return the ports by which the switch would send a frame."""
     kind = {0: "", 4: "ip", 6: "ipv6"}[frame.version]
