@@ -13,6 +13,7 @@ from netctl.model.keys import Kind, NetworkFunctionId, ServiceChainId
 from netctl.model.routing_policy import PortRange
 from netctl.model.security_policy import PolicyScope, RuleAction, SecurityPolicy, SecurityRule
 from netctl.model.service import Service, ServiceProtocol
+from netctl.model.snapshot import Snapshot
 from netctl.model.subnet import Subnet, SubnetKind
 from tests.oracle.policy_worlds import MadeWorld, made_of
 
@@ -38,10 +39,10 @@ def chained_world(seed: int, nics: int, policies: int) -> MadeWorld:
     draft = made.snapshot.draft()
     for intent in chains():
         draft.put(intent)
-    for intent in list(made.snapshot.of_kind(Kind.SUBNET)):
+    for intent in _sorted(made.snapshot, Kind.SUBNET):
         if isinstance(intent, Subnet) and intent.kind is SubnetKind.VLAN and luck.random() < 0.4:
             draft.put(replace(intent, service_chain=_chain(luck)))
-    for intent in list(made.snapshot.of_kind(Kind.SECURITY_POLICY)):
+    for intent in _sorted(made.snapshot, Kind.SECURITY_POLICY):
         if isinstance(intent, SecurityPolicy):
             rules = tuple(_with_chain(rule, luck) for rule in intent.rules)
             made_wide = luck.random() < 0.8
@@ -65,6 +66,11 @@ def chains() -> list[Intent]:
         for name, of in CHAINS.items()
     )
     return [*functions, *made]
+
+
+def _sorted(snapshot: Snapshot, kind: Kind) -> list[Intent]:
+    """List intents by id: a seed says which of them get what."""
+    return sorted(snapshot.of_kind(kind), key=lambda intent: intent.id)
 
 
 def _with_chain(rule: SecurityRule, luck: random.Random) -> SecurityRule:

