@@ -86,14 +86,14 @@ BUGS = (
     ),
     Bug(
         "a tap has the MTU of its host",
-        "netctl/compiler/assignment.py",
-        "mtu_bytes=subnet.mtu_bytes if subnet else 0,",
-        "mtu_bytes=0,",
+        "netctl/compiler/assignment_nics.py",
+        "        _bare(nic, subnet.mtu_bytes if subnet else 0),\n        localnet=",
+        "        _bare(nic, 0),\n        localnet=",
         "tests/unit/compiler",
     ),
     Bug(
         "every uplink bridge has the tunnel's address",
-        "netctl/compiler/assignment.py",
+        "netctl/compiler/assignment_uplinks.py",
         'address=host.tunnel_address if uplink.virtual_switch == host.tunnel_virtual_switch else "",',
         "address=host.tunnel_address,",
         "tests/unit/compiler",

@@ -154,16 +154,16 @@ PASSES = (
 STATUS = (
     Bug(
         "a NIC is PROGRAMMED before its flows",
-        "netctl/reconciler/status.py",
+        "netctl/reconciler/status_nic.py",
         "    if not seen.plugged or not seen.ovn_installed:",
         "    if not seen.plugged:",
         "tests/unit/reconciler/test_status.py",
     ),
     Bug(
         "a changed NIC is PROGRAMMED by its first flows",
-        "netctl/reconciler/status.py",
-        "    if changed_since and heard.report.nb_cfg < world.required_cfg(nic.meta.revision):",
-        "    if False and heard.report.nb_cfg < world.required_cfg(nic.meta.revision):",
+        "netctl/reconciler/status_nic.py",
+        "    if changed_since and report.nb_cfg < world.required_cfg(nic.meta.revision):",
+        "    if False and report.nb_cfg < world.required_cfg(nic.meta.revision):",
         "tests/unit/reconciler/test_status.py",
     ),
     Bug(
@@ -175,7 +175,7 @@ STATUS = (
     ),
     Bug(
         "a host that fell silent is not down",
-        "netctl/reconciler/status.py",
+        "netctl/reconciler/world.py",
         "    if world.heard(host).connected:",
         "    if world.heard(host).report:",
         "tests/unit/reconciler",

@@ -38,8 +38,8 @@ BUGS = (
     Bug(
         "nobody is found by the exceptions of a group",
         "netctl/server/filters.py",
-        '_ATTRIBUTES = {"except": "except_"}',
-        "_ATTRIBUTES: dict[str, str] = {}",
+        '    "except": "except_",\n',
+        "",
         f"{UNIT}/test_filters.py",
     ),
     Bug(

@@ -50,7 +50,7 @@ BUGS = (
     ),
     Bug(
         "no host guards its guests",
-        "netctl/compiler/assignment.py",
+        "netctl/compiler/assignment_nics.py",
         "guard_ipv6=nic.port_security",
         "guard_ipv6=False",
         f"{SPOOF}the_hosts_guard_stops_what_ovn_lets_through",

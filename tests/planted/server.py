@@ -91,9 +91,9 @@ BUGS = (
     ),
     Bug(
         "a host is not told that a NIC moved away",
-        "netctl/reconciler/assignments.py",
-        "return key[1] in present or (nic is not None",
-        "return (nic is not None",
+        "netctl/reconciler/concerns.py",
+        "here = had or (isinstance(nic, Nic)",
+        "here = (isinstance(nic, Nic)",
         "tests/unit/reconciler/test_assignments.py",
     ),
     Bug(
@@ -141,8 +141,8 @@ BUGS = (
     Bug(
         "DHCPv6 is offered by an OVN that leaks its memory",
         "netctl/server/admission.py",
-        "dhcpv6=self._dhcpv6())",
-        "dhcpv6=True)",
+        "dhcpv6=self._dhcpv6(),",
+        "dhcpv6=True,",
         "tests/unit/server/test_admission.py",
     ),
 )

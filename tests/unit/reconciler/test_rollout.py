@@ -243,7 +243,7 @@ def take(world: Cluster, step: tuple[str, str | float]) -> None:
     world.assign()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(steps=st.lists(STEPS, max_size=25))
 def test_never_two_at_once_and_always_on(steps: list[tuple[str, str | float]]) -> None:
     world = Cluster()
