@@ -143,7 +143,7 @@ def _report_link(name: str, state: HostState, is_uplink: bool, bridge: str) -> L
 
 def _report_bond(uplink: UplinkBridge, state: HostState) -> BondReport:
     port = find_uplink_port(state.switch.bridges.get(uplink.bridge), uplink, uplink.interfaces)
-    up_interfaces = _members_with_carrier(uplink, state)
+    up_interfaces = _members_that_carry(uplink, state)
     active = ""
     if port is not None and len(port.interfaces) == 1:
         active = "".join(up_interfaces)
@@ -162,8 +162,24 @@ def _report_bond(uplink: UplinkBridge, state: HostState) -> BondReport:
 
 def _report_bridge(uplink: UplinkBridge, state: HostState) -> BridgeReport:
     return BridgeReport(
-        bridge=uplink.bridge, physnet=uplink.physnet, up=bool(_members_with_carrier(uplink, state))
+        bridge=uplink.bridge, physnet=uplink.physnet, up=bool(_members_that_carry(uplink, state))
     )
+
+
+def _members_that_carry(uplink: UplinkBridge, state: HostState) -> tuple[str, ...]:
+    """Return the uplink's interfaces that packets may take: in its bridge, with carrier, and as LACP allows.
+
+    Where LACP agreed, a member whose partner is silent is left. Where nobody speaks it, Open vSwitch falls back to one
+    member after 3 s, if it may; until then, or for ever, none carries.
+    """
+    port = find_uplink_port(state.switch.bridges.get(uplink.bridge), uplink, uplink.interfaces)
+    found = _members_with_carrier(uplink, state)
+    if port is None or not port.lacp or len(port.interfaces) < 2:
+        return found
+    if state.lacp.get(port.name) == "negotiated":
+        interfaces = state.switch.interfaces
+        return tuple(name for name in found if name in interfaces and interfaces[name].lacp_current)
+    return found if port.active_mac else ()
 
 
 def _members_with_carrier(uplink: UplinkBridge, state: HostState) -> tuple[str, ...]:

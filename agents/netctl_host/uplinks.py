@@ -39,6 +39,9 @@ log = structlog.get_logger()
 # What was changed is left alone this long before the controller is asked over it: an LACP that does not come about, a
 # bond that moves, show in less.
 SETTLE_S = 1.0
+# Open vSwitch listens 3 s for a partner before it falls back to one member. Until then nothing passes, and the next
+# host of a rolling change must not have its turn.
+LACP_SETTLE_S = 4.0
 _NOT_UPLINKS = (
     *(PlugTap, UnplugTap, AddPatch, SetMirror, RemoveMirror, SetChassis),
     *(AttachGuard, DetachGuard, DisableChecksumOffload),
@@ -142,12 +145,21 @@ class Uplinks:
         taps = {nic.tap_name for nic in assignment.nics}
         if not state.switch.is_applied or any(_is_about_uplinks(action, taps) for action in acted):
             self._asked, self._changed_s = 0, now_s
-        elif not self._asked and now_s - self._changed_s >= SETTLE_S:
+        elif not self._asked and now_s - self._changed_s >= self._settle_s(state):
             self._number += 1
             self._asked = self._number
             self._probing.probe(self._asked)
         if not self._asked:
-            self._look_again(max(0.05, SETTLE_S - (now_s - self._changed_s)))
+            self._look_again(max(0.05, self._settle_s(state) - (now_s - self._changed_s)))
+
+    def _settle_s(self, state: HostState) -> float:
+        """Return how long what was changed is let alone before the controller is asked."""
+        bonds = [
+            record.trial.bond
+            for record in self._records.values()
+            if record.trial and record.trial.lacp == "active"
+        ]
+        return LACP_SETTLE_S if any(state.lacp.get(bond) != "negotiated" for bond in bonds) else SETTLE_S
 
     def _keep(self, following: dict[str, Record], moment: Moment) -> tuple[str, ...]:
         """Write what changed; what cannot be written is not tried."""

@@ -178,3 +178,24 @@ def test_what_ovs_could_not_do_is_reported() -> None:
     assert report(HostState(switch=switch(tap), links=LINKS)).problems == (
         "ovs-vswitchd: tap1: could not open network device tap1",
     )
+
+
+@pytest.mark.parametrize(
+    ("current", "status", "active_mac", "carrying"),
+    [
+        (("eth1", "eth2"), "negotiated", MAC1, ("eth1", "eth2")),
+        (("eth2",), "negotiated", MAC2, ("eth2",)),  # eth1's partner is silent
+        ((), "configured", MAC1, ("eth1", "eth2")),  # nobody speaks it: fallen back
+        ((), "configured", "", ()),  # not yet, or it may not
+    ],
+)
+def test_lacp_says_which_uplinks_carry(
+    current: tuple[str, ...], status: str, active_mac: str, carrying: tuple[str, ...]
+) -> None:
+    bond = replace(BOND, lacp="active", active_mac=active_mac)
+    members = tuple(Interface(name=name, lacp_current=name in current) for name in ("eth1", "eth2"))
+    there = switch_with(bridge_with("br0", bond), interfaces=members)
+    links = {name: replace(link, carrier=True) for name, link in LINKS.items()}
+    made = report(HostState(switch=there, links=links, lacp={"br0-up": status}))
+    assert made.bonds[0].up_interfaces == carrying
+    assert made.bridges[0].up == bool(carrying), "a rollout waits for it"

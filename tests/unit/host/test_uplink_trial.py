@@ -14,7 +14,7 @@ from netctl_host.plan import plan
 from netctl_host.settings import Settings
 from netctl_host.state import HostState, Link, Port, Route
 from netctl_host.uplink_trial import TRIAL_S
-from netctl_host.uplinks import SETTLE_S, Clock, Probing, Uplinks
+from netctl_host.uplinks import LACP_SETTLE_S, SETTLE_S, Clock, Probing, Uplinks
 
 from tests.fakes.host import FakeHost
 from tests.fakes.uplinks_file import FakeUplinksFile
@@ -178,6 +178,16 @@ def test_nothing_is_confirmed_before_it_has_settled() -> None:
     assert (world.probed, world.confirmed_id) == (0, "")
     world.run(SETTLE_S + 0.5)
     assert world.confirmed_id == "one"
+
+
+def test_a_bond_with_lacp_settles_when_open_vswitch_has_heard_that_nobody_answers() -> None:
+    world = World(host_before())
+    world.assigned = replace(TWO, bond_mode="balance-tcp", lacp="active")
+    world.turn()
+    world.run(LACP_SETTLE_S - 0.5)
+    assert (world.probed, world.confirmed_id) == (0, "")
+    world.run(2)
+    assert world.confirmed_id == "two"
 
 
 @pytest.mark.parametrize("before", [host_before, foreign_before])
