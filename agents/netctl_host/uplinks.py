@@ -39,9 +39,9 @@ log = structlog.get_logger()
 # What was changed is left alone this long before the controller is asked over it: an LACP that does not come about, a
 # bond that moves, show in less.
 SETTLE_S = 1.0
-# Open vSwitch listens 3 s for a partner before it falls back to one member. Until then nothing passes, and the next
-# host of a rolling change must not have its turn.
-LACP_SETTLE_S = 4.0
+# Open vSwitch listens 3 s for a partner, and looks once a second, before it falls back to one member. Until then nothing
+# passes, and the next host of a rolling change must not have its turn.
+LACP_SETTLE_S = 5.0
 _NOT_UPLINKS = (
     *(PlugTap, UnplugTap, AddPatch, SetMirror, RemoveMirror, SetChassis),
     *(AttachGuard, DetachGuard, DisableChecksumOffload),

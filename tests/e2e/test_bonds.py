@@ -34,6 +34,8 @@ from tests.e2e.site import PROGRAMMED, Site, site
 CARRIER_LOSS_MS = 100.0
 SILENT_MEMBER_MS = 3500.0
 ALARM_S = 10.0
+# Open vSwitch listens for a partner for 3 s before it falls back; nothing passes meanwhile.
+DEAF_SWITCH_MS = 4500.0
 VirtualSwitch = infra_pb2.VirtualSwitch
 
 
@@ -120,7 +122,10 @@ def test_an_edit_by_hand_is_undone_and_told(here: Site) -> None:
 
 
 def test_a_change_of_mode_comes_to_one_host_after_the_other(here: Site, pair: tuple[Nic, Nic]) -> None:
-    """To balance-tcp, while the switch does not speak LACP: traffic goes on, and the hosts say what is wrong."""
+    """To balance-tcp, while the switch does not speak LACP: traffic goes on, and the hosts say what is wrong.
+
+    The second host's turn comes when the first one carries traffic again: their silences are not at the same time.
+    """
     seen: list[tuple[str, ...]] = []
 
     def all_changed() -> bool:
@@ -133,14 +138,22 @@ def test_a_change_of_mode_comes_to_one_host_after_the_other(here: Site, pair: tu
         changed = change_switch(here, VirtualSwitch(bond_mode=infra_pb2.BOND_MODE_BALANCE_TCP), "bond_mode")
         assert list(changed.pending_hosts) in ([], ["hosts/h1", "hosts/h2"])
         wait_until(all_changed, timeout_s=40, what="both hosts have balance-tcp")
+        wait_report(here, "h2", fallen_back, "it falls back, too")
         meter.wait_for_arrivals(20)
     note("bond / mode changed host by host", f"{time.monotonic() - began:.1f} s, {meter.report}")
     assert list(dict.fromkeys(seen)) in ([(), ("h1",), HOSTS], [("h1",), HOSTS])
-    assert meter.report.longest_gap_ms <= 1000
+    assert meter.report.longest_gap_ms <= DEAF_SWITCH_MS
     for host in HOSTS:
-        report = wait_report(here, host, deaf_switch, "the switch does not speak LACP", timeout_s=ALARM_S)
-        assert any("LACP" in problem for problem in report.problems), list(report.problems)
-    wait_until(lambda: not get_switch(here).pending_hosts, timeout_s=10, what="nobody waits for the change")
+        wait_report(here, host, deaf_switch, "the switch does not speak LACP", timeout_s=ALARM_S)
+    wait_until(
+        lambda: get_switch(here).status.reason == "LACP_NOT_NEGOTIATED", timeout_s=ALARM_S, what="the alarm"
+    )
+    assert "h1" in get_switch(here).status.message
+
+
+def fallen_back(report: HostReport) -> bool:
+    bond = bond_of(report)
+    return bond.bond_mode == "balance-tcp" and bool(bond.active_interface) and bridge_of(report).up
 
 
 def deaf_switch(report: HostReport) -> bool:
@@ -151,39 +164,41 @@ def test_lacp_agreed_on_ends_the_alarm(here: Site, pair: tuple[Nic, Nic]) -> Non
     for host in HOSTS:
         here.lab.set_lag("leaf1", host, "lacp")
     for host in HOSTS:
-        report = wait_report(here, host, lambda found: bond_of(found).lacp_status == "negotiated", "LACP")
-        assert not any("LACP" in problem for problem in report.problems)
+        wait_report(here, host, lambda found: bond_of(found).lacp_status == "negotiated", "LACP")
+    wait_until(lambda: not get_switch(here).status.reason, timeout_s=ALARM_S, what="the alarm is over")
     here.wait_ping(pair[0], pair[1].ipv4_address)
 
 
 def test_a_silent_member_is_left_in_time(here: Site, pair: tuple[Nic, Nic]) -> None:
+    """It speaks again before Open vSwitch forgets its partner, 3 s later: then it would ask every 30 s only."""
     with metered(here, *pair) as meter:
         before = {name: carried(here, "h1", name) for name in ("eth1", "eth2")}
         meter.wait_for_more(60)
         busy = max(before, key=lambda name: carried(here, "h1", name) - before[name])
         here.lab.link(f"h1:{busy}", "silent")
-        wait_report(
-            here, "h1", lambda found: busy not in bond_of(found).up_interfaces, "it is left", timeout_s=10
-        )
+        wait_until(lambda: not is_enabled(here, busy), timeout_s=10, what=f"{busy} is left")
         meter.wait_for_arrivals(20)
     note("bond / silent member with LACP fast", str(meter.report))
-    assert meter.report.lost > 0
+    assert meter.report.lost
     assert meter.report.longest_gap_ms <= SILENT_MEMBER_MS
     with metered(here, *pair) as meter:
         here.lab.link(f"h1:{busy}", "up")
-        wait_report(
-            here, "h1", lambda found: busy in bond_of(found).up_interfaces, "it is back", timeout_s=15
-        )
-        meter.wait_for_more(20)
+        wait_until(lambda: is_enabled(here, busy), timeout_s=40, what=f"{busy} is back")
+        meter.wait_for_arrivals(20)
     note("bond / silent member is back", str(meter.report))
     assert meter.report.lost == 0
 
 
+def is_enabled(here: Site, interface: str) -> bool:
+    """Ask the switch itself: what it reports of LACP comes late."""
+    return f"member {interface}: enabled" in here.appctl("h1", "bond/show", "br0-up")
+
+
 def test_quick_comes_to_all_hosts_at_once(here: Site) -> None:
-    """An MTU, which is a setting of the switch: bridge and uplinks have it on both hosts."""
+    """An MTU, which is a setting of the switch: the uplinks have it on both hosts."""
     changes = VirtualSwitch(name="virtualSwitches/vs1", mtu_bytes=8000, rollout=infra_pb2.ROLLOUT_QUICK)
     began = time.monotonic()
-    assert not change_switch(here, changes, "mtu_bytes", "rollout").pending_hosts
+    change_switch(here, changes, "mtu_bytes", "rollout")
 
     def has_it(report: HostReport) -> bool:
         mtus = [link.mtu_bytes for link in report.links if link.interface in ("eth3", "eth4")]

@@ -52,8 +52,8 @@ class Quarter:
         return vpcs.upstream(self.site, f"10.{self.vlan_id}.0.1")
 
     def hears(self, client: End, server: End, port: int) -> bool:
-        """Ask once by UDP."""
-        return bool(talk.udp(client, server, server.address, port))
+        """Ask once by UDP; who answers does so in milliseconds."""
+        return bool(talk.udp(client, server, server.address, port, timeout_s=0.5))
 
     def wait_heard(self, client: End, server: End, port: int) -> None:
         """Return when an answer comes."""
