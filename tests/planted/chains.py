@@ -42,14 +42,14 @@ BUGS = (
         "netctl/compiler/steering_security.py",
         "        if not lead.is_mask or lead.takes or any(_may_meet(lead, other) for other in later):\n",
         "        if not lead.is_mask or lead.takes:\n",
-        ORACLE,
+        STEERING,
     ),
     Bug(
         "an allow without a chain keeps everything of the other direction from its chain",
         "netctl/compiler/steering_security.py",
         "            yield (runs, False, one.lead.place), one.lead, one.macs\n",
         "            yield (runs, True, one.lead.place), one.lead, one.macs\n",
-        f"{ORACLE} {STEERING}",
+        STEERING,
     ),
     Bug(
         "learned addresses are no peers of steering rules",

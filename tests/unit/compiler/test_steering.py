@@ -239,9 +239,10 @@ def test_a_chain_comes_in_front_of_what_only_the_other_direction_needs() -> None
         rule("o1", "app", direction=Direction.OUT, priority=9, ip_version=4),
         with_chain(rule("o2", direction=Direction.OUT, priority=8, ip_version=4), "inspect"),
         with_chain(rule("i1", services=("tcp/443",), ip_version=4), "inspect"),
+        with_chain(rule("i2", services=("tcp/80",), ip_version=4), "inspect"),
     )
     said = [(one.chain_id, one.local_opens) for one in steering(*rules)]
-    assert said == [("inspect", False), ("", True), ("inspect", True)]
+    assert said == [("inspect", False), ("inspect", False), ("", True), ("inspect", True)]
 
 
 @pytest.mark.parametrize(
