@@ -174,8 +174,9 @@ class Migration:
             self._submit(snapshot, nic, basic=not move.basic)
 
     def _start(self, snapshot: Snapshot) -> None:
-        waiting = iter(sorted(id for id in self._wrong if id not in self._moving))
-        for id in waiting:
+        if len(self._moving) >= MOVING_MAX:
+            return
+        for id in sorted(id for id in self._wrong if id not in self._moving):
             if len(self._moving) >= MOVING_MAX:
                 return
             nic = snapshot.nic(id)
