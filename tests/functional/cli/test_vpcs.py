@@ -281,7 +281,7 @@ COMPLETIONS = {
     "netctl create fip www --external-subnet ": ["app", "internet", "web"],
     "netctl create vpc red --external-connection i": ["internet"],
     "netctl create route r --next-hop int": ["internet"],
-    "netctl create subnet s --kind ": ["vlan", "overlay", "external"],
+    "netctl create subnet s --kind ": ["vlan", "overlay", "external", "vlan-basic"],
     "netctl create rp p --source ": ["any", "external"],
     "netctl update rp p --bidirectional ": ["true", "false"],
     "netctl create ar a --count ": [],
