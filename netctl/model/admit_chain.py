@@ -5,11 +5,12 @@ What a chain does where it is attached is looked after in chaining.py.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 from netctl.errors import AlreadyExists, InvalidIntent
 from netctl.model.chain import ForwardingMode, NetworkFunction, NicPair, ServiceChain
-from netctl.model.keys import HostId, Kind, NicId
+from netctl.model.keys import HostId, Kind, NetworkFunctionId, NicId, ServiceChainId
 from netctl.model.lookups import Lookups
 from netctl.model.nic import FunctionSide, Nic, NicKind
 from netctl.model.snapshot import Draft
@@ -42,7 +43,51 @@ def admit_service_chain(
     for i, id in enumerate(asked.functions):
         if draft.network_function(id) is None:
             raise absent((Kind.NETWORK_FUNCTION, id), f"network_functions[{i}]")
+    _check_order(asked, draft)
     return replace(asked, meta=stamp(asked.meta, before, context))
+
+
+def _check_order(asked: ServiceChain, draft: Draft) -> None:
+    """Refuse an order of inline functions that other chains turn round.
+
+    Frames do not say which functions they met: with one order of all of them none comes to a function a second time.
+    """
+    names = _inline(asked, draft)
+    for first, second in itertools.combinations(names, 2):
+        way = _way(second, first, asked, draft)
+        if way is not None:
+            raise InvalidIntent(
+                f"network_functions[{asked.functions.index(second)}]",
+                f"networkFunctions/{second} comes after networkFunctions/{first} here and before it in"
+                f" serviceChains/{way}: functions have the same order in every chain; change the order in one of them",
+            )
+
+
+def _inline(chain: ServiceChain, lookups: Lookups) -> list[NetworkFunctionId]:
+    found = ((id, lookups.network_function(id)) for id in chain.functions)
+    return [id for id, function in found if function is not None and function.inline]
+
+
+def _way(
+    start: NetworkFunctionId, end: NetworkFunctionId, asked: ServiceChain, lookups: Lookups
+) -> ServiceChainId | None:
+    """Return a chain on a way from one function to another by the order of stored chains, not by that of `asked`."""
+    seen: set[NetworkFunctionId] = set()
+    waiting = [start]
+    while waiting:
+        at = waiting.pop()
+        if at in seen:
+            continue
+        seen.add(at)
+        for chain in lookups.chains_of_function(at):
+            if chain.id == asked.id:
+                continue
+            names = _inline(chain, lookups)
+            following = names[names.index(at) + 1 :] if at in names else []
+            if end in following:
+                return chain.id
+            waiting.extend(following)
+    return None
 
 
 def check_places(function: NetworkFunction, lookups: Lookups, field: str = "") -> None:

@@ -317,3 +317,24 @@ def test_a_chain_is_passed_where_vlans_are(world: World) -> None:
     assert {one.id for one in world.draft.chains_of_function(function().id)} == {"all", "c"}
     assert world.draft.service_chain(C) is not None
     assert world.draft.network_function(function().id) is not None
+
+
+def test_functions_have_one_order_in_all_chains(world: World) -> None:
+    for id in ("a", "b", "c"):
+        world.create(function(id))
+    world.create(chain("one", "a", "b"))
+    world.create(chain("two", "b", "c"))
+    with pytest.raises(InvalidIntent) as refused:
+        world.create(chain("three", "c", "a"))
+    assert refused.value.field == "network_functions[1]"
+    assert "networkFunctions/a comes after networkFunctions/c here and before it in" in refused.value.message
+    world.create(chain("four", "a", "c"))
+    # a chain alone has the order that it says, also when it says another one now
+    world.admit(Replace(intent=chain("four", "a", "b", "c")))
+
+
+def test_functions_that_get_copies_have_no_order(world: World) -> None:
+    world.create(function("a"))
+    world.create(tap("ids"))
+    world.create(chain("one", "a", "ids"))
+    world.create(chain("two", "ids", "a"))
