@@ -176,10 +176,12 @@ def _members_that_carry(uplink: UplinkBridge, state: HostState) -> tuple[str, ..
     found = _members_with_carrier(uplink, state)
     if port is None or not port.lacp or len(port.interfaces) < 2:
         return found
-    if state.lacp.get(port.name) == "negotiated":
-        interfaces = state.switch.interfaces
-        return tuple(name for name in found if name in interfaces and interfaces[name].lacp_current)
-    return found if port.active_mac else ()
+    if not port.active_mac:  # also while members listen for a partner, though OVS says `negotiated` then
+        return ()
+    if state.lacp.get(port.name) != "negotiated":
+        return found
+    interfaces = state.switch.interfaces
+    return tuple(name for name in found if name in interfaces and interfaces[name].lacp_current)
 
 
 def _members_with_carrier(uplink: UplinkBridge, state: HostState) -> tuple[str, ...]:

@@ -39,8 +39,8 @@ log = structlog.get_logger()
 # What was changed is left alone this long before the controller is asked over it: an LACP that does not come about, a
 # bond that moves, show in less.
 SETTLE_S = 1.0
-# Open vSwitch listens 3 s for a partner, and looks once a second, before it falls back to one member. Until then nothing
-# passes, and the next host of a rolling change must not have its turn.
+# Open vSwitch listens 3 s for a partner, and looks once a second, before it falls back to one member. Until then
+# nothing passes, and the next host of a rolling change must not have its turn.
 LACP_SETTLE_S = 5.0
 _NOT_UPLINKS = (
     *(PlugTap, UnplugTap, AddPatch, SetMirror, RemoveMirror, SetChassis),
@@ -154,12 +154,8 @@ class Uplinks:
 
     def _settle_s(self, state: HostState) -> float:
         """Return how long what was changed is let alone before the controller is asked."""
-        bonds = [
-            record.trial.bond
-            for record in self._records.values()
-            if record.trial and record.trial.lacp == "active"
-        ]
-        return LACP_SETTLE_S if any(state.lacp.get(bond) != "negotiated" for bond in bonds) else SETTLE_S
+        trials = [record.trial for record in self._records.values() if record.trial is not None]
+        return max((_settle_s(trial, state) for trial in trials), default=SETTLE_S)
 
     def _keep(self, following: dict[str, Record], moment: Moment) -> tuple[str, ...]:
         """Write what changed; what cannot be written is not tried."""
@@ -216,3 +212,13 @@ def _tell(before: Record | None, now: Record) -> None:
             log.info("uplinks confirmed", bridge=now.bridge, settings_id=trial.settings_id)
         else:
             log.warning("uplinks rolled back", bridge=now.bridge, settings_id=trial.settings_id)
+
+
+def _settle_s(trial: UplinkBridge, state: HostState) -> float:
+    bridge = state.switch.bridges.get(trial.bridge)
+    port = bridge.ports.get(trial.bond) if bridge is not None else None
+    if trial.lacp != "active" or port is None or len(port.interfaces) < 2:
+        return SETTLE_S
+    # `negotiated` is also said of members that still listen; none of them is active then.
+    agreed = state.lacp.get(port.name) == "negotiated" and port.active_mac
+    return SETTLE_S if agreed else LACP_SETTLE_S

@@ -186,7 +186,8 @@ def test_what_ovs_could_not_do_is_reported() -> None:
         (("eth1", "eth2"), "negotiated", MAC1, ("eth1", "eth2")),
         (("eth2",), "negotiated", MAC2, ("eth2",)),  # eth1's partner is silent
         ((), "configured", MAC1, ("eth1", "eth2")),  # nobody speaks it: fallen back
-        ((), "configured", "", ()),  # not yet, or it may not
+        ((), "configured", "", ()),  # it may not
+        (("eth1", "eth2"), "negotiated", "", ()),  # they still listen for a partner
     ],
 )
 def test_lacp_says_which_uplinks_carry(
