@@ -70,6 +70,35 @@ def steering_problems(chains: ServiceChains) -> Iterator[str]:
                 f"subnets/{segment.subnet_id} and subnets/{first.subnet_id} are both VLAN {segment.vlan_id} of"
                 f" {segment.uplink_bridge}: the first is not steered"
             )
+    for (bridge, subnet_id), chain_ids in sorted(_ambiguous(chains).items()):
+        for id in sorted(chain_ids):
+            yield (
+                f"serviceChains/{id} has a function that serves this VLAN of another bridge than {bridge}, too:"
+                f" what would pass it in subnets/{subnet_id} is dropped; use another function or VLAN id"
+            )
+
+
+def _ambiguous(chains: ServiceChains) -> Mapping[tuple[str, str], frozenset[str]]:
+    """Return by segment (bridge, subnet) the chains that would mix two networks.
+
+    A frame from a function says its VLAN alone. Where two bridges have that VLAN, the first segment has the function.
+    """
+    inline = {function.function_id for function in chains.functions if not function.tap}
+    functions_of = {chain.chain_id: inline & set(chain.function_ids) for chain in chains.chains}
+    owners: dict[tuple[str, int], str] = {}
+    found = {}
+    for segment in chains.segments:
+        bridge, used = segment.uplink_bridge, {rule.chain_id for rule in segment.rules}
+        mixing = frozenset(
+            id
+            for id in used
+            if any(owners.get((f, segment.vlan_id), bridge) != bridge for f in functions_of.get(id, ()))
+        )
+        if mixing:
+            found[bridge, segment.subnet_id] = mixing
+        for id in used - mixing:
+            owners.update({(function, segment.vlan_id): bridge for function in functions_of.get(id, ())})
+    return found
 
 
 class _Writer:
@@ -86,6 +115,7 @@ class _Writer:
         for segment in site.chains.segments:
             first.setdefault((segment.uplink_bridge, segment.vlan_id), segment)
         self._segments = tuple(first.values())
+        self._ambiguous = _ambiguous(site.chains)
 
     def flows(self) -> Iterator[str]:
         yield _flow(0, _REFUSED, ("dl_dst=01:80:c2:00:00:00/ff:ff:ff:ff:ff:f0",), _NOTHING)
@@ -104,6 +134,9 @@ class _Writer:
             for chain in self._served.chains.values():
                 yield from self._hops(chain, way)
 
+    def _mixing(self, segment: Segment) -> frozenset[str]:
+        return self._ambiguous.get((segment.uplink_bridge, segment.subnet_id), frozenset())
+
     def _edge(self, segment: Segment, way: Way) -> int:
         """Return the port towards the network (OUT) or the guests (IN), 0 where it is not there yet."""
         if way is Way.OUT:
@@ -115,7 +148,9 @@ class _Writer:
         return self._site.ofports.get(name, 0)
 
     def _sources(self, number: int, segment: Segment, heard: set[tuple[int, int]]) -> Iterator[str]:
-        used = {rule.chain_id for rule in segment.rules} & self._served.chains.keys()
+        used = ({rule.chain_id for rule in segment.rules} & self._served.chains.keys()) - self._mixing(
+            segment
+        )
         sources = [
             (self._edge(segment, Way.IN), 0, "", Way.OUT),
             (self._edge(segment, Way.OUT), 0, "", Way.IN),
@@ -141,10 +176,12 @@ class _Writer:
             )
 
     def _rules(self, number: int, segment: Segment, way: Way) -> Iterator[str]:
+        mixing = self._mixing(segment)
         for at, rule in enumerate(sorted(segment.rules, key=lambda rule: -rule.priority)):
             # A priority for each rule: conjunctions of one priority must not meet flows of another rule.
             priority = _FIRST_RULE - 2 * at
-            chain = self._chain_numbers.get(rule.chain_id, 0xFFFF) if rule.chain_id else 0
+            known = 0xFFFF if rule.chain_id in mixing else self._chain_numbers.get(rule.chain_id, 0xFFFF)
+            chain = known if rule.chain_id else 0
             action = f"set_field:{chain}->reg2,goto_table:{_HOPS[way]}"
             for match in matches(rule, way):
                 common = (f"reg0={number}", *match.common)

@@ -34,7 +34,7 @@ TAPS = {
     for at, name in enumerate(FUNCTIONS, 1)
     for n, side in ((0, "in"), (1, "out"))
 }
-EDGES = {NETWORK, LOCAL, BASIC}
+EDGES = {NETWORK, LOCAL, BASIC, 4, 6}
 
 OUT = Frame(
     vlan=10,
@@ -249,6 +249,21 @@ def test_what_is_not_known_drops_and_is_said() -> None:
     assert "serviceChains/c" in " ".join(steering_problems(the.chains))
     two = site(segment(ALL), replace(segment(), subnet_id="other", localnet="ln-b"), chains={"c": ("f1",)})
     assert "subnets/other" in " ".join(steering_problems(two.chains))
+
+
+def test_a_vlan_of_two_bridges_is_not_mixed_in_a_function() -> None:
+    other_network, other_local = 4, 6
+    web = SteeringRule(priority=2, chain_id="d", ip_version=4, protocol=6)
+    other = replace(segment(web, vlan_id=10), subnet_id="other", localnet="ln-b", uplink_bridge="br1")
+    the = site(segment(ALL), other, chains={"c": ("f1",), "d": ("f1",)})
+    ports = {"patch-br.nf-to-br1": other_network, "patch-ln-b-to-brAtlas": other_local}
+    the = replace(the, ofports={**the.ofports, **ports})
+    assert way(the, OUT, LOCAL) == [10, NETWORK]
+    assert way(the, OUT, other_local) == [], "it would come out of f1 as a frame of the other network"
+    assert way(the, replace(OUT, protocol=17), other_local) == [other_network]
+    [problem] = steering_problems(the.chains)
+    assert "serviceChains/d" in problem
+    assert "subnets/other" in problem
 
 
 def test_a_port_that_is_not_there_yet_gets_no_flow() -> None:
