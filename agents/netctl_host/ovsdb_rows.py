@@ -30,6 +30,7 @@ from netctl_host.actions_uplinks import AddInternalPort, SetMulticast, SetPortTa
 from netctl_host.state import OWNER, OWNER_KEY, Bridge, Interface, OpenVSwitchState, Port, SwitchMirror
 
 Tables = Mapping[str, Any]
+_NO_MEMBER = "00:00:00:00:00:00"  # what OVS calls the active member of a bond that has none
 
 
 def parse_state(tables: Tables) -> OpenVSwitchState:
@@ -266,7 +267,7 @@ def _parse_port(row: Any) -> Port:
         interfaces=tuple(sorted(interface.name for interface in row.interfaces)),
         bond_mode=_first(row.bond_mode, ""),
         bond_primary=row.other_config.get("bond-primary", ""),
-        active_mac=_first(row.bond_active_slave, ""),
+        active_mac=_first(row.bond_active_slave, "").replace(_NO_MEMBER, ""),
         tag=_first(row.tag, None),
         trunks=tuple(sorted(row.trunks)),
         vlan_mode=_first(row.vlan_mode, ""),
