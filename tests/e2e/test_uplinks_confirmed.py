@@ -51,6 +51,8 @@ def through_br0(lab: Lab) -> None:
         lab.link(f"{host}:eth0", "down")
         lab.exec(host, ["ip", "link", "set", "eth0", "down"])
         lab.exec(host, ["ip", "route", "replace", management, "via", CENTRAL, "dev", "br0"])
+        lab.process(host, "agent").kill()  # its connection would wait for the old way
+        lab.process(host, "agent").start()
 
 
 def connected(here: Site, host: str, *, timeout_s: float = 20) -> None:
