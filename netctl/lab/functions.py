@@ -45,8 +45,9 @@ class Functions:
             wait_until(counts.exists, timeout_s=_READY_S, what=f"{guest.name} forwards")
 
     def restore(self, guest: Guest) -> None:
-        """Start again what a reboot ended."""
+        """Start anew what a reboot of its host left: it listens to interfaces that are gone."""
         if guest.egress_tap and (self._folder(guest) / _PORTS).exists():
+            self.kill(guest)
             self.start(guest)
 
     def kill(self, guest: Guest) -> None:

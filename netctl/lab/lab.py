@@ -269,7 +269,10 @@ class Lab:
             for database in place.databases:
                 database.unlink(missing_ok=True)
         with _locked(self.directory):
-            self._wire([guest for guest in self._guests.all() if guest.host == host])
+            guests = [guest for guest in self._guests.all() if guest.host == host]
+            self._wire(guests)
+            for guest in guests:
+                self.functions.restore(guest)
             if self.topology.switches:
                 self._leaves().set_up()
             self._start((place.node,), without)
@@ -281,7 +284,6 @@ class Lab:
         upstreams.set_up(beyond)
         for guest in guests:
             self._guests.add(guest)
-            self.functions.restore(guest)
 
     def _nodes(self) -> tuple[Node, ...]:
         """Return all nodes that run something."""
