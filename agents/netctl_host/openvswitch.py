@@ -38,7 +38,7 @@ COLUMNS = {
     "Mirror": ("name", "select_src_port", "select_dst_port", "output_port", "external_ids"),
     "Interface": (
         *("name", "type", "ofport", "error", "external_ids", "options", "mtu_request", "bfd", "bfd_status"),
-        "lacp_current",
+        *("lacp_current", "mac_in_use"),
     ),
 }
 

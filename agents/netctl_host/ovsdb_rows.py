@@ -125,6 +125,7 @@ def _apply(action: SwitchAction, rows: _Rows) -> None:
             _set_bond(rows.insert_port(name, action.bond), {}, action, rows)
         case SetBond(bond=name):
             port = _named(rows.ports, name)
+            _keep_mac(port, action, rows)
             _set_bond(port, {interface.name: interface for interface in port.interfaces}, action, rows)
         case RemovePort(bridge=name, port=port_name) | UnplugTap(bridge=name, tap=port_name):
             _named(rows.bridges, name).delvalue("ports", _named(rows.ports, port_name))
@@ -177,6 +178,22 @@ def _set_bond(port: Any, there: Mapping[str, Any], action: AddBond | SetBond, ro
     fallback = "true" if action.lacp_fallback else ""
     keys = (("bond-primary", action.primary), ("lacp-time", action.lacp_time), ("lacp-fallback-ab", fallback))
     _set_keys(port, "other_config", keys)
+
+
+def _keep_mac(port: Any, action: SetBond, rows: _Rows) -> None:
+    """Have the bridge's internal port keep its MAC address when the bond gets other members.
+
+    OVS would take the lowest of the new ones, and set it while the port is down: the kernel then drops every route
+    over it that has a gateway, and giving the bond its old members back does not bring them back.
+    """
+    if {interface.name for interface in port.interfaces} == set(action.interfaces):
+        return
+    for bridge in rows.bridges.values():
+        internal = rows.interfaces.get(bridge.name)
+        if port not in bridge.ports or internal is None or "hwaddr" in bridge.other_config:
+            continue
+        if mac := _first(internal.mac_in_use, ""):
+            _set_keys(bridge, "other_config", (("hwaddr", mac),))
 
 
 def _plug_tap(action: PlugTap, rows: _Rows) -> None:
