@@ -14,7 +14,7 @@ from netctl.analysis.trace_walk import Step, Walk
 from netctl.compiler.exits import exits_of
 from netctl.compiler.steering import compile_service_chains
 from netctl.model.assignment_chains import PortSpan, Segment, SteeringRule
-from netctl.model.keys import HostId, Kind, NicId
+from netctl.model.keys import HostId, Kind, NetworkFunctionId, NicId
 from netctl.model.nic import Nic
 from netctl.model.snapshot import Snapshot
 from netctl.model.subnet import Subnet, SubnetKind
@@ -45,13 +45,26 @@ def with_chains(walk: Walk, nic: Nic, probe: Probe) -> list[Step]:
             continue
         mac = _sender(snapshot, nic, passed)
         passing = _Passing(mac, walk.source, walk.destination, True, probe)
-        found += [*_chain(walk, step.host, passed, passing), step]
+        found += _chain(walk, step.host, passed, passing)
+        if _ends(walk, found):
+            return found
+        found.append(step)
         receiver = snapshot.nic(NicId(walk.arrived))
         there = walk.steps[at + 1].host if at + 1 < len(walk.steps) else step.host
         if receiver is not None and there != step.host:
             back = _Passing(receiver.mac_address, walk.destination, walk.source, False, probe)
             found += _chain(walk, there, passed, back)
+            if _ends(walk, found):
+                return found
     return found
+
+
+def _ends(walk: Walk, steps: Sequence[Step]) -> bool:
+    """Does a function drop the packet? Then that is how the walk ends."""
+    if not steps or steps[-1].kind != "drop":
+        return False
+    walk.end(steps[-1].text)
+    return True
 
 
 def _sender(snapshot: Snapshot, nic: Nic, subnet: Subnet) -> str:
@@ -74,8 +87,20 @@ def _chain(walk: Walk, name: str, subnet: Subnet, passing: _Passing) -> Iterator
     functions = next((chain.function_ids for chain in chains.chains if chain.chain_id == id), ())
     if functions:
         met = functions if passing.outgoing else functions[::-1]
-        text = f"passes serviceChains/{id}: {', '.join(met)}"
-        yield Step(kind="chain", text=text, key=(Kind.SERVICE_CHAIN, id), host=name)
+        stopped = {
+            one.function_id: one
+            for one in chains.functions
+            if not one.pairs or walk.world.stopped(host.id, NetworkFunctionId(one.function_id))
+        }
+        told = ", ".join(f"{one} (does not work)" if one in stopped else one for one in met)
+        yield Step(
+            kind="chain", text=f"passes serviceChains/{id}: {told}", key=(Kind.SERVICE_CHAIN, id), host=name
+        )
+        for one in met:
+            if one in stopped and not stopped[one].tap and not stopped[one].fail_open:
+                text = f"networkFunctions/{one} does not work on hosts/{name}, and is FAIL_CLOSE"
+                yield Step(kind="drop", text=text, key=(Kind.NETWORK_FUNCTION, one), host=name)
+                return
 
 
 def _decided(segment: Segment, passing: _Passing) -> str:

@@ -20,7 +20,7 @@ from netctl.analysis.trace_text import Pipeline, Stage
 from netctl.compiler import identity, priority
 from netctl.compiler.exits import Exit, exits_of
 from netctl.compiler.observed import Observed
-from netctl.model.keys import Key, Kind, resource_name
+from netctl.model.keys import HostId, Key, Kind, NetworkFunctionId, resource_name
 from netctl.model.nic import Nic
 from netctl.model.routing_policy import PRIORITY_MAX, PRIORITY_MIN, PolicyAction, RoutingPolicy
 from netctl.model.security_policy import Direction
@@ -51,12 +51,16 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """What steps are told from: `holders` are the chassis of gateway ports, `absent` tells of NICs without a tap."""
+    """What steps are told from: `holders` are the chassis of gateway ports, `absent` tells of NICs without a tap.
+
+    `stopped` tells of a network function whether a host says that no pair of it works there.
+    """
 
     snapshot: Snapshot
     observed: Observed
     holders: Mapping[str, str]
     absent: Callable[[Nic], bool] = lambda nic: False
+    stopped: Callable[[HostId, NetworkFunctionId], bool] = lambda host, function: False
 
 
 @dataclass(slots=True)

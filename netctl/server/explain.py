@@ -10,7 +10,7 @@ from netctl.analysis.gateways import Heard, Seen, gateway_binding
 from netctl.analysis.router import explain_router
 from netctl.compiler.exits import exits_of
 from netctl.errors import NotFound, Unavailable
-from netctl.model.keys import HostId, Kind, RoutingPolicyId, VpcId, check_id
+from netctl.model.keys import HostId, Kind, NetworkFunctionId, RoutingPolicyId, VpcId, check_id
 from netctl.model.nic import Nic
 from netctl.model.routing_policy import RoutingPolicy
 from netctl.model.snapshot import Snapshot
@@ -20,7 +20,7 @@ from netctl.server.convert_explain import hits_to_proto, router_to_proto
 from netctl.server.edge import Context
 from netctl.server.hits import NO_SOUTHBOUND, Looked, PolicyHits
 from netctl.server.ports import Ports
-from netctl.server.trace import trace
+from netctl.server.trace import HostsSay, trace
 from netctl.server.writes import actor_of
 from netctl.v1 import explain_pb2 as pb
 from netctl.v1 import explain_pb2_grpc
@@ -77,9 +77,8 @@ class ExplainService(explain_pb2_grpc.ExplainServiceServicer):
         if self._southbound is None:
             raise Unavailable(NO_SOUTHBOUND)
         snapshot, observed = self._intents.snapshot(), self._observed()
-        return await asyncio.to_thread(
-            trace, snapshot, observed, self._southbound, request, absent=self._is_absent
-        )
+        heard = HostsSay(absent=self._is_absent, stopped=self._is_stopped)
+        return await asyncio.to_thread(trace, snapshot, observed, self._southbound, request, heard=heard)
 
     def _is_absent(self, nic: Nic) -> bool:
         """Does the host of a NIC say that there is no tap?"""
@@ -87,6 +86,12 @@ class ExplainService(explain_pb2_grpc.ExplainServiceServicer):
         if report is None or not connected:
             return False
         return not any(one.iface_id == nic.meta.uid and one.tap_present for one in report.nics)
+
+    def _is_stopped(self, host: HostId, function: NetworkFunctionId) -> bool:
+        """Does a host say that no pair of a function works there?"""
+        report, connected = self._reports.heard(host)
+        said = report.functions if report is not None and connected else ()
+        return any(one.function_id == function and not one.active_ingress_tap for one in said)
 
     def _policy(self, name: str) -> RoutingPolicy:
         id = parse_name("name", name, Kind.ROUTING_POLICY)

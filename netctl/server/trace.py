@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from netctl.analysis.ends import plugged_as
 from netctl.analysis.gateways import gateway_binding
@@ -15,7 +16,7 @@ from netctl.compiler.exits import exits_of
 from netctl.compiler.observed import Observed
 from netctl.errors import InvalidIntent, NotFound, SouthboundUnavailable, Unavailable, Unsupported
 from netctl.model import shape
-from netctl.model.keys import Kind, NicId, check_id, resource_name
+from netctl.model.keys import HostId, Kind, NetworkFunctionId, NicId, check_id, resource_name
 from netctl.model.nic import Nic
 from netctl.model.snapshot import Snapshot
 from netctl.server.convert import parse_name
@@ -30,17 +31,25 @@ _PROTOCOLS = ("icmp", "tcp", "udp")
 _NIC_PREFIX = f"{Kind.NIC.value}/"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostsSay:
+    """Questions to what hosts say, as `World` asks them: of a NIC without a tap, of a function that does not work."""
+
+    absent: Callable[[Nic], bool] = lambda nic: False
+    stopped: Callable[[HostId, NetworkFunctionId], bool] = lambda host, function: False
+
+
 def trace(
     snapshot: Snapshot,
     observed: Observed,
     southbound: Southbound,
     request: pb.TraceRequest,
     *,
-    absent: Callable[[Nic], bool] = lambda nic: False,
+    heard: HostsSay | None = None,
 ) -> pb.TraceResponse:
     """Return the path of a packet; blocks for as long as ovn-trace takes. Errors say what cannot be traced.
 
-    `absent` tells of a NIC whether its host says that it has no tap.
+    `heard` is what hosts say meanwhile.
     """
     nic = _find_nic(snapshot, "nic", request.nic)
     if not nic.has_port:
@@ -50,7 +59,10 @@ def trace(
     wanted = _parse_probe(snapshot, nic, request)
     target = request.destination if request.destination.startswith(_NIC_PREFIX) else ""
     holders = _find_holders(snapshot, southbound)
-    world = World(snapshot=snapshot, observed=observed, holders=holders, absent=absent)
+    heard = heard or HostsSay()
+    world = World(
+        snapshot=snapshot, observed=observed, holders=holders, absent=heard.absent, stopped=heard.stopped
+    )
     walk, raw = trace_packet(world, nic, wanted, lambda packet: run_ovn_trace(southbound.remote, packet))
     return pb.TraceResponse(
         steps=[

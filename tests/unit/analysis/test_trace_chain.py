@@ -11,6 +11,7 @@ from netctl.analysis.probe import Probe
 from netctl.analysis.trace_chain import with_chains
 from netctl.analysis.trace_walk import Step, Walk, World
 from netctl.compiler.observed import NOTHING_OBSERVED, Observed
+from netctl.model.chain import FailureHandling
 from netctl.model.intent import Intent
 from netctl.model.keys import Key, Kind, NicId
 from netctl.model.nic import Nic
@@ -18,7 +19,7 @@ from netctl.model.routing_policy import Endpoint, PolicyAction
 from netctl.model.security_policy import Direction
 from netctl.model.snapshot import Snapshot
 from tests import vpcs
-from tests.chained import chain, firewall, function, with_chain
+from tests.chained import chain, firewall, function, function_nics, pair, with_chain
 from tests.intents import infra, snapshot
 from tests.security import category, policy, rule, secured_nic, secured_vlan
 
@@ -27,7 +28,17 @@ WEB, APP = secured_nic("web1", "web", number=5), secured_nic("app1", "app", numb
 
 
 def world(*more: Intent) -> Snapshot:
-    both = (function("ids"), chain("both", "fw", "ids"))
+    both: tuple[Intent, ...] = (
+        function("fw", pair("fw"), pair("fw2")),
+        function("ids", pair("ids"), pair("ids2")),
+        chain("both", "fw", "ids"),
+        *(
+            side
+            for at, name in enumerate(("fw2", "ids2"))
+            for side in function_nics(name, host="h2", number=210 + 4 * at)
+        ),
+        *function_nics("ids", number=220),
+    )
     return snapshot([*infra(), *firewall(*both), category("web"), category("app"), WEB, APP, *more])
 
 
@@ -68,7 +79,15 @@ def test_a_subnets_chain_is_passed_on_both_hosts_the_other_way_round_on_the_seco
     ]
     assert told(world(secured_vlan())) == []
     native = snapshot(
-        [*infra(), *firewall(), category("web"), category("app"), WEB, APP, with_chain(secured_vlan())]
+        [
+            *infra(),
+            *firewall(function("fw", pair("fw"), pair("fw2")), *function_nics("fw2", host="h2", number=210)),
+            category("web"),
+            category("app"),
+            WEB,
+            APP,
+            with_chain(secured_vlan()),
+        ]
     )
     assert len(told(native)) == 2
     assert told(native, observed=Observed(network_functions=True)) == [], "OVN's own, which OVN's trace tells"
@@ -109,3 +128,49 @@ def test_a_routed_packet_is_its_routers() -> None:
         walk.steps = [Step(kind="uplink", text="", key=key, host="h1")]
         kinds = [step.kind for step in with_chains(walk, guest, replace(probe, source=source))]
         assert kinds == (["chain", "uplink"] if passes else ["uplink"]), source
+
+
+@pytest.mark.parametrize(
+    ("handling", "host", "verdict", "last"),
+    [
+        (FailureHandling.FAIL_CLOSE, "h1", "dropped", ("drop", "h1")),
+        (FailureHandling.FAIL_CLOSE, "h2", "dropped", ("drop", "h2")),
+        (FailureHandling.FAIL_OPEN, "h2", "delivered", ("nic", "h2")),
+        (FailureHandling.FAIL_CLOSE, "h3", "delivered", ("nic", "h2")),
+    ],
+)
+def test_a_function_that_does_not_work_drops_unless_it_fails_open(
+    handling: FailureHandling, host: str, verdict: str, last: tuple[str, str]
+) -> None:
+    made = world(
+        function("fw", pair("fw"), pair("fw2"), failure_handling=handling), with_chain(secured_vlan(), "both")
+    )
+    probe = packet(WEB.ipv4_address, APP.ipv4_address, "tcp", source_port=40_000, destination_port=443)
+    heard = World(
+        snapshot=made,
+        observed=NOTHING_OBSERVED,
+        holders={},
+        stopped=lambda where, function: (where, function) == (host, "fw"),
+    )
+    walk = Walk(heard, "h2", probe.source, probe.destination, verdict="delivered", arrived="app1")
+    walk.steps = [
+        Step(kind="uplink", text="by VLAN 10", key=V10, host="h1"),
+        Step(kind="nic", text="", key=(Kind.NIC, "app1"), host="h2"),
+    ]
+    steps = with_chains(walk, nic_of(made, "web1"), probe)
+    assert (walk.verdict, (steps[-1].kind, steps[-1].host)) == (verdict, last)
+    said = [step.text for step in steps if step.kind == "chain" and step.host == host]
+    assert all("fw (does not work)" in text for text in said)
+    assert "FAIL_CLOSE" in walk.reason or verdict == "delivered"
+
+
+def test_a_function_without_a_pair_on_a_host_does_not_work_there() -> None:
+    made = world(function("fw", pair("fw")), with_chain(secured_vlan(), "both"))
+    probe = packet(WEB.ipv4_address, APP.ipv4_address, "icmp")
+    walk = Walk(
+        World(snapshot=made, observed=NOTHING_OBSERVED, holders={}), "h2", probe.source, probe.destination
+    )
+    walk.steps = [Step(kind="uplink", text="", key=V10, host="h1"), Step(kind="nic", text="", host="h2")]
+    walk.arrived = "app1"
+    with_chains(walk, nic_of(made, "web1"), probe)
+    assert walk.reason == "networkFunctions/fw does not work on hosts/h2, and is FAIL_CLOSE"
