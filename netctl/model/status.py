@@ -132,7 +132,10 @@ class TunnelReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostReport:
-    """Everything that a host has, as its agent last said; `nb_cfg` up to which its flows are installed."""
+    """Everything that a host has, as its agent last said; `nb_cfg` up to which its flows are installed.
+
+    `time_s` is the host's clock, in seconds since the epoch.
+    """
 
     host: HostId
     agent_version: str = ""
@@ -147,3 +150,4 @@ class HostReport:
     problems: tuple[str, ...] = ()
     functions: tuple[FunctionReport, ...] = ()
     reversions: tuple[Reversion, ...] = ()
+    time_s: float = 0.0

@@ -6,6 +6,8 @@ import ipaddress
 import itertools
 from collections.abc import Collection, Mapping
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from netctl.errors import InvalidIntent
 from netctl.model.chain import NIC_PAIRS_MAX
 from netctl.model.hits import FlowKey, Hits
@@ -63,6 +65,7 @@ def report_from_proto(message: agent_pb2.HostReport) -> HostReport:
         problems=tuple(problem[:_SENTENCE_MAX] for problem in message.problems[:_SENTENCES_MAX]),
         functions=tuple(_function(function) for function in message.functions),
         reversions=tuple(_reversion(one) for one in message.reversions[-_SENTENCES_MAX:]),
+        time_s=_seconds(message.time),
     )
 
 
@@ -132,11 +135,13 @@ def _function(message: agent_pb2.FunctionReport) -> FunctionReport:
 
 
 def _reversion(message: agent_pb2.Reversion) -> Reversion:
-    time = message.time
+    return Reversion(time_s=_seconds(message.time), message=message.message[:_SENTENCE_MAX])
+
+
+def _seconds(time: Timestamp) -> float:
+    """Return a host's clock in seconds since the epoch, 0 for what is no time."""
     told = 0 <= time.seconds <= _TIME_MAX_S and 0 <= time.nanos < 1_000_000_000
-    return Reversion(
-        time_s=time.seconds + time.nanos / 1e9 if told else 0.0, message=message.message[:_SENTENCE_MAX]
-    )
+    return time.seconds + time.nanos / 1e9 if told else 0.0
 
 
 def _nic(message: agent_pb2.NicReport) -> NicReport:
@@ -185,6 +190,8 @@ def report_to_proto(report: HostReport) -> agent_pb2.HostReport:
             fill(messages.add(), part)
     for reversion in report.reversions:
         set_time(message.reversions.add(message=reversion.message).time, reversion.time_s)
+    if report.time_s:
+        set_time(message.time, report.time_s)
     return message
 
 

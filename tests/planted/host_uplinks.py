@@ -31,7 +31,7 @@ BUGS = (
     Bug(
         "uplinks: the controller is asked before the change shows",
         "agents/netctl_host/uplinks.py",
-        "        elif not self._asked and now_s - self._changed_s >= SETTLE_S:",
+        "        elif not self._asked and now_s - self._changed_s >= self._settle_s(state):",
         "        elif not self._asked:",
         _TRIAL_TESTS,
     ),

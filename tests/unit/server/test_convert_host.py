@@ -251,6 +251,7 @@ REPORT = HostReport(
         ),
     ),
     reversions=(Reversion(time_s=1_790_000_000.25, message="eth9 was a port of br0; it is no more"),),
+    time_s=1790000001.5,
 )
 
 
