@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from netctl_host.assignment import Assignment
+from netctl_host.assignment_chains import Function, Pair
 from netctl_host.flow_keeper import BridgeFlows, FlowKeeper
 from netctl_host.function_flows import Site, render_flows
 from netctl_host.function_health import Verdict, choose_active
@@ -24,6 +25,7 @@ from netctl_host.settings import Settings
 from netctl_host.state import FunctionReport, HostState, PairReport
 
 _NOT_PROBED = Verdict(healthy=False, reason="not yet probed")
+_NOT_PLUGGED = Verdict(healthy=False, reason="not plugged")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +79,19 @@ class Steering:
         """Return how the functions are doing."""
         with self._lock:
             site, active = self._wanted.site, dict(self._active)
+        if site is None:
+            return ()
         verdicts = self._prober.verdicts()
         return tuple(
             FunctionReport(
                 function_id=function.function_id,
                 active_ingress_tap=active.get(function.function_id, ""),
                 pairs=tuple(
-                    _report(
-                        pair.ingress_tap, verdicts.get((function.function_id, pair.ingress_tap), _NOT_PROBED)
-                    )
+                    _report(pair.ingress_tap, _verdict(site, verdicts, function, pair))
                     for pair in function.pairs
                 ),
             )
-            for function in (site.chains.functions if site else ())
+            for function in site.chains.functions
         )
 
     def problems(self) -> tuple[str, ...]:
@@ -119,10 +121,7 @@ class Steering:
             self._active = {
                 function.function_id: choose_active(
                     tuple(
-                        (
-                            pair.ingress_tap,
-                            verdicts.get((function.function_id, pair.ingress_tap), _NOT_PROBED),
-                        )
+                        (pair.ingress_tap, _verdict(site, verdicts, function, pair))
                         for pair in function.pairs
                     ),
                     self._active.get(function.function_id, ""),
@@ -138,6 +137,15 @@ class Steering:
         if self._rendered is None or self._rendered[0] != site:
             self._rendered = (site, BridgeFlows(flows=render_flows(site)))
         return self._rendered[1]
+
+
+def _verdict(
+    site: Site, verdicts: Mapping[tuple[str, str], Verdict], function: Function, pair: Pair
+) -> Verdict:
+    """Say whether packets can go through a pair: probes go by the taps, and know nothing of br.nf."""
+    found = verdicts.get((function.function_id, pair.ingress_tap), _NOT_PROBED)
+    taps = (tap for tap in (pair.ingress_tap, pair.egress_tap) if tap)
+    return found if not found.healthy or all(map(site.ofports.get, taps)) else _NOT_PLUGGED
 
 
 def _report(tap: str, verdict: Verdict) -> PairReport:

@@ -125,6 +125,20 @@ def test_a_function_without_carrier_is_left_at_once_for_the_second(site: Chained
     assert site.active() == {"f": "f2i"}, "the pair in use stays"
 
 
+def test_a_pair_that_is_disconnected_is_left_for_the_second_though_probes_pass_it(site: ChainedHost) -> None:
+    site.add_bridge("f1")
+    site.add_bridge("f2")
+    assignment = chained(function("f", pairs=2))
+    site.look(assignment)
+    site.wait_for_active(f="f1i")
+    unplugged = tuple(replace(nic, disconnected=nic.tap_name == "f1i") for nic in assignment.nics)
+    site.look(replace(assignment, nics=unplugged))
+    site.wait_for_active(f="f2i")
+    site.arrives(site.out)
+    first = site.host.read_state().functions[0].pairs[0]
+    assert (first.healthy, first.reason) == (False, "not plugged")
+
+
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGKILL])
 def test_a_new_ovs_vswitchd_has_the_flows_again(site: ChainedHost, signum: int) -> None:
     site.add_bridge("f1")
