@@ -16,6 +16,7 @@ from tests.planted import (
     host_uplinks,
     hosts_side,
     lab,
+    lab_switches,
     machine,
     northbound,
     routing,
@@ -64,5 +65,6 @@ BUGS: tuple[Bug, ...] = (
     *cli.BUGS,
     *acli.BUGS,
     *lab.BUGS,
+    *lab_switches.BUGS,
     *machine.BUGS,
 )

@@ -5,8 +5,10 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from typer.testing import CliRunner, Result
 
 from netctl.lab import daemons
+from netctl.lab.commands import app
 from netctl.lab.guests import Guest
 from netctl.lab.lab import Lab
 from netctl.lab.namespaces import guest_namespace
@@ -174,3 +176,24 @@ def end(lab: Lab, tap: str, number: int) -> End:
 def enough(lab: Lab, function: Guest) -> dict[str, int]:
     counts = lab.functions.counts(function)
     return counts if counts.get("egress passed vlan 7 port 24", 0) >= 2 else {}
+
+
+def test_cables_groups_and_functions_by_command(lab: Lab) -> None:
+    def say(*words: str) -> Result:
+        return CliRunner().invoke(app, [*words, "--name", lab.name])
+
+    assert say("link", "h1:eth2", "down").exit_code == 0
+    assert not carrier(lab, "eth2")
+    assert say("link", "h1", "up").exit_code == 0
+    assert carrier(lab, "eth2")
+    assert say("lag", "leaf1", "h1", "lacp").exit_code == 0
+    assert "lag-h1" in lab.exec("fabric", ["ovs-vsctl", "list-ports", "leaf1"]).stdout
+    refused = say("lag", "leaf1", "h9", "lacp")
+    assert (refused.exit_code, "there are h1, h2" in refused.stderr) == (1, True)
+    assert say("link", "h9:eth1", "down").exit_code == 4
+    taps = ("tap-ci=02:00:00:00:01:01", "tap-ce=02:00:00:00:01:02")
+    assert say("function", "add", "h2", *taps, "--as", "wall", "--drop-port", "23").exit_code == 0
+    assert say("function", "kill", "wall").exit_code == 0
+    assert say("function", "start", "wall").exit_code == 0
+    assert say("function", "counts", "wall").exit_code == 0
+    assert say("guest", "del", "wall").exit_code == 0
