@@ -99,6 +99,7 @@ def test_names_are_spread() -> None:
     assert expand_names("clone-vm-[01..20]")[::19] == ["clone-vm-01", "clone-vm-20"]
     assert expand_names("a, b,a") == ["a", "b"]
     assert expand_names("r[1..2]-[9..10],x") == ["r1-9", "r1-10", "r2-9", "r2-10", "x"]
+    assert expand_names("a\0[1..2]") == ["a\x001", "a\x002"]
     for text in ("[1..9999]", "[1..99][1..99]", ",".join(f"v{i}-[1..100]" for i in range(11)), "[5..4]"):
         with pytest.raises(Failure):
             expand_names(text)
