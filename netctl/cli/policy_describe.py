@@ -61,6 +61,8 @@ def rule_cells(rule: pb.SecurityRule) -> tuple[str, ...]:
     services = [values[field] for field in ("service_groups", "services") if field in values]
     notes = [f"ipv{rule.ip_version}"] if rule.ip_version else []
     notes += [field for field in _NOTES if field in values]
+    if rule.service_chain:
+        notes.append(f"through {rule.service_chain.rpartition('/')[2]}")
     if "expire_time" in values:
         is_over = rule.expire_time.ToDatetime(UTC) <= datetime.now(UTC)
         notes.append(f"{'off, expired' if is_over else 'until'} {values['expire_time']}")

@@ -111,7 +111,8 @@ def _parse_enum(enum: EnumDescriptor, text: str) -> int:
     known = {value.name.removeprefix(prefix).lower(): value.number for value in enum.values if value.number}
     number = known.get(text.upper().replace("-", "_").removeprefix(prefix).lower())
     if number is None:
-        raise ValueError(f"{text!r} is none of {', '.join(known)}" + _also(nearest(text, known)))
+        words = [word.replace("_", "-") for word in known]
+        raise ValueError(f"{text!r} is none of {', '.join(words)}" + _also(nearest(text, words)))
     return number
 
 

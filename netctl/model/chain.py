@@ -98,6 +98,10 @@ class NetworkFunction:
         for i, pair in enumerate(self.nic_pairs):
             field = f"nic_pairs[{i}]"
             check_id(f"{field}.ingress_nic", pair.ingress_nic)
+            if inline and not pair.egress_nic:
+                raise InvalidIntent(
+                    f"{field}.egress_nic", "is not set; name the NIC of side EGRESS of the same machine"
+                )
             if inline:
                 check_id(f"{field}.egress_nic", pair.egress_nic)
             elif pair.egress_nic:

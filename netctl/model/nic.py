@@ -134,8 +134,12 @@ class Nic:
 
     def _check_kind(self) -> None:
         if (self.kind is NicKind.NETWORK_FUNCTION) != (self.function_side is not FunctionSide.NONE):
-            what = "goes with" if self.function_side is not FunctionSide.NONE else "must be said with"
-            raise InvalidIntent("network_function_side", f"{what} kind NETWORK_FUNCTION")
+            raise InvalidIntent(
+                "network_function_side",
+                "goes with kind NETWORK_FUNCTION"
+                if self.function_side is not FunctionSide.NONE
+                else "is not set; say which side of the function it is: INGRESS, EGRESS or TAP",
+            )
         if not self.has_subnet:
             for field in ("subnet", "ipv4_address", "ipv6_address", "categories", "trunk_vlans"):
                 if getattr(self, field):

@@ -68,15 +68,18 @@ def chain_verdict(chain: ServiceChain, snapshot: Snapshot, world: World) -> Verd
             "NOT_USED",
             "nothing passes it: name it as service_chain of a subnet, a routing policy or a rule",
         )
-    worst = PROGRAMMED
-    for id in chain.functions:
-        function = snapshot.network_function(id)
-        verdict = function_verdict(function, snapshot, world) if function is not None else PROGRAMMED
-        if verdict[0] is Phase.FAILED or (verdict[0] is Phase.PENDING and worst[0] is Phase.PROGRAMMED):
-            worst = verdict[0], verdict[1], f"networkFunctions/{id}: {verdict[2]}"
-        if worst[0] is Phase.FAILED:
-            break
-    return worst
+    found = {id: snapshot.network_function(id) for id in chain.functions}
+    verdicts = {
+        id: function_verdict(function, snapshot, world)
+        for id, function in found.items()
+        if function is not None
+    }
+    for phase in (Phase.FAILED, Phase.PENDING):
+        bad = {id: verdict for id, verdict in verdicts.items() if verdict[0] is phase}
+        if bad:
+            said = "; ".join(f"networkFunctions/{id}: {verdict[2]}" for id, verdict in bad.items())
+            return phase, next(iter(bad.values()))[1], said
+    return PROGRAMMED
 
 
 def _hosts_of(snapshot: Snapshot, chains: set[ServiceChainId], world: World) -> set[HostId]:

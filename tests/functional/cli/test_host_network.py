@@ -170,7 +170,7 @@ def test_flags_say_all_of_it(furnished: Run) -> None:
     assert "storage0=virtualSwitches/vs0/20 mtu 1400" in described
     assert "virbr0 address 192.168.5.1/24 port vnet0" in described
     wrong = furnished("update", "vs", "vs0", "--bond-mode", "lacp", expect=2)
-    assert "'lacp' is none of active_backup, balance_slb, balance_tcp, none" in wrong.err
+    assert "'lacp' is none of active-backup, balance-slb, balance-tcp, none" in wrong.err
 
 
 def test_uplinks_are_shown_as_hosts_said(furnished: Run, controller: Controller, client: Client) -> None:

@@ -39,7 +39,11 @@ def test_an_inline_function_says_what_becomes_of_packets_without_it() -> None:
             "nic_pairs[0]",
             "nics/a is listed twice",
         ),
-        ((NicPair(ingress_nic=NicId("a")),), "nic_pairs[0].egress_nic", "is not an id"),
+        (
+            (NicPair(ingress_nic=NicId("a")),),
+            "nic_pairs[0].egress_nic",
+            "is not set; name the NIC of side EGRESS",
+        ),
         (
             (NicPair(ingress_nic=NicId("A"), egress_nic=NicId("b")),),
             "nic_pairs[0].ingress_nic",

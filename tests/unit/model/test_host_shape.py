@@ -173,7 +173,7 @@ def test_sides_go_with_network_functions() -> None:
     refused(
         lambda: Nic(id=side("f").id, kind=NicKind.NETWORK_FUNCTION),
         "network_function_side",
-        "must be said with kind NETWORK_FUNCTION",
+        "is not set; say which side of the function it is: INGRESS, EGRESS or TAP",
     )
     for kind in (NicKind.NORMAL, NicKind.DIRECT):
         refused(
