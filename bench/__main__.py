@@ -1,6 +1,6 @@
 """`make bench`: every benchmark, its figures, and how they stand against their targets.
 
-    python -m bench                      all, about seventeen minutes on two cores
+    python -m bench                      all, about nineteen minutes on two cores
     python -m bench api_bulk start       some
     python -m bench --quick              the smallest size, once: do they work?
     python -m bench -o json > FILE       figures and verdicts for programs
