@@ -186,15 +186,21 @@ def test_the_agents_death_changes_nothing(world: World) -> None:
     assert (meter.report.lost, meter.report.leaked) == (0, 0), str(meter.report)
 
 
-def test_the_switchs_death_lets_nothing_past(world: World) -> None:
-    """br.nf comes back without flows and drops until the agent has written them."""
+def test_the_death_of_switch_and_agent_lets_nothing_past(world: World) -> None:
+    """br.nf comes back without flows: it drops all until the agent is back and has written them."""
     world.chained("open")
-    switch = world.site.lab.process("h1", "ovs-vswitchd")
+    here = world.site
+    switch, agent = (here.lab.process("h1", name) for name in ("ovs-vswitchd", "agent"))
     with world.metered() as meter:
+        agent.kill()
         switch.kill()
         switch.start()
         began = time.monotonic()
+        here.wait_ping(world.near, world.beside.ipv4_address, timeout_s=15)  # OVN's flows are there again
+        assert not here.ping_once(world.near, world.far.ipv4_address), "br.nf passes without the agent"
+        agent.start()
         meter.wait_for_arrivals(20, timeout_s=30)
-    note("chain / ovs-vswitchd killed", f"traffic after {time.monotonic() - began:.1f} s, {meter.report}")
+        took = time.monotonic() - began
+    note("chain / ovs-vswitchd and agent killed", f"traffic after {took:.1f} s, {meter.report}")
     assert meter.report.leaked == 0
     assert meter.report.denied_sent

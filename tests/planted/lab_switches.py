@@ -54,7 +54,7 @@ BUGS = (
         "agents/netctl_host/plan_function_bridge.py",
         'wanted[FUNCTION_BRIDGE] = "secure"',
         'wanted[FUNCTION_BRIDGE] = "standalone"',
-        "tests/e2e/test_service_chain_faults.py::test_the_switchs_death_lets_nothing_past",
+        "tests/e2e/test_service_chain_faults.py::test_the_death_of_switch_and_agent_lets_nothing_past",
     ),
     Bug(
         "members that listen for an LACP partner carry",
