@@ -72,7 +72,11 @@ class Steering:
             )
         with self._lock:
             self._wanted = _Wanted(site, others)
+            before = self._active
             self._apply()
+            changed = self._active != before
+        if changed:  # what was read for this pass's report is old
+            self._wake()
         return problems
 
     def read(self) -> tuple[FunctionReport, ...]:
