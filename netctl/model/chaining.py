@@ -16,7 +16,7 @@ from netctl.model.intent import Intent
 from netctl.model.keys import Kind, NetworkFunctionId, ServiceChainId
 from netctl.model.lookups import Lookups
 from netctl.model.nic import Nic, NicKind
-from netctl.model.places import switch_in
+from netctl.model.places import subnets_of, switch_in
 from netctl.model.routing_policy import RoutingPolicy
 from netctl.model.security_policy import PolicyScope, SecurityPolicy
 from netctl.model.snapshot import Draft
@@ -107,12 +107,20 @@ def _check_guests(subnet: Subnet, draft: Draft) -> None:
     if all_vlans:
         raise in_use("all VLANs, of which a service chain does not know,", all_vlans, field="service_chain")
     basic = subnet.kind is SubnetKind.VLAN_BASIC
-    moving = sum(nic.kind is NicKind.NORMAL and nic.basic is not basic for nic in nics)
+    moving = [nic for nic in nics if nic.kind is NicKind.NORMAL and nic.basic is not basic]
+    for nic in moving:
+        for other in subnets_of(draft, nic):
+            if other.kind is not subnet.kind:
+                raise InvalidIntent(
+                    "service_chain",
+                    f"nics/{nic.id}, a trunk, is on {other.kind.name} as long as subnets/{other.id} is: migrate that"
+                    f" to {subnet.kind.name}, or take one of the two from the NIC",
+                )
     if moving:
         raise InvalidIntent(
             "service_chain",
-            f"{moving} NICs of subnets/{subnet.id} are still to move to {subnet.kind.name}: attach it when they have"
-            " (its `migration`)",
+            f"{len(moving)} NICs of subnets/{subnet.id} are still to move to {subnet.kind.name}: attach it when"
+            " they have (its `migration`)",
         )
 
 

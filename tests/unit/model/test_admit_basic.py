@@ -223,6 +223,18 @@ def test_a_chain_waits_for_the_nics(world: World) -> None:
     world.admit(asked)
 
 
+def test_a_chain_does_not_wait_for_a_trunk_that_another_subnet_holds(world: World) -> None:
+    world.create(function())
+    world.create(chain())
+    web = world.stored(Kind.SUBNET, "web")
+    world.create(trunk("t1", "plain", web.vlan_id))
+    asked = Replace(intent=replace(web, service_chain=ServiceChainId("c")))
+    text = "nics/t1, a trunk, is on VLAN_BASIC as long as subnets/plain is"
+    world.refuse(asked, InvalidIntent, "service_chain", text, "migrate that to VLAN")
+    turn(world, "plain", SubnetKind.VLAN)
+    world.refuse(asked, InvalidIntent, "service_chain", "1 NICs of subnets/web are still to move to VLAN")
+
+
 def test_a_mode_of_ovn_must_go_first(world: World) -> None:
     six = world.create(vlan("six", 60, ipv6=ipv6(), ipv6_mode=Ipv6Mode.SLAAC))
     asked = replace(six, kind=SubnetKind.VLAN_BASIC, ipv6_mode=Ipv6Mode.AUTO)
