@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from netctl.errors import InvalidIntent, NetctlError
 from netctl.model.admit import Admitted, Context, admit
+from netctl.model.asked_macs import pass_asked_macs
 from netctl.model.intent import Change
 from netctl.model.keys import Uid
 from netctl.model.snapshot import Snapshot
@@ -86,6 +87,8 @@ class Group:
             network_functions=self._network_functions,
         )
         admitted: list[tuple[Admitted, ...]] = []
+        if request.batch:
+            pass_asked_macs(request.edits, self._draft)
         try:
             for edit in request.edits:
                 admitted.append(admit(edit, self._draft, context))

@@ -41,6 +41,20 @@ async def batch(world: World, *edits: pb.Edit, **fields: Any) -> pb.BatchRespons
     return await world.batches.Batch(pb.BatchRequest(edits=edits, **fields))
 
 
+async def test_a_backup_comes_back_with_its_mac_addresses(world: World) -> None:
+    """Who gets an address by itself (the DHCP server) stands before the NIC that asks for the one which is next."""
+    site = [
+        pb.Resource(cluster=infra.Cluster(name="clusters/c1")),
+        pb.Resource(virtual_switch=infra.VirtualSwitch(name="virtualSwitches/vs0", cluster="clusters/c1")),
+        pb.Resource(subnet=vlan_subnet("web", 10, "10.0.0.0/24")),
+        pb.Resource(subnet=vlan_subnet("app", 11, "10.0.1.0/24")),
+    ]
+    macs = [f"50:6b:8d:00:00:{last:02x}" for last in (1, 2, 3)]
+    nics = [pb.Resource(nic=a_nic(f"n{i}", mac_address=mac)) for i, mac in enumerate(macs)]
+    answer = await batch(world, *(pb.Edit(apply=resource) for resource in (*site, *nics)))
+    assert [one.nic.mac_address for one in answer.resources[-3:]] == macs
+
+
 async def test_a_site_is_made_and_unmade_in_one_change(world: World) -> None:
     resources = [
         pb.Resource(cluster=infra.Cluster(name="clusters/c1")),
