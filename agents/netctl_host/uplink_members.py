@@ -59,7 +59,9 @@ def _refused(assignment: Assignment, state: HostState, settings: Settings) -> di
             if first.setdefault(name, uplink.bridge) != uplink.bridge:
                 refused[uplink.bridge, name] = f"{where} is an uplink of {first[name]}, too, and stays there"
             elif bridge is not None and bridge.name not in managed and not bridge.is_ours:
-                refused[uplink.bridge, name] = f"{where} is in bridge {bridge.name}, which is not ours"
+                refused[uplink.bridge, name] = (
+                    f"{where} is in bridge {bridge.name}, which is not ours: take it out there, or name another uplink"
+                )
             elif sentence := _held_by_kernel(name, state):
                 refused[uplink.bridge, name] = f"{where} is {sentence}; take it out there first"
             elif at and not uplink.bond_mode:

@@ -154,6 +154,8 @@ def _read_own(client: Client, resource: Any) -> Extra | None:
             return Extra(title="Addresses", lines=describe_usage(usage), key="usage", data=data)
         case "nic":
             lines, data = explain_nic(client, name)
+            if resource.basic:  # its categories are kept for the day on which it moves to OVN
+                lines = [("policies", "none apply: it is beside OVN (VLAN basic, or direct)")]
             return Extra(title="Security", lines=lines, key="security", data=data)
         case "securitypolicy":
             lines, data = describe_policy(client, resource)

@@ -14,6 +14,7 @@ from netctl.model.keys import ClusterId, HostId, Uid, VirtualSwitchId, check_id
 
 DEFAULT_MAC_PREFIX = "50:6b:8d"  # Nutanix's OUI, the product's default
 DEFAULT_MTU_BYTES = 1500
+QUERIER_VLANS_MAX = 64  # each is asked in by every host, in one breath
 DEFAULT_MCAST_TIMEOUT_S = 300  # ovs-vswitchd.conf.db(5), mcast-snooping-aging-time
 VLAN_MAX = 4094  # IEEE 802.1Q: 4095 is reserved, 0 is "no VLAN"
 DEFAULT_INTERNAL_BRIDGE = "virbr0"
@@ -113,6 +114,11 @@ class IgmpSnooping:
             )
         if self.querier_vlan_ids and not self.querier:
             raise InvalidIntent(f"{where}.querier_vlan_ids", "goes with querier only")
+        if len(self.querier_vlan_ids) > QUERIER_VLANS_MAX:
+            raise InvalidIntent(
+                f"{where}.querier_vlan_ids",
+                f"has {len(self.querier_vlan_ids)} VLANs; at most {QUERIER_VLANS_MAX} are allowed",
+            )
         for i, vlan in enumerate(self.querier_vlan_ids):
             shape.check_range(f"{where}.querier_vlan_ids[{i}]", vlan, low=0, high=VLAN_MAX)
             if vlan in self.querier_vlan_ids[:i]:

@@ -78,8 +78,14 @@ def chain_verdict(chain: ServiceChain, snapshot: Snapshot, world: World) -> Verd
         bad = {id: verdict for id, verdict in verdicts.items() if verdict[0] is phase}
         if bad:
             said = "; ".join(f"networkFunctions/{id}: {verdict[2]}" for id, verdict in bad.items())
+            if phase is Phase.FAILED and not any(_is_inline(found[id]) for id in bad):
+                return Phase.PROGRAMMED, "COPIES_MISSING", said  # every packet goes its way
             return phase, next(iter(bad.values()))[1], said
     return PROGRAMMED
+
+
+def _is_inline(function: NetworkFunction | None) -> bool:
+    return function is not None and function.inline
 
 
 def _hosts_of(snapshot: Snapshot, chains: set[ServiceChainId], world: World) -> set[HostId]:

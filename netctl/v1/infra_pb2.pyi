@@ -447,7 +447,7 @@ class IgmpSnooping(_message.Message):
     """Hosts ask who wants what (IGMP general queries); for networks without a multicast router."""
     @_builtins.property
     def querier_vlan_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """With `querier`: VLANs to ask in, 0 is untagged; at least one."""
+        """With `querier`: VLANs to ask in, 0 is untagged; 1 to 64."""
 
     def __init__(
         self,

@@ -98,7 +98,7 @@ def test_who_is_held_by_others_is_left_alone() -> None:
     assert problems(state, wanted) == (
         "interface eth1 of br0-up is a port of the Linux bridge virbr9; take it out there first",
         "interface eth2 of br0-up is a member of the kernel's bond bond9; take it out there first",
-        "interface eth3 of br0-up is in bridge br-ex, which is not ours",
+        "interface eth3 of br0-up is in bridge br-ex, which is not ours: take it out there, or name another uplink",
     )
     # a kernel bond as such is an uplink like a card
     assert converge(host, assign(uplink(0, "bond9"))).switch.bridges["br0"].ports["br0-up"].interfaces == (

@@ -168,7 +168,7 @@ def test_problems_name_who_holds_what() -> None:
         bridge_with("br-ex", plain_port("eth1")), bridge_with("br-int", plain_port("tap1"))
     )
     assert report(HostState(switch=elsewhere, links=LINKS)).problems == (
-        "interface eth1 of br0-up is in bridge br-ex, which is not ours",
+        "interface eth1 of br0-up is in bridge br-ex, which is not ours: take it out there, or name another uplink",
         "tap tap1 of nics/n1 is in bridge br-int",
     )
 

@@ -55,6 +55,11 @@ def test_lacp_goes_with_balance_tcp_alone(mode: BondMode) -> None:
         ({"enabled": True, "querier": True}, "querier_vlan_ids", "is empty; name the VLANs"),
         ({"enabled": True, "querier_vlan_ids": (1,)}, "querier_vlan_ids", "goes with querier"),
         (
+            {"enabled": True, "querier": True, "querier_vlan_ids": tuple(range(65))},
+            "querier_vlan_ids",
+            "has 65 VLANs; at most 64",
+        ),
+        (
             {"enabled": True, "querier": True, "querier_vlan_ids": (0, 4095)},
             "querier_vlan_ids[1]",
             "0 to 4094",

@@ -211,6 +211,20 @@ def test_a_function_works_where_packets_pass_it(
     assert text in found.message
 
 
+def test_a_chain_without_copies_is_passed_all_the_same() -> None:
+    copies = replace(
+        function((1,)),
+        mode=ForwardingMode.TAP,
+        failure_handling=FailureHandling.NONE,
+        nic_pairs=(NicPair(ingress_nic=NicId("in1")),),
+    )
+    found = status(
+        world(tells(H1), tells(H2)), (Kind.SERVICE_CHAIN, "c"), CHAINED, *GUESTS, *SIDES, CHAIN, copies
+    )
+    assert (found.phase, found.reason) == (PROGRAMMED, "COPIES_MISSING")
+    assert "nothing gets copies" in found.message
+
+
 def test_what_becomes_of_packets_is_told() -> None:
     key, of = (Kind.NETWORK_FUNCTION, "fw"), world(tells(H1, False), tells(H2))
     open_, close = (
