@@ -34,7 +34,10 @@ def describe_report(heard: infra_pb2.GetHostReportResponse) -> Lines:
         lines.append(("tunnel", f"to {tunnel.remote_ip}  {_up(tunnel.up)}{bfd}"))
     installed = sum(nic.ovn_installed for nic in report.nics)
     if report.nics:
-        lines.append(("NICs", f"{installed} of {len(report.nics)} have their flows"))
+        plugged = sum(
+            nic.plugged for nic in report.nics
+        )  # those of VLAN basic and of functions need no flows
+        lines.append(("NICs", f"{plugged} of {len(report.nics)} plugged, {installed} with OVN's flows"))
     lines += [("function", f"{one.function_id}  {function_line(one)}") for one in report.functions]
     lines += [("undone", f"{_time(one)}  {one.message}") for one in report.reversions]
     lines += [("problem", problem) for problem in report.problems]

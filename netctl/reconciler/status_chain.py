@@ -14,6 +14,8 @@ from netctl.model.subnet import Subnet, SubnetKind
 from netctl.reconciler.status_vpc import PROGRAMMED, Verdict
 from netctl.reconciler.world import World, named
 
+# What an agent says of a pair that has not answered enough probes yet (function_health.py).
+UNPROVEN = "not yet probed"
 _MEANWHILE = {
     FailureHandling.FAIL_OPEN: "packets go on without it (FAIL_OPEN)",
     FailureHandling.FAIL_CLOSE: "packets are dropped (FAIL_CLOSE)",
@@ -48,9 +50,7 @@ def function_verdict(function: NetworkFunction, snapshot: Snapshot, world: World
             "NOT_WORKING",
             f"{'; '.join(lost)}: there {_MEANWHILE[function.failure_handling]}",
         )
-    waiting = [
-        host for host in hosts if world.heard(host).connected and _report_of(function, host, world) is None
-    ]
+    waiting = [host for host in hosts if world.heard(host).connected and _is_open(function, host, world)]
     if waiting:
         return Phase.PENDING, "WAITING_FOR_AGENT", f"{named(waiting)} have not said yet whether it works"
     return PROGRAMMED
@@ -123,7 +123,17 @@ def _report_of(function: NetworkFunction, host: HostId, world: World) -> Functio
 def _is_lost(function: NetworkFunction, host: HostId, world: World) -> bool:
     """Does a host that is connected say that no pair works?"""
     said = _report_of(function, host, world)
-    return said is not None and world.heard(host).connected and not said.active_ingress_tap
+    if said is None or said.active_ingress_tap or not world.heard(host).connected:
+        return False
+    return not _is_open(function, host, world)
+
+
+def _is_open(function: NetworkFunction, host: HostId, world: World) -> bool:
+    """Has a host not found out yet whether a function works there?"""
+    said = _report_of(function, host, world)
+    if said is None:
+        return True
+    return not said.active_ingress_tap and any(pair.reason == UNPROVEN for pair in said.pairs)
 
 
 def _why(host: HostId, said: FunctionReport | None) -> str:

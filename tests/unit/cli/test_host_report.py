@@ -27,7 +27,7 @@ def test_everything_that_is_up_or_down_is_shown() -> None:
             agent_pb2.TunnelReport(remote_ip="192.0.2.12"),
             agent_pb2.TunnelReport(remote_ip="192.0.2.13", up=True, bfd=True),
         ],
-        nics=[agent_pb2.NicReport(ovn_installed=True), agent_pb2.NicReport()],
+        nics=[agent_pb2.NicReport(plugged=True, ovn_installed=True), agent_pb2.NicReport(plugged=True)],
         problems=["eth2 is missing"],
     )
     assert describe_report(infra_pb2.GetHostReportResponse(connected=True, report=report)) == [
@@ -39,6 +39,6 @@ def test_everything_that_is_up_or_down_is_shown() -> None:
         ("link", "eth2  missing"),
         ("tunnel", "to 192.0.2.12  down"),
         ("tunnel", "to 192.0.2.13  up  BFD down"),
-        ("NICs", "1 of 2 have their flows"),
+        ("NICs", "2 of 2 plugged, 1 with OVN's flows"),
         ("problem", "eth2 is missing"),
     ]

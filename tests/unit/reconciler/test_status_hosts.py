@@ -183,8 +183,8 @@ CHAINED = replace(vlan(), service_chain=CHAIN.id)
 GUESTS = (nic(), nic("n2", number=6, host="h2"))
 
 
-def tells(host: HostId, works: bool = True) -> HostReport:
-    pair = PairReport(ingress_tap="tap1", healthy=works, reason="" if works else "probes lost")
+def tells(host: HostId, works: bool = True, why: str = "probes lost") -> HostReport:
+    pair = PairReport(ingress_tap="tap1", healthy=works, reason="" if works else why)
     active = "tap1" if works else ""
     return said(host, functions=(FunctionReport(function_id="fw", active_ingress_tap=active, pairs=(pair,)),))
 
@@ -197,6 +197,7 @@ def tells(host: HostId, works: bool = True) -> HostReport:
         ((tells(H1), tells(H2, False)), (1, 2), (FAILED, "NOT_WORKING"), "no pair works on h2 (probes lost)"),
         ((tells(H1), tells(H2)), (1,), (FAILED, "NOT_WORKING"), "no enabled pair of NICs is on h2"),
         ((tells(H1), said(H2)), (1, 2), (PENDING, "WAITING_FOR_AGENT"), "h2"),
+        ((tells(H1), tells(H2, False, "not yet probed")), (1, 2), (PENDING, "WAITING_FOR_AGENT"), "h2"),
     ],
 )
 def test_a_function_works_where_packets_pass_it(
