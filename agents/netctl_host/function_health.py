@@ -14,15 +14,19 @@ from dataclasses import dataclass, field
 
 from netctl_host.assignment_chains import Function, Pair
 
-NO_TAP, NO_CARRIER, UNPROVEN, LOST = "no tap", "no carrier", "not yet probed", "probes lost"
+NO_TAP, NO_CARRIER, LOST = "no tap", "no carrier", "probes lost"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """Does a pair work? `reason` says why not."""
+    """Does a pair work? `reason` says why not; `undecided`: it is only that too few probes went through it yet."""
 
     healthy: bool
     reason: str = ""
+    undecided: bool = False
+
+
+NOT_PROBED = Verdict(healthy=False, reason="not yet probed", undecided=True)
 
 
 @dataclass(slots=True)
@@ -73,7 +77,7 @@ class PairHealth:
         if not self.is_connected:
             return Verdict(healthy=False, reason=NO_CARRIER)
         if self.is_probed and not self._healthy:
-            return Verdict(healthy=False, reason=LOST if self._failures else UNPROVEN)
+            return Verdict(healthy=False, reason=LOST) if self._failures else NOT_PROBED
         return Verdict(healthy=True)
 
     def due(self, now_s: float) -> int | None:

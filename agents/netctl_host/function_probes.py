@@ -148,8 +148,9 @@ class Prober:
                         self._there.recv(4096)
                         listening = self._follow(selector, listening)
                     self._drain_netlink()
-                    for opened in ready & listening.keys():
-                        self._hear(self._pairs.get(listening[opened]), opened)  # type: ignore[index, arg-type]
+                    for opened, key in listening.items():
+                        if opened in ready:
+                            self._hear(self._pairs.get(key), opened)
                     wait_s = self._probe()
                     is_news = self._verdicts() != before
                 if is_news:

@@ -172,11 +172,12 @@ class LearnedAddress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairReport:
-    """A pair of a network function; `reason` says why it is not healthy."""
+    """A pair of a network function; `reason` says why it is not healthy, `undecided` that it may be soon."""
 
     ingress_tap: str
     healthy: bool
     reason: str = ""
+    undecided: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

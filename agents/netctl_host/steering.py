@@ -16,7 +16,7 @@ from netctl_host.assignment import Assignment
 from netctl_host.assignment_chains import Function, Pair
 from netctl_host.flow_keeper import BridgeFlows, FlowKeeper
 from netctl_host.function_flows import Site, render_flows
-from netctl_host.function_health import Verdict, choose_active
+from netctl_host.function_health import NOT_PROBED, Verdict, choose_active
 from netctl_host.function_probes import Prober
 from netctl_host.guest_flows import COOKIE, render_guest_flows
 from netctl_host.plan_function_bridge import FUNCTION_BRIDGE, function_bridges
@@ -24,7 +24,6 @@ from netctl_host.saved_functions import SavedFunctions
 from netctl_host.settings import Settings
 from netctl_host.state import FunctionReport, HostState, PairReport
 
-_NOT_PROBED = Verdict(healthy=False, reason="not yet probed")
 _NOT_PLUGGED = Verdict(healthy=False, reason="not plugged")
 
 
@@ -147,10 +146,12 @@ def _verdict(
     site: Site, verdicts: Mapping[tuple[str, str], Verdict], function: Function, pair: Pair
 ) -> Verdict:
     """Say whether packets can go through a pair: probes go by the taps, and know nothing of br.nf."""
-    found = verdicts.get((function.function_id, pair.ingress_tap), _NOT_PROBED)
+    found = verdicts.get((function.function_id, pair.ingress_tap), NOT_PROBED)
     taps = (tap for tap in (pair.ingress_tap, pair.egress_tap) if tap)
     return found if not found.healthy or all(map(site.ofports.get, taps)) else _NOT_PLUGGED
 
 
 def _report(tap: str, verdict: Verdict) -> PairReport:
-    return PairReport(ingress_tap=tap, healthy=verdict.healthy, reason=verdict.reason)
+    return PairReport(
+        ingress_tap=tap, healthy=verdict.healthy, reason=verdict.reason, undecided=verdict.undecided
+    )

@@ -9,13 +9,14 @@ from netctl.compiler.identity import localnet_name
 from netctl.compiler.membership import Port, ports_of
 from netctl.compiler.native_chain import steers
 from netctl.compiler.observed import Observed
-from netctl.compiler.steering_attached import local_bridge, passes_chains, reasons_of
+from netctl.compiler.steering_attached import passes_chains, reasons_of
 from netctl.compiler.steering_routing import routing_rules
 from netctl.compiler.steering_security import security_rules
 from netctl.model.assignment_chains import Chain, Function, Pair, Segment, ServiceChains, SteeringRule
 from netctl.model.chain import FailureHandling, NetworkFunction, ServiceChain
 from netctl.model.infra import Host
 from netctl.model.keys import Kind, NetworkFunctionId, ServiceChainId, SubnetId
+from netctl.model.places import local_bridge
 from netctl.model.snapshot import Snapshot
 from netctl.model.subnet import Subnet, SubnetKind
 

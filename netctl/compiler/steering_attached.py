@@ -62,11 +62,6 @@ def nf_physnet(switch: VirtualSwitch) -> str:
     return f"physnet-nf-{switch.id}"
 
 
-def local_bridge(switch: VirtualSwitch) -> str:
-    """Return the bridge of taps of chained VLAN basic subnets of a virtual switch."""
-    return f"{switch.bridge}.local"
-
-
 def passes_chains(snapshot: Snapshot, subnet: Subnet, observed: Observed) -> bool:
     """Do the subnet's frames pass br.nf on every host, between its guests and the network?"""
     return any(

@@ -20,6 +20,11 @@ def switch_in(lookups: Lookups, subnet: Subnet, cluster: ClusterId) -> VirtualSw
     return None
 
 
+def local_bridge(switch: VirtualSwitch) -> str:
+    """Return the bridge of taps of chained VLAN basic subnets of a virtual switch."""
+    return f"{switch.bridge}.local"
+
+
 def subnets_of(lookups: Lookups, nic: Nic) -> Iterator[Subnet]:
     """Yield the subnets of a NIC and its VLANs, as far as they exist."""
     for id in (nic.subnet, *(vlan.subnet for vlan in nic.trunk_vlans)):
@@ -41,6 +46,7 @@ def bridge_of_guest(lookups: Lookups, nic: Nic, cluster: ClusterId) -> str:
         return ""
     subnet = lookups.subnet(nic.subnet)
     switch = switch_in(lookups, subnet, cluster) if subnet is not None else None
-    bridge = switch.bridge if switch is not None else ""
+    if switch is None:
+        return ""
     chained = nic.kind is NicKind.NORMAL and any(one.service_chain for one in subnets_of(lookups, nic))
-    return f"{bridge}.local" if chained else bridge
+    return local_bridge(switch) if chained else switch.bridge

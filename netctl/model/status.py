@@ -96,11 +96,15 @@ class BondReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairReport:
-    """One pair of NICs of a network function; `reason` says why it is not healthy."""
+    """One pair of NICs of a network function; `reason` says why it is not healthy, for people.
+
+    `undecided`: only because too few probes went through it yet.
+    """
 
     ingress_tap: str
     healthy: bool
     reason: str = ""
+    undecided: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

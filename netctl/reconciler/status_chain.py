@@ -14,8 +14,6 @@ from netctl.model.subnet import Subnet, SubnetKind
 from netctl.reconciler.status_vpc import PROGRAMMED, Verdict
 from netctl.reconciler.world import World, named
 
-# What an agent says of a pair that has not answered enough probes yet (function_health.py).
-UNPROVEN = "not yet probed"
 _MEANWHILE = {
     FailureHandling.FAIL_OPEN: "packets go on without it (FAIL_OPEN)",
     FailureHandling.FAIL_CLOSE: "packets are dropped (FAIL_CLOSE)",
@@ -133,7 +131,7 @@ def _is_open(function: NetworkFunction, host: HostId, world: World) -> bool:
     said = _report_of(function, host, world)
     if said is None:
         return True
-    return not said.active_ingress_tap and any(pair.reason == UNPROVEN for pair in said.pairs)
+    return not said.active_ingress_tap and any(pair.undecided for pair in said.pairs)
 
 
 def _why(host: HostId, said: FunctionReport | None) -> str:

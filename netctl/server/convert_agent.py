@@ -128,7 +128,12 @@ def _function(message: agent_pb2.FunctionReport) -> FunctionReport:
         function_id=message.function_id,
         active_ingress_tap=message.active_ingress_tap,
         pairs=tuple(
-            PairReport(ingress_tap=pair.ingress_tap, healthy=pair.healthy, reason=pair.reason[:_SENTENCE_MAX])
+            PairReport(
+                ingress_tap=pair.ingress_tap,
+                healthy=pair.healthy,
+                reason=pair.reason[:_SENTENCE_MAX],
+                undecided=pair.undecided,
+            )
             for pair in message.pairs[:NIC_PAIRS_MAX]
         ),
     )

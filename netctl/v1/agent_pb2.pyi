@@ -1368,20 +1368,24 @@ class PairReport(_message.Message):
     INGRESS_TAP_FIELD_NUMBER: _builtins.int
     HEALTHY_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    UNDECIDED_FIELD_NUMBER: _builtins.int
     ingress_tap: _builtins.str
     healthy: _builtins.bool
     reason: _builtins.str
-    """Why it is not: `no carrier`, `probes lost`, ..."""
+    """Why it is not, for people: `no carrier`, `probes lost`, ..."""
+    undecided: _builtins.bool
+    """Not healthy only because too few probes went through it yet."""
     def __init__(
         self,
         *,
         ingress_tap: _builtins.str = ...,
         healthy: _builtins.bool = ...,
         reason: _builtins.str = ...,
+        undecided: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["healthy", b"healthy", "ingress_tap", b"ingress_tap", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["healthy", b"healthy", "ingress_tap", b"ingress_tap", "reason", b"reason", "undecided", b"undecided"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -259,7 +259,7 @@ def test_every_field_of_a_report_leaves() -> None:
     function = FunctionReport(
         function_id="fw",
         active_ingress_tap="in0",
-        pairs=(PairReport(ingress_tap="in0", healthy=True, reason="none"),),
+        pairs=(PairReport(ingress_tap="in0", healthy=True, reason="none", undecided=True),),
     )
     report = HostReport(
         host_id="h1",

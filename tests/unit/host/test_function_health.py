@@ -7,7 +7,7 @@ from netctl_host.function_health import (
     LOST,
     NO_CARRIER,
     NO_TAP,
-    UNPROVEN,
+    NOT_PROBED,
     PairHealth,
     Verdict,
     choose_active,
@@ -43,7 +43,7 @@ def probe(health: PairHealth, now_s: float, *, answered: bool) -> None:
 
 def test_a_new_pair_proves_itself() -> None:
     health = pair()
-    assert health.verdict() == Verdict(healthy=False, reason=UNPROVEN)
+    assert health.verdict() == NOT_PROBED
     for number in range(3):
         assert not health.verdict().healthy
         probe(health, number, answered=True)
@@ -88,7 +88,7 @@ def test_carrier_counts_at_once_and_must_be_proved_again() -> None:
     health.note_links({"in": True})
     assert health.verdict() == Verdict(healthy=False, reason=NO_TAP)
     health.note_links(UP)
-    assert health.verdict().reason == UNPROVEN
+    assert health.verdict() == NOT_PROBED
 
 
 def test_without_probes_carrier_is_all() -> None:

@@ -183,8 +183,8 @@ CHAINED = replace(vlan(), service_chain=CHAIN.id)
 GUESTS = (nic(), nic("n2", number=6, host="h2"))
 
 
-def tells(host: HostId, works: bool = True, why: str = "probes lost") -> HostReport:
-    pair = PairReport(ingress_tap="tap1", healthy=works, reason="" if works else why)
+def tells(host: HostId, works: bool = True, **more: Any) -> HostReport:
+    pair = PairReport(ingress_tap="tap1", healthy=works, reason="" if works else "probes lost", **more)
     active = "tap1" if works else ""
     return said(host, functions=(FunctionReport(function_id="fw", active_ingress_tap=active, pairs=(pair,)),))
 
@@ -197,7 +197,7 @@ def tells(host: HostId, works: bool = True, why: str = "probes lost") -> HostRep
         ((tells(H1), tells(H2, False)), (1, 2), (FAILED, "NOT_WORKING"), "no pair works on h2 (probes lost)"),
         ((tells(H1), tells(H2)), (1,), (FAILED, "NOT_WORKING"), "no enabled pair of NICs is on h2"),
         ((tells(H1), said(H2)), (1, 2), (PENDING, "WAITING_FOR_AGENT"), "h2"),
-        ((tells(H1), tells(H2, False, "not yet probed")), (1, 2), (PENDING, "WAITING_FOR_AGENT"), "h2"),
+        ((tells(H1), tells(H2, False, undecided=True)), (1, 2), (PENDING, "WAITING_FOR_AGENT"), "h2"),
     ],
 )
 def test_a_function_works_where_packets_pass_it(
@@ -245,9 +245,8 @@ def test_what_nothing_passes_is_not_used() -> None:
     )
     assert without_guests.reason == "NOT_USED"
     native = world(said(H1), observed=Observed(network_functions=True))
-    assert status(
-        native, (Kind.NETWORK_FUNCTION, "fw"), CHAINED, *GUESTS, *SIDES, CHAIN, function((1,))
-    ).phase
+    found = status(native, (Kind.NETWORK_FUNCTION, "fw"), CHAINED, *GUESTS, *SIDES, CHAIN, function((1,)))
+    assert found.phase is PROGRAMMED
 
 
 SPAN = bare("span", NicKind.SPAN_DESTINATION)

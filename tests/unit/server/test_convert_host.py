@@ -247,7 +247,7 @@ REPORT = HostReport(
         FunctionReport(
             function_id="f1",
             active_ingress_tap="tap1",
-            pairs=(PairReport(ingress_tap="tap1", healthy=True, reason="probes lost"),),
+            pairs=(PairReport(ingress_tap="tap1", healthy=True, reason="probes lost", undecided=True),),
         ),
     ),
     reversions=(Reversion(time_s=1_790_000_000.25, message="eth9 was a port of br0; it is no more"),),
