@@ -47,6 +47,7 @@ def host_agent(client: Client, report: HostReport) -> Iterator[ControllerClient]
             lambda: (
                 read_report(client, name).report.problems == list(report.problems)
                 and read_report(client, name).connected
+                and agent.heard()  # it logs that its stream is up: not among what a command prints
             ),
             timeout_s=5,
             what=f"the report of {name}",
