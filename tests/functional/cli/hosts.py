@@ -55,3 +55,8 @@ def host_agent(client: Client, report: HostReport) -> Iterator[ControllerClient]
         yield agent
     finally:
         agent.close()
+    wait_until(
+        lambda: not read_report(client, f"hosts/{report.host_id}").connected,
+        timeout_s=5,
+        what=f"hosts/{report.host_id} is gone",
+    )
