@@ -139,6 +139,11 @@ class ControllerClient:
         with self._changed:
             return self._heard
 
+    def is_up(self) -> bool:
+        """Return whether the controller has said something on a stream that is not known to have ended."""
+        with self._changed:
+            return self._is_up
+
     def probe(self, number: int) -> None:
         """Ask the controller for `number`, every second and on every stream, until it comes back (`echoed`)."""
         with self._changed:
