@@ -12,7 +12,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH):/usr/sbin:/sbin
 # The lab makes network namespaces. Where we are not root, nothing root writes may stay in the checkout.
 ROOT := $(if $(filter-out 0,$(shell id -u)),sudo env "PATH=$$PATH" PYTHONDONTWRITEBYTECODE=1)
 PYTEST := $(ROOT) .venv/bin/python -m pytest $(if $(ROOT),-p no:cacheprovider)
-SOURCES = $(wildcard netctl agents/netctl_host tests bench)
+SOURCES = $(wildcard netctl agents/netctl_host agents/netctl_compute tests bench)
 PROTOS = $(wildcard proto/netctl/v1/*.proto)
 
 .PHONY: help setup packages venv demo down test unit functional e2e planted bench check proto check-proto clean
