@@ -6,7 +6,7 @@ what is stored. Every check is a look into an index; none walks all intents.
 
 from __future__ import annotations
 
-from netctl.errors import AlreadyExists, Conflict, NotFound
+from netctl.errors import AlreadyExists, Conflict, NotFound, Unsupported
 from netctl.model import gateways, mtu
 from netctl.model.admit_chain import admit_network_function, admit_service_chain
 from netctl.model.admit_floating_ip import admit_floating_ip
@@ -64,8 +64,10 @@ def admit(edit: Edit, draft: Draft, context: Context) -> tuple[Admitted, ...]:
             admitted = _remove(edit, draft, context)
         elif isinstance(edit, Restack):
             admitted = _restack(edit, draft, context)
-        else:
+        elif isinstance(edit, Create | Replace):
             admitted = _store(edit, draft, context)
+        else:
+            raise Unsupported(f"{type(edit).__name__} is not admitted yet")
     finally:
         if not admitted:
             draft.rollback(mark)

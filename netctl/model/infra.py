@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from netctl.errors import InvalidIntent
 from netctl.model import shape
 from netctl.model.host_shape import Parts, check_count
-from netctl.model.keys import ClusterId, HostId, Uid, VirtualSwitchId, check_id
+from netctl.model.keys import CategoryId, ClusterId, HostId, Uid, VirtualSwitchId, check_id
 
 DEFAULT_MAC_PREFIX = "50:6b:8d"  # Nutanix's OUI, the product's default
 DEFAULT_MTU_BYTES = 1500
@@ -223,6 +223,8 @@ class Host:
     uplinks: tuple[Uplink, ...] = ()
     internal_ports: tuple[InternalPort, ...] = ()
     internal_bridge: InternalBridge | None = None
+    categories: tuple[CategoryId, ...] = ()
+    maintenance: bool = False
 
     def __post_init__(self) -> None:
         check_id("name", self.id)

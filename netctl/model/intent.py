@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from netctl.model.affinity import AffinityPolicy
 from netctl.model.category import Category
 from netctl.model.chain import NetworkFunction, ServiceChain
 from netctl.model.floating_ip import FloatingIp
 from netctl.model.groups import AddressGroup, EntityGroup
+from netctl.model.image import Image, ImageFormat
 from netctl.model.infra import Cluster, Host, VirtualSwitch
-from netctl.model.keys import Key, Kind, NicId
+from netctl.model.keys import HostId, ImageId, Key, Kind, NicId, VmId, VmMigrationId
 from netctl.model.mirror import TrafficMirror
 from netctl.model.nic import Nic
 from netctl.model.reservation import AddressReservation
@@ -18,6 +20,9 @@ from netctl.model.routing_policy import RoutingPolicy
 from netctl.model.security_policy import SecurityPolicy
 from netctl.model.service import ServiceGroup
 from netctl.model.subnet import Subnet
+from netctl.model.template import VmTemplate
+from netctl.model.vm import Vm
+from netctl.model.vm_migration import Evidence, Stage, VmMigration
 from netctl.model.vpc import Vpc
 
 Intent = (
@@ -39,6 +44,11 @@ Intent = (
     | NetworkFunction
     | ServiceChain
     | TrafficMirror
+    | Vm
+    | Image
+    | VmTemplate
+    | AffinityPolicy
+    | VmMigration
 )
 
 KIND_OF: dict[type, Kind] = {
@@ -60,6 +70,11 @@ KIND_OF: dict[type, Kind] = {
     NetworkFunction: Kind.NETWORK_FUNCTION,
     ServiceChain: Kind.SERVICE_CHAIN,
     TrafficMirror: Kind.TRAFFIC_MIRROR,
+    Vm: Kind.VM,
+    Image: Kind.IMAGE,
+    VmTemplate: Kind.VM_TEMPLATE,
+    AffinityPolicy: Kind.AFFINITY_POLICY,
+    VmMigration: Kind.VM_MIGRATION,
 }
 
 
@@ -109,7 +124,54 @@ class Restack:
     if_revision: int = 0
 
 
-Edit = Create | Replace | Remove | Restack
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Put a virtual machine on a host, to be started there with a CPU model. Not for clients: the placement loop asks.
+
+    `if_revision` is the machine's.
+    """
+
+    vm: VmId
+    host: HostId
+    cpu_model: str
+    if_revision: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purge:
+    """Remove a virtual machine that is `deleting`, after its host removed it. Not for clients."""
+
+    vm: VmId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreImage:
+    """Say what the bytes of an image are, now that they are there. Not for clients."""
+
+    image: ImageId
+    format: ImageFormat
+    sha256: str
+    size_bytes: int
+    stored_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advance:
+    """Let a migration enter `stage`, from `if_stage`; entering SETTLING moves machine and NICs to its destination.
+
+    Not for clients: the migration engine asks. `destination` is set when it leaves QUEUED without one.
+    """
+
+    migration: VmMigrationId
+    if_stage: Stage
+    stage: Stage
+    message: str = ""
+    failure: str = ""
+    evidence: Evidence | None = None
+    destination: HostId = HostId("")
+
+
+Edit = Create | Replace | Remove | Restack | Place | Purge | StoreImage | Advance
 
 
 def target_of(edit: Edit) -> Key:
@@ -119,6 +181,12 @@ def target_of(edit: Edit) -> Key:
             return edit.key
         case Restack():
             return Kind.NIC, edit.nic
+        case Place() | Purge():
+            return Kind.VM, edit.vm
+        case StoreImage():
+            return Kind.IMAGE, edit.image
+        case Advance():
+            return Kind.VM_MIGRATION, edit.migration
     return key_of(edit.intent)
 
 

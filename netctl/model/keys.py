@@ -26,6 +26,11 @@ SecurityPolicyId = NewType("SecurityPolicyId", str)
 NetworkFunctionId = NewType("NetworkFunctionId", str)
 ServiceChainId = NewType("ServiceChainId", str)
 TrafficMirrorId = NewType("TrafficMirrorId", str)
+VmId = NewType("VmId", str)
+ImageId = NewType("ImageId", str)
+VmTemplateId = NewType("VmTemplateId", str)
+AffinityPolicyId = NewType("AffinityPolicyId", str)
+VmMigrationId = NewType("VmMigrationId", str)
 Uid = NewType("Uid", str)
 
 _ID = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?\Z")
@@ -40,6 +45,8 @@ class Kind(enum.StrEnum):
     HOST = "hosts"
     VPC = "vpcs"
     SUBNET = "subnets"
+    IMAGE = "images"
+    VM = "vms"
     NIC = "nics"
     FLOATING_IP = "floatingIps"
     ROUTE = "routes"
@@ -52,6 +59,9 @@ class Kind(enum.StrEnum):
     NETWORK_FUNCTION = "networkFunctions"
     SERVICE_CHAIN = "serviceChains"
     TRAFFIC_MIRROR = "trafficMirrors"
+    VM_TEMPLATE = "vmTemplates"
+    AFFINITY_POLICY = "affinityPolicies"
+    VM_MIGRATION = "vmMigrations"
 
 
 # (kind, id): how every room names an intent.

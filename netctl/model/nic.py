@@ -9,7 +9,7 @@ from netctl.errors import InvalidIntent
 from netctl.model import shape
 from netctl.model.category import check_categories
 from netctl.model.infra import Meta
-from netctl.model.keys import CategoryId, HostId, NicId, SubnetId, check_id
+from netctl.model.keys import CategoryId, HostId, NicId, SubnetId, VmId, check_id
 
 VLAN_TAG_MAX = 4094  # IEEE 802.1Q: 4095 is reserved, 0 is "no VLAN"
 TRUNK_VLANS_MAX = 256
@@ -68,6 +68,7 @@ class Nic:
 
     `tap_name` is what the host agent plugs; it is set at admission. So is `basic`: plugged without OVN, into the uplink
     bridge. It follows the subnet's kind NIC by NIC (`Restack`). `subnet` is "" where `has_subnet` is false.
+    The `host` of a virtual machine's NIC (`vm`) is that machine's.
     """
 
     id: NicId
@@ -89,6 +90,7 @@ class Nic:
     model: NicModel = NicModel.VIRTIO
     queues: int = 1
     basic: bool = False
+    vm: VmId = VmId("")
 
     def __post_init__(self) -> None:
         check_id("name", self.id)

@@ -31,6 +31,7 @@ class NicReport:
     """A NIC of the assignment as the host sees it.
 
     `learned_addresses`: (VLAN id, address) that its guest uses, sorted. `guarded`: its IPv6 guard stands.
+    `resumed`: the guest that a migration brings went on here, and `announce_ms` later its frames passed.
     """
 
     iface_id: str
@@ -39,6 +40,8 @@ class NicReport:
     ovn_installed: bool
     learned_addresses: tuple[tuple[int, str], ...] = ()
     guarded: bool = False
+    resumed: bool = False
+    announce_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

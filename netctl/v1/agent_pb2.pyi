@@ -768,6 +768,9 @@ class NicAssignment(_message.Message):
     DISCONNECTED_FIELD_NUMBER: _builtins.int
     DHCP_FIELD_NUMBER: _builtins.int
     MIRROR_DESTINATION_FIELD_NUMBER: _builtins.int
+    INCOMING_FIELD_NUMBER: _builtins.int
+    ANNOUNCE_VLAN_IDS_FIELD_NUMBER: _builtins.int
+    ANNOUNCE_BRIDGE_FIELD_NUMBER: _builtins.int
     nic_id: _builtins.str
     """`nics/{id}` without the collection."""
     iface_id: _builtins.str
@@ -795,6 +798,11 @@ class NicAssignment(_message.Message):
     """Not plugged at all."""
     mirror_destination: _builtins.bool
     """A port that traffic is only mirrored to: no `iface-id`, and what it sends is dropped."""
+    incoming: _builtins.bool
+    """A migration brings its guest: announce its MAC addresses on the uplink as soon as the guest goes on here (the first
+    frame from the tap), and a few times more.
+    """
+    announce_bridge: _builtins.str
     @_builtins.property
     def trunk_vlan_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """VLAN tags that the guest may use, of a trunk NIC with a list."""
@@ -802,6 +810,10 @@ class NicAssignment(_message.Message):
     @_builtins.property
     def dhcp(self) -> Global___DhcpLease:
         """Told to the guest by the host's DHCP server; unset: none."""
+
+    @_builtins.property
+    def announce_vlan_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """With `incoming`: the VLANs to announce in on the uplink bridge `announce_bridge`, 0 untagged. A trunk NIC has several."""
 
     def __init__(
         self,
@@ -821,10 +833,13 @@ class NicAssignment(_message.Message):
         disconnected: _builtins.bool = ...,
         dhcp: Global___DhcpLease | None = ...,
         mirror_destination: _builtins.bool = ...,
+        incoming: _builtins.bool = ...,
+        announce_vlan_ids: _abc.Iterable[_builtins.int] | None = ...,
+        announce_bridge: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["dhcp", b"dhcp"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bridge", b"bridge", "dhcp", b"dhcp", "disconnected", b"disconnected", "guard_ipv6", b"guard_ipv6", "iface_id", b"iface_id", "learn_addresses", b"learn_addresses", "localnet", b"localnet", "mac_address", b"mac_address", "mirror_destination", b"mirror_destination", "mtu_bytes", b"mtu_bytes", "nic_id", b"nic_id", "tap_name", b"tap_name", "trunk_vlan_ids", b"trunk_vlan_ids", "trunks_all", b"trunks_all", "vlan_id", b"vlan_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["announce_bridge", b"announce_bridge", "announce_vlan_ids", b"announce_vlan_ids", "bridge", b"bridge", "dhcp", b"dhcp", "disconnected", b"disconnected", "guard_ipv6", b"guard_ipv6", "iface_id", b"iface_id", "incoming", b"incoming", "learn_addresses", b"learn_addresses", "localnet", b"localnet", "mac_address", b"mac_address", "mirror_destination", b"mirror_destination", "mtu_bytes", b"mtu_bytes", "nic_id", b"nic_id", "tap_name", b"tap_name", "trunk_vlan_ids", b"trunk_vlan_ids", "trunks_all", b"trunks_all", "vlan_id", b"vlan_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1403,6 +1418,8 @@ class NicReport(_message.Message):
     OVN_INSTALLED_FIELD_NUMBER: _builtins.int
     LEARNED_ADDRESSES_FIELD_NUMBER: _builtins.int
     GUARDED_FIELD_NUMBER: _builtins.int
+    RESUMED_FIELD_NUMBER: _builtins.int
+    ANNOUNCE_MS_FIELD_NUMBER: _builtins.int
     iface_id: _builtins.str
     tap_present: _builtins.bool
     """The tap exists as a Linux interface."""
@@ -1412,6 +1429,11 @@ class NicReport(_message.Message):
     """ovn-controller has installed the flows of this NIC."""
     guarded: _builtins.bool
     """With `guard_ipv6`: the guard stands."""
+    resumed: _builtins.bool
+    """With `incoming`: the guest went on here. From its first frame, milliseconds until frames passed and all its MAC
+    addresses were announced.
+    """
+    announce_ms: _builtins.int
     @_builtins.property
     def learned_addresses(self) -> _containers.RepeatedCompositeFieldContainer[Global___LearnedAddress]:
         """With `learn_addresses`: what the guest uses, sorted."""
@@ -1425,10 +1447,12 @@ class NicReport(_message.Message):
         ovn_installed: _builtins.bool = ...,
         learned_addresses: _abc.Iterable[Global___LearnedAddress] | None = ...,
         guarded: _builtins.bool = ...,
+        resumed: _builtins.bool = ...,
+        announce_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["guarded", b"guarded", "iface_id", b"iface_id", "learned_addresses", b"learned_addresses", "ovn_installed", b"ovn_installed", "plugged", b"plugged", "tap_present", b"tap_present"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["announce_ms", b"announce_ms", "guarded", b"guarded", "iface_id", b"iface_id", "learned_addresses", b"learned_addresses", "ovn_installed", b"ovn_installed", "plugged", b"plugged", "resumed", b"resumed", "tap_present", b"tap_present"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

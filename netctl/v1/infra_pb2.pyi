@@ -10,6 +10,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from netctl.v1 import agent_compute_pb2 as _agent_compute_pb2
 from netctl.v1 import agent_pb2 as _agent_pb2
 from netctl.v1 import status_pb2 as _status_pb2
 import builtins as _builtins
@@ -157,6 +158,7 @@ class Cluster(_message.Message):
     STATUS_FIELD_NUMBER: _builtins.int
     MAC_PREFIX_FIELD_NUMBER: _builtins.int
     UNDERLAY_MTU_BYTES_FIELD_NUMBER: _builtins.int
+    CPU_BASELINE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name, `clusters/{id}`. The id matches [a-z]([a-z0-9-]{0,61}[a-z0-9])?."""
     uid: _builtins.str
@@ -169,6 +171,10 @@ class Cluster(_message.Message):
     """First three bytes of the MAC addresses allocated here, `50:6b:8d` when empty."""
     underlay_mtu_bytes: _builtins.int
     """MTU in bytes of the network between tunnel endpoints; 1500 when 0."""
+    cpu_baseline: _builtins.str
+    """Output only. The newest CPU model that all its hosts can serve: what virtual machines without their own are started
+    with. Empty while no host has said what it can.
+    """
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Free labels; keys match [a-z0-9]([a-z0-9./_-]{0,62}), values up to 256 characters."""
@@ -198,10 +204,11 @@ class Cluster(_message.Message):
         status: _status_pb2.Status | None = ...,
         mac_prefix: _builtins.str = ...,
         underlay_mtu_bytes: _builtins.int = ...,
+        cpu_baseline: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "status", b"status", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "display_name", b"display_name", "labels", b"labels", "mac_prefix", b"mac_prefix", "name", b"name", "revision", b"revision", "status", b"status", "uid", b"uid", "underlay_mtu_bytes", b"underlay_mtu_bytes", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cpu_baseline", b"cpu_baseline", "create_time", b"create_time", "display_name", b"display_name", "labels", b"labels", "mac_prefix", b"mac_prefix", "name", b"name", "revision", b"revision", "status", b"status", "uid", b"uid", "underlay_mtu_bytes", b"underlay_mtu_bytes", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -247,6 +254,9 @@ class Host(_message.Message):
     UPLINKS_FIELD_NUMBER: _builtins.int
     INTERNAL_PORTS_FIELD_NUMBER: _builtins.int
     INTERNAL_BRIDGE_FIELD_NUMBER: _builtins.int
+    CATEGORIES_FIELD_NUMBER: _builtins.int
+    MAINTENANCE_FIELD_NUMBER: _builtins.int
+    REMAINING_VMS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name, `hosts/{id}`. The id is also the OVN chassis name (system-id)."""
     uid: _builtins.str
@@ -262,6 +272,10 @@ class Host(_message.Message):
     """
     tunnel_virtual_switch: _builtins.str
     """`virtualSwitches/{id}` whose uplink bridge carries the tunnels; the first uplink's when empty."""
+    maintenance: _builtins.bool
+    """Its virtual machines migrate away, and none is started here."""
+    remaining_vms: _builtins.int
+    """Output only. With `maintenance`: virtual machines that are still here."""
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
     @_builtins.property
@@ -288,6 +302,10 @@ class Host(_message.Message):
     def internal_bridge(self) -> Global___InternalBridge:
         """The Linux bridge of the host's own virtual machines (management, storage); unset is none."""
 
+    @_builtins.property
+    def categories(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """`categories/{id}` that affinity policies know it by."""
+
     def __init__(
         self,
         *,
@@ -305,10 +323,13 @@ class Host(_message.Message):
         uplinks: _abc.Iterable[Global___Uplink] | None = ...,
         internal_ports: _abc.Iterable[Global___InternalPort] | None = ...,
         internal_bridge: Global___InternalBridge | None = ...,
+        categories: _abc.Iterable[_builtins.str] | None = ...,
+        maintenance: _builtins.bool = ...,
+        remaining_vms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "internal_bridge", b"internal_bridge", "status", b"status", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "create_time", b"create_time", "display_name", b"display_name", "internal_bridge", b"internal_bridge", "internal_ports", b"internal_ports", "labels", b"labels", "name", b"name", "revision", b"revision", "status", b"status", "tunnel_address", b"tunnel_address", "tunnel_virtual_switch", b"tunnel_virtual_switch", "uid", b"uid", "update_time", b"update_time", "uplinks", b"uplinks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["categories", b"categories", "cluster", b"cluster", "create_time", b"create_time", "display_name", b"display_name", "internal_bridge", b"internal_bridge", "internal_ports", b"internal_ports", "labels", b"labels", "maintenance", b"maintenance", "name", b"name", "remaining_vms", b"remaining_vms", "revision", b"revision", "status", b"status", "tunnel_address", b"tunnel_address", "tunnel_virtual_switch", b"tunnel_virtual_switch", "uid", b"uid", "update_time", b"update_time", "uplinks", b"uplinks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1257,6 +1278,125 @@ class InspectHostResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___InspectHostResponse: _TypeAlias = InspectHostResponse  # noqa: Y015
+
+@_typing.final
+class GetComputeReportRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`hosts/{id}`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetComputeReportRequest: _TypeAlias = GetComputeReportRequest  # noqa: Y015
+
+@_typing.final
+class GetComputeReportResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONNECTED_FIELD_NUMBER: _builtins.int
+    REPORT_FIELD_NUMBER: _builtins.int
+    connected: _builtins.bool
+    """Whether the agent holds a stream now; what an agent that is gone said last is still shown."""
+    @_builtins.property
+    def report(self) -> _agent_compute_pb2.ComputeReport:
+        """Unset when the agent said nothing since the controller started."""
+
+    def __init__(
+        self,
+        *,
+        connected: _builtins.bool = ...,
+        report: _agent_compute_pb2.ComputeReport | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["report", b"report"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connected", b"connected", "report", b"report"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetComputeReportResponse: _TypeAlias = GetComputeReportResponse  # noqa: Y015
+
+@_typing.final
+class CheckMaintenanceRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`hosts/{id}`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckMaintenanceRequest: _TypeAlias = CheckMaintenanceRequest  # noqa: Y015
+
+@_typing.final
+class MaintenanceMove(_message.Message):
+    """What maintenance means for one virtual machine."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VM_FIELD_NUMBER: _builtins.int
+    DESTINATION_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    vm: _builtins.str
+    """`vms/{id}`."""
+    destination: _builtins.str
+    """`hosts/{id}` that it would go to; empty: it cannot move."""
+    message: _builtins.str
+    """Why it cannot, and what to do."""
+    def __init__(
+        self,
+        *,
+        vm: _builtins.str = ...,
+        destination: _builtins.str = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["destination", b"destination", "message", b"message", "vm", b"vm"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MaintenanceMove: _TypeAlias = MaintenanceMove  # noqa: Y015
+
+@_typing.final
+class CheckMaintenanceResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MOVES_FIELD_NUMBER: _builtins.int
+    OK_FIELD_NUMBER: _builtins.int
+    ok: _builtins.bool
+    @_builtins.property
+    def moves(self) -> _containers.RepeatedCompositeFieldContainer[Global___MaintenanceMove]: ...
+    def __init__(
+        self,
+        *,
+        moves: _abc.Iterable[Global___MaintenanceMove] | None = ...,
+        ok: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["moves", b"moves", "ok", b"ok"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckMaintenanceResponse: _TypeAlias = CheckMaintenanceResponse  # noqa: Y015
 
 @_typing.final
 class GetVirtualSwitchRequest(_message.Message):

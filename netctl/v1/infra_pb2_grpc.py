@@ -317,6 +317,16 @@ class HostServiceStub:
                 request_serializer=netctl_dot_v1_dot_infra__pb2.InspectHostRequest.SerializeToString,
                 response_deserializer=netctl_dot_v1_dot_infra__pb2.InspectHostResponse.FromString,
                 _registered_method=True)
+        self.GetComputeReport = channel.unary_unary(
+                '/netctl.v1.HostService/GetComputeReport',
+                request_serializer=netctl_dot_v1_dot_infra__pb2.GetComputeReportRequest.SerializeToString,
+                response_deserializer=netctl_dot_v1_dot_infra__pb2.GetComputeReportResponse.FromString,
+                _registered_method=True)
+        self.CheckMaintenance = channel.unary_unary(
+                '/netctl.v1.HostService/CheckMaintenance',
+                request_serializer=netctl_dot_v1_dot_infra__pb2.CheckMaintenanceRequest.SerializeToString,
+                response_deserializer=netctl_dot_v1_dot_infra__pb2.CheckMaintenanceResponse.FromString,
+                _registered_method=True)
 
 
 class HostServiceServicer:
@@ -367,6 +377,20 @@ class HostServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetComputeReport(self, request, context):
+        """What the host's compute agent said last: capacity, CPU models, virtual machines.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckMaintenance(self, request, context):
+        """Could the host be emptied for maintenance? Nothing is changed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_HostServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -404,6 +428,16 @@ def add_HostServiceServicer_to_server(servicer, server):
                     servicer.InspectHost,
                     request_deserializer=netctl_dot_v1_dot_infra__pb2.InspectHostRequest.FromString,
                     response_serializer=netctl_dot_v1_dot_infra__pb2.InspectHostResponse.SerializeToString,
+            ),
+            'GetComputeReport': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetComputeReport,
+                    request_deserializer=netctl_dot_v1_dot_infra__pb2.GetComputeReportRequest.FromString,
+                    response_serializer=netctl_dot_v1_dot_infra__pb2.GetComputeReportResponse.SerializeToString,
+            ),
+            'CheckMaintenance': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckMaintenance,
+                    request_deserializer=netctl_dot_v1_dot_infra__pb2.CheckMaintenanceRequest.FromString,
+                    response_serializer=netctl_dot_v1_dot_infra__pb2.CheckMaintenanceResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -596,6 +630,60 @@ class HostService:
             '/netctl.v1.HostService/InspectHost',
             netctl_dot_v1_dot_infra__pb2.InspectHostRequest.SerializeToString,
             netctl_dot_v1_dot_infra__pb2.InspectHostResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetComputeReport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/netctl.v1.HostService/GetComputeReport',
+            netctl_dot_v1_dot_infra__pb2.GetComputeReportRequest.SerializeToString,
+            netctl_dot_v1_dot_infra__pb2.GetComputeReportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckMaintenance(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/netctl.v1.HostService/CheckMaintenance',
+            netctl_dot_v1_dot_infra__pb2.CheckMaintenanceRequest.SerializeToString,
+            netctl_dot_v1_dot_infra__pb2.CheckMaintenanceResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -106,6 +106,10 @@ class HostServiceStub:
     """What the host's agent said last: links, bonds, bridges, tunnels, NICs."""
     InspectHost: _grpc.UnaryUnaryMultiCallable[_infra_pb2.InspectHostRequest, _infra_pb2.InspectHostResponse]
     """What its switch does now, asked of the host while you wait: bonds, LACP, MAC tables."""
+    GetComputeReport: _grpc.UnaryUnaryMultiCallable[_infra_pb2.GetComputeReportRequest, _infra_pb2.GetComputeReportResponse]
+    """What the host's compute agent said last: capacity, CPU models, virtual machines."""
+    CheckMaintenance: _grpc.UnaryUnaryMultiCallable[_infra_pb2.CheckMaintenanceRequest, _infra_pb2.CheckMaintenanceResponse]
+    """Could the host be emptied for maintenance? Nothing is changed."""
 
 @_typing.type_check_only
 class HostServiceAsyncStub(HostServiceStub):
@@ -121,6 +125,10 @@ class HostServiceAsyncStub(HostServiceStub):
     """What the host's agent said last: links, bonds, bridges, tunnels, NICs."""
     InspectHost: _aio.UnaryUnaryMultiCallable[_infra_pb2.InspectHostRequest, _infra_pb2.InspectHostResponse]  # type: ignore[assignment]
     """What its switch does now, asked of the host while you wait: bonds, LACP, MAC tables."""
+    GetComputeReport: _aio.UnaryUnaryMultiCallable[_infra_pb2.GetComputeReportRequest, _infra_pb2.GetComputeReportResponse]  # type: ignore[assignment]
+    """What the host's compute agent said last: capacity, CPU models, virtual machines."""
+    CheckMaintenance: _aio.UnaryUnaryMultiCallable[_infra_pb2.CheckMaintenanceRequest, _infra_pb2.CheckMaintenanceResponse]  # type: ignore[assignment]
+    """Could the host be emptied for maintenance? Nothing is changed."""
 
 class HostServiceServicer(metaclass=_abc_1.ABCMeta):
     """Hosts."""
@@ -175,6 +183,22 @@ class HostServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_infra_pb2.InspectHostResponse, _abc.Awaitable[_infra_pb2.InspectHostResponse]]:
         """What its switch does now, asked of the host while you wait: bonds, LACP, MAC tables."""
+
+    @_abc_1.abstractmethod
+    def GetComputeReport(
+        self,
+        request: _infra_pb2.GetComputeReportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_infra_pb2.GetComputeReportResponse, _abc.Awaitable[_infra_pb2.GetComputeReportResponse]]:
+        """What the host's compute agent said last: capacity, CPU models, virtual machines."""
+
+    @_abc_1.abstractmethod
+    def CheckMaintenance(
+        self,
+        request: _infra_pb2.CheckMaintenanceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_infra_pb2.CheckMaintenanceResponse, _abc.Awaitable[_infra_pb2.CheckMaintenanceResponse]]:
+        """Could the host be emptied for maintenance? Nothing is changed."""
 
 def add_HostServiceServicer_to_server(servicer: HostServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 

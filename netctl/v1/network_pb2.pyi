@@ -635,6 +635,7 @@ class Nic(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     QUEUES_FIELD_NUMBER: _builtins.int
     BASIC_FIELD_NUMBER: _builtins.int
+    VM_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name, `nics/{id}`."""
     uid: _builtins.str
@@ -672,6 +673,8 @@ class Nic(_message.Message):
     """Queue pairs, 1 to 16; 1 when 0. More than one with VIRTIO alone."""
     basic: _builtins.bool
     """Output only. Plugged without OVN, into the uplink bridge: NICs of a VLAN_BASIC subnet, and DIRECT ones."""
+    vm: _builtins.str
+    """`vms/{id}` whose interface it is; cannot change. `host` is then that machine's, and not to be set."""
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
     @_builtins.property
@@ -724,10 +727,11 @@ class Nic(_message.Message):
         model: Global___NicModel.ValueType = ...,
         queues: _builtins.int = ...,
         basic: _builtins.bool = ...,
+        vm: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_connected", b"_connected", "_port_security", b"_port_security", "connected", b"connected", "create_time", b"create_time", "port_security", b"port_security", "status", b"status", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_connected", b"_connected", "_port_security", b"_port_security", "allow_unknown_macs", b"allow_unknown_macs", "basic", b"basic", "categories", b"categories", "connected", b"connected", "create_time", b"create_time", "display_name", b"display_name", "host", b"host", "ipv4_address", b"ipv4_address", "ipv6_address", b"ipv6_address", "kind", b"kind", "labels", b"labels", "mac_address", b"mac_address", "mode", b"mode", "model", b"model", "name", b"name", "network_function_side", b"network_function_side", "port_security", b"port_security", "queues", b"queues", "revision", b"revision", "status", b"status", "subnet", b"subnet", "tap_name", b"tap_name", "trunk_vlans", b"trunk_vlans", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_connected", b"_connected", "_port_security", b"_port_security", "allow_unknown_macs", b"allow_unknown_macs", "basic", b"basic", "categories", b"categories", "connected", b"connected", "create_time", b"create_time", "display_name", b"display_name", "host", b"host", "ipv4_address", b"ipv4_address", "ipv6_address", b"ipv6_address", "kind", b"kind", "labels", b"labels", "mac_address", b"mac_address", "mode", b"mode", "model", b"model", "name", b"name", "network_function_side", b"network_function_side", "port_security", b"port_security", "queues", b"queues", "revision", b"revision", "status", b"status", "subnet", b"subnet", "tap_name", b"tap_name", "trunk_vlans", b"trunk_vlans", "uid", b"uid", "update_time", b"update_time", "vm", b"vm"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__connected: _TypeAlias = _typing.Literal["connected"]  # noqa: Y015
     _WhichOneofArgType__connected: _TypeAlias = _typing.Literal["_connected", b"_connected"]  # noqa: Y015

@@ -25,6 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from netctl.v1 import chain_pb2 as netctl_dot_v1_dot_chain__pb2
+from netctl.v1 import compute_pb2 as netctl_dot_v1_dot_compute__pb2
 from netctl.v1 import infra_pb2 as netctl_dot_v1_dot_infra__pb2
 from netctl.v1 import network_pb2 as netctl_dot_v1_dot_network__pb2
 from netctl.v1 import security_pb2 as netctl_dot_v1_dot_security__pb2
@@ -32,51 +33,51 @@ from netctl.v1 import status_pb2 as netctl_dot_v1_dot_status__pb2
 from netctl.v1 import vpc_pb2 as netctl_dot_v1_dot_vpc__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1anetctl/v1/operations.proto\x12\tnetctl.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15netctl/v1/chain.proto\x1a\x15netctl/v1/infra.proto\x1a\x17netctl/v1/network.proto\x1a\x18netctl/v1/security.proto\x1a\x16netctl/v1/status.proto\x1a\x13netctl/v1/vpc.proto\"\xc9\x06\n\x08Resource\x12%\n\x07\x63luster\x18\x01 \x01(\x0b\x32\x12.netctl.v1.ClusterH\x00\x12\x1f\n\x04host\x18\x02 \x01(\x0b\x32\x0f.netctl.v1.HostH\x00\x12\x32\n\x0evirtual_switch\x18\x03 \x01(\x0b\x32\x18.netctl.v1.VirtualSwitchH\x00\x12#\n\x06subnet\x18\x04 \x01(\x0b\x32\x11.netctl.v1.SubnetH\x00\x12\x1d\n\x03nic\x18\x05 \x01(\x0b\x32\x0e.netctl.v1.NicH\x00\x12\x1d\n\x03vpc\x18\x06 \x01(\x0b\x32\x0e.netctl.v1.VpcH\x00\x12,\n\x0b\x66loating_ip\x18\x07 \x01(\x0b\x32\x15.netctl.v1.FloatingIpH\x00\x12!\n\x05route\x18\x08 \x01(\x0b\x32\x10.netctl.v1.RouteH\x00\x12\x32\n\x0erouting_policy\x18\t \x01(\x0b\x32\x18.netctl.v1.RoutingPolicyH\x00\x12<\n\x13\x61\x64\x64ress_reservation\x18\n \x01(\x0b\x32\x1d.netctl.v1.AddressReservationH\x00\x12\'\n\x08\x63\x61tegory\x18\x0b \x01(\x0b\x32\x13.netctl.v1.CategoryH\x00\x12\x30\n\raddress_group\x18\x0c \x01(\x0b\x32\x17.netctl.v1.AddressGroupH\x00\x12\x30\n\rservice_group\x18\r \x01(\x0b\x32\x17.netctl.v1.ServiceGroupH\x00\x12.\n\x0c\x65ntity_group\x18\x0e \x01(\x0b\x32\x16.netctl.v1.EntityGroupH\x00\x12\x34\n\x0fsecurity_policy\x18\x0f \x01(\x0b\x32\x19.netctl.v1.SecurityPolicyH\x00\x12\x36\n\x10network_function\x18\x10 \x01(\x0b\x32\x1a.netctl.v1.NetworkFunctionH\x00\x12\x30\n\rservice_chain\x18\x11 \x01(\x0b\x32\x17.netctl.v1.ServiceChainH\x00\x12\x32\n\x0etraffic_mirror\x18\x12 \x01(\x0b\x32\x18.netctl.v1.TrafficMirrorH\x00\x42\n\n\x08resource\"\xad\x01\n\x04\x45\x64it\x12%\n\x06\x63reate\x18\x01 \x01(\x0b\x32\x13.netctl.v1.ResourceH\x00\x12\'\n\x06update\x18\x02 \x01(\x0b\x32\x15.netctl.v1.UpdateEditH\x00\x12$\n\x05\x61pply\x18\x03 \x01(\x0b\x32\x13.netctl.v1.ResourceH\x00\x12\'\n\x06\x64\x65lete\x18\x04 \x01(\x0b\x32\x15.netctl.v1.DeleteEditH\x00\x42\x06\n\x04\x65\x64it\"y\n\nUpdateEdit\x12%\n\x08resource\x18\x01 \x01(\x0b\x32\x13.netctl.v1.Resource\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x13\n\x0bif_revision\x18\x03 \x01(\x03\"/\n\nDeleteEdit\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0bif_revision\x18\x02 \x01(\x03\"\x88\x01\n\x0c\x42\x61tchRequest\x12\x1e\n\x05\x65\x64its\x18\x01 \x03(\x0b\x32\x0f.netctl.v1.Edit\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\x12\x15\n\rchange_reason\x18\x04 \x01(\t\x12\x16\n\x0eomit_resources\x18\x05 \x01(\x08\"\x9f\x01\n\rBatchResponse\x12&\n\tresources\x18\x01 \x03(\x0b\x32\x13.netctl.v1.Resource\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x0f\n\x07\x63hanged\x18\x03 \x01(\x05\x12)\n\x0brow_changes\x18\x04 \x03(\x0b\x32\x14.netctl.v1.RowChange\x12\x18\n\x10row_change_count\x18\x05 \x01(\x03\"\xe6\x01\n\x06\x43hange\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12\r\n\x05index\x18\x02 \x01(\x05\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x15\n\rresource_name\x18\x07 \x01(\t\x12#\n\x06\x62\x65\x66ore\x18\x08 \x01(\x0b\x32\x13.netctl.v1.Resource\x12\"\n\x05\x61\x66ter\x18\t \x01(\x0b\x32\x13.netctl.v1.Resource\"R\n\x12ListChangesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x15\n\rresource_name\x18\x03 \x01(\t\"R\n\x13ListChangesResponse\x12\"\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x11.netctl.v1.Change\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"J\n\x0cWatchRequest\x12\x13\n\x0b\x63ollections\x18\x01 \x03(\t\x12\x16\n\x0estart_revision\x18\x02 \x01(\x03\x12\r\n\x05names\x18\x03 \x03(\t\"z\n\rWatchResponse\x12\"\n\x04kind\x18\x01 \x01(\x0e\x32\x14.netctl.v1.EventKind\x12\x0c\n\x04name\x18\x02 \x01(\t\x12%\n\x08resource\x18\x03 \x01(\x0b\x32\x13.netctl.v1.Resource\x12\x10\n\x08revision\x18\x04 \x01(\x03\"\x16\n\x14GetControllerRequest\"\xd5\x01\n\x15GetControllerResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x16\n\x0estore_revision\x18\x02 \x01(\x03\x12\x1b\n\x13northbound_revision\x18\x03 \x01(\x03\x12\r\n\x05ready\x18\x04 \x01(\x08\x12\x10\n\x08problems\x18\x05 \x03(\t\x12\x19\n\x11northbound_schema\x18\x06 \x01(\t\x12\x16\n\x0enorthd_version\x18\x07 \x01(\t\x12\x0e\n\x06passes\x18\x08 \x01(\x03\x12\x12\n\nrows_owned\x18\t \x01(\x03\"/\n\x16\x41llowMassDeleteRequest\x12\x15\n\rchange_reason\x18\x01 \x01(\t\"\x19\n\x17\x41llowMassDeleteResponse*j\n\tEventKind\x12\x1a\n\x16\x45VENT_KIND_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x45VENT_KIND_PUT\x10\x01\x12\x16\n\x12\x45VENT_KIND_REMOVED\x10\x02\x12\x15\n\x11\x45VENT_KIND_SYNCED\x10\x03\x32J\n\x0c\x42\x61tchService\x12:\n\x05\x42\x61tch\x12\x17.netctl.v1.BatchRequest\x1a\x18.netctl.v1.BatchResponse2]\n\rChangeService\x12L\n\x0bListChanges\x12\x1d.netctl.v1.ListChangesRequest\x1a\x1e.netctl.v1.ListChangesResponse2L\n\x0cWatchService\x12<\n\x05Watch\x12\x17.netctl.v1.WatchRequest\x1a\x18.netctl.v1.WatchResponse0\x01\x32\xc1\x01\n\x11\x43ontrollerService\x12R\n\rGetController\x12\x1f.netctl.v1.GetControllerRequest\x1a .netctl.v1.GetControllerResponse\x12X\n\x0f\x41llowMassDelete\x12!.netctl.v1.AllowMassDeleteRequest\x1a\".netctl.v1.AllowMassDeleteResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1anetctl/v1/operations.proto\x12\tnetctl.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15netctl/v1/chain.proto\x1a\x17netctl/v1/compute.proto\x1a\x15netctl/v1/infra.proto\x1a\x17netctl/v1/network.proto\x1a\x18netctl/v1/security.proto\x1a\x16netctl/v1/status.proto\x1a\x13netctl/v1/vpc.proto\"\x9d\x08\n\x08Resource\x12%\n\x07\x63luster\x18\x01 \x01(\x0b\x32\x12.netctl.v1.ClusterH\x00\x12\x1f\n\x04host\x18\x02 \x01(\x0b\x32\x0f.netctl.v1.HostH\x00\x12\x32\n\x0evirtual_switch\x18\x03 \x01(\x0b\x32\x18.netctl.v1.VirtualSwitchH\x00\x12#\n\x06subnet\x18\x04 \x01(\x0b\x32\x11.netctl.v1.SubnetH\x00\x12\x1d\n\x03nic\x18\x05 \x01(\x0b\x32\x0e.netctl.v1.NicH\x00\x12\x1d\n\x03vpc\x18\x06 \x01(\x0b\x32\x0e.netctl.v1.VpcH\x00\x12,\n\x0b\x66loating_ip\x18\x07 \x01(\x0b\x32\x15.netctl.v1.FloatingIpH\x00\x12!\n\x05route\x18\x08 \x01(\x0b\x32\x10.netctl.v1.RouteH\x00\x12\x32\n\x0erouting_policy\x18\t \x01(\x0b\x32\x18.netctl.v1.RoutingPolicyH\x00\x12<\n\x13\x61\x64\x64ress_reservation\x18\n \x01(\x0b\x32\x1d.netctl.v1.AddressReservationH\x00\x12\'\n\x08\x63\x61tegory\x18\x0b \x01(\x0b\x32\x13.netctl.v1.CategoryH\x00\x12\x30\n\raddress_group\x18\x0c \x01(\x0b\x32\x17.netctl.v1.AddressGroupH\x00\x12\x30\n\rservice_group\x18\r \x01(\x0b\x32\x17.netctl.v1.ServiceGroupH\x00\x12.\n\x0c\x65ntity_group\x18\x0e \x01(\x0b\x32\x16.netctl.v1.EntityGroupH\x00\x12\x34\n\x0fsecurity_policy\x18\x0f \x01(\x0b\x32\x19.netctl.v1.SecurityPolicyH\x00\x12\x36\n\x10network_function\x18\x10 \x01(\x0b\x32\x1a.netctl.v1.NetworkFunctionH\x00\x12\x30\n\rservice_chain\x18\x11 \x01(\x0b\x32\x17.netctl.v1.ServiceChainH\x00\x12\x32\n\x0etraffic_mirror\x18\x12 \x01(\x0b\x32\x18.netctl.v1.TrafficMirrorH\x00\x12\x1b\n\x02vm\x18\x13 \x01(\x0b\x32\r.netctl.v1.VmH\x00\x12!\n\x05image\x18\x14 \x01(\x0b\x32\x10.netctl.v1.ImageH\x00\x12,\n\x0bvm_template\x18\x15 \x01(\x0b\x32\x15.netctl.v1.VmTemplateH\x00\x12\x34\n\x0f\x61\x66\x66inity_policy\x18\x16 \x01(\x0b\x32\x19.netctl.v1.AffinityPolicyH\x00\x12.\n\x0cvm_migration\x18\x17 \x01(\x0b\x32\x16.netctl.v1.VmMigrationH\x00\x42\n\n\x08resource\"\xad\x01\n\x04\x45\x64it\x12%\n\x06\x63reate\x18\x01 \x01(\x0b\x32\x13.netctl.v1.ResourceH\x00\x12\'\n\x06update\x18\x02 \x01(\x0b\x32\x15.netctl.v1.UpdateEditH\x00\x12$\n\x05\x61pply\x18\x03 \x01(\x0b\x32\x13.netctl.v1.ResourceH\x00\x12\'\n\x06\x64\x65lete\x18\x04 \x01(\x0b\x32\x15.netctl.v1.DeleteEditH\x00\x42\x06\n\x04\x65\x64it\"y\n\nUpdateEdit\x12%\n\x08resource\x18\x01 \x01(\x0b\x32\x13.netctl.v1.Resource\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x13\n\x0bif_revision\x18\x03 \x01(\x03\"/\n\nDeleteEdit\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0bif_revision\x18\x02 \x01(\x03\"\x88\x01\n\x0c\x42\x61tchRequest\x12\x1e\n\x05\x65\x64its\x18\x01 \x03(\x0b\x32\x0f.netctl.v1.Edit\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\x12\x15\n\rchange_reason\x18\x04 \x01(\t\x12\x16\n\x0eomit_resources\x18\x05 \x01(\x08\"\x9f\x01\n\rBatchResponse\x12&\n\tresources\x18\x01 \x03(\x0b\x32\x13.netctl.v1.Resource\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x0f\n\x07\x63hanged\x18\x03 \x01(\x05\x12)\n\x0brow_changes\x18\x04 \x03(\x0b\x32\x14.netctl.v1.RowChange\x12\x18\n\x10row_change_count\x18\x05 \x01(\x03\"\xe6\x01\n\x06\x43hange\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12\r\n\x05index\x18\x02 \x01(\x05\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x15\n\rresource_name\x18\x07 \x01(\t\x12#\n\x06\x62\x65\x66ore\x18\x08 \x01(\x0b\x32\x13.netctl.v1.Resource\x12\"\n\x05\x61\x66ter\x18\t \x01(\x0b\x32\x13.netctl.v1.Resource\"R\n\x12ListChangesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x15\n\rresource_name\x18\x03 \x01(\t\"R\n\x13ListChangesResponse\x12\"\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x11.netctl.v1.Change\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"J\n\x0cWatchRequest\x12\x13\n\x0b\x63ollections\x18\x01 \x03(\t\x12\x16\n\x0estart_revision\x18\x02 \x01(\x03\x12\r\n\x05names\x18\x03 \x03(\t\"z\n\rWatchResponse\x12\"\n\x04kind\x18\x01 \x01(\x0e\x32\x14.netctl.v1.EventKind\x12\x0c\n\x04name\x18\x02 \x01(\t\x12%\n\x08resource\x18\x03 \x01(\x0b\x32\x13.netctl.v1.Resource\x12\x10\n\x08revision\x18\x04 \x01(\x03\"\x16\n\x14GetControllerRequest\"\xd5\x01\n\x15GetControllerResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x16\n\x0estore_revision\x18\x02 \x01(\x03\x12\x1b\n\x13northbound_revision\x18\x03 \x01(\x03\x12\r\n\x05ready\x18\x04 \x01(\x08\x12\x10\n\x08problems\x18\x05 \x03(\t\x12\x19\n\x11northbound_schema\x18\x06 \x01(\t\x12\x16\n\x0enorthd_version\x18\x07 \x01(\t\x12\x0e\n\x06passes\x18\x08 \x01(\x03\x12\x12\n\nrows_owned\x18\t \x01(\x03\"/\n\x16\x41llowMassDeleteRequest\x12\x15\n\rchange_reason\x18\x01 \x01(\t\"\x19\n\x17\x41llowMassDeleteResponse*j\n\tEventKind\x12\x1a\n\x16\x45VENT_KIND_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x45VENT_KIND_PUT\x10\x01\x12\x16\n\x12\x45VENT_KIND_REMOVED\x10\x02\x12\x15\n\x11\x45VENT_KIND_SYNCED\x10\x03\x32J\n\x0c\x42\x61tchService\x12:\n\x05\x42\x61tch\x12\x17.netctl.v1.BatchRequest\x1a\x18.netctl.v1.BatchResponse2]\n\rChangeService\x12L\n\x0bListChanges\x12\x1d.netctl.v1.ListChangesRequest\x1a\x1e.netctl.v1.ListChangesResponse2L\n\x0cWatchService\x12<\n\x05Watch\x12\x17.netctl.v1.WatchRequest\x1a\x18.netctl.v1.WatchResponse0\x01\x32\xc1\x01\n\x11\x43ontrollerService\x12R\n\rGetController\x12\x1f.netctl.v1.GetControllerRequest\x1a .netctl.v1.GetControllerResponse\x12X\n\x0f\x41llowMassDelete\x12!.netctl.v1.AllowMassDeleteRequest\x1a\".netctl.v1.AllowMassDeleteResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'netctl.v1.operations_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EVENTKIND']._serialized_start=2660
-  _globals['_EVENTKIND']._serialized_end=2766
-  _globals['_RESOURCE']._serialized_start=251
-  _globals['_RESOURCE']._serialized_end=1092
-  _globals['_EDIT']._serialized_start=1095
-  _globals['_EDIT']._serialized_end=1268
-  _globals['_UPDATEEDIT']._serialized_start=1270
-  _globals['_UPDATEEDIT']._serialized_end=1391
-  _globals['_DELETEEDIT']._serialized_start=1393
-  _globals['_DELETEEDIT']._serialized_end=1440
-  _globals['_BATCHREQUEST']._serialized_start=1443
-  _globals['_BATCHREQUEST']._serialized_end=1579
-  _globals['_BATCHRESPONSE']._serialized_start=1582
-  _globals['_BATCHRESPONSE']._serialized_end=1741
-  _globals['_CHANGE']._serialized_start=1744
-  _globals['_CHANGE']._serialized_end=1974
-  _globals['_LISTCHANGESREQUEST']._serialized_start=1976
-  _globals['_LISTCHANGESREQUEST']._serialized_end=2058
-  _globals['_LISTCHANGESRESPONSE']._serialized_start=2060
-  _globals['_LISTCHANGESRESPONSE']._serialized_end=2142
-  _globals['_WATCHREQUEST']._serialized_start=2144
-  _globals['_WATCHREQUEST']._serialized_end=2218
-  _globals['_WATCHRESPONSE']._serialized_start=2220
-  _globals['_WATCHRESPONSE']._serialized_end=2342
-  _globals['_GETCONTROLLERREQUEST']._serialized_start=2344
-  _globals['_GETCONTROLLERREQUEST']._serialized_end=2366
-  _globals['_GETCONTROLLERRESPONSE']._serialized_start=2369
-  _globals['_GETCONTROLLERRESPONSE']._serialized_end=2582
-  _globals['_ALLOWMASSDELETEREQUEST']._serialized_start=2584
-  _globals['_ALLOWMASSDELETEREQUEST']._serialized_end=2631
-  _globals['_ALLOWMASSDELETERESPONSE']._serialized_start=2633
-  _globals['_ALLOWMASSDELETERESPONSE']._serialized_end=2658
-  _globals['_BATCHSERVICE']._serialized_start=2768
-  _globals['_BATCHSERVICE']._serialized_end=2842
-  _globals['_CHANGESERVICE']._serialized_start=2844
-  _globals['_CHANGESERVICE']._serialized_end=2937
-  _globals['_WATCHSERVICE']._serialized_start=2939
-  _globals['_WATCHSERVICE']._serialized_end=3015
-  _globals['_CONTROLLERSERVICE']._serialized_start=3018
-  _globals['_CONTROLLERSERVICE']._serialized_end=3211
+  _globals['_EVENTKIND']._serialized_start=2897
+  _globals['_EVENTKIND']._serialized_end=3003
+  _globals['_RESOURCE']._serialized_start=276
+  _globals['_RESOURCE']._serialized_end=1329
+  _globals['_EDIT']._serialized_start=1332
+  _globals['_EDIT']._serialized_end=1505
+  _globals['_UPDATEEDIT']._serialized_start=1507
+  _globals['_UPDATEEDIT']._serialized_end=1628
+  _globals['_DELETEEDIT']._serialized_start=1630
+  _globals['_DELETEEDIT']._serialized_end=1677
+  _globals['_BATCHREQUEST']._serialized_start=1680
+  _globals['_BATCHREQUEST']._serialized_end=1816
+  _globals['_BATCHRESPONSE']._serialized_start=1819
+  _globals['_BATCHRESPONSE']._serialized_end=1978
+  _globals['_CHANGE']._serialized_start=1981
+  _globals['_CHANGE']._serialized_end=2211
+  _globals['_LISTCHANGESREQUEST']._serialized_start=2213
+  _globals['_LISTCHANGESREQUEST']._serialized_end=2295
+  _globals['_LISTCHANGESRESPONSE']._serialized_start=2297
+  _globals['_LISTCHANGESRESPONSE']._serialized_end=2379
+  _globals['_WATCHREQUEST']._serialized_start=2381
+  _globals['_WATCHREQUEST']._serialized_end=2455
+  _globals['_WATCHRESPONSE']._serialized_start=2457
+  _globals['_WATCHRESPONSE']._serialized_end=2579
+  _globals['_GETCONTROLLERREQUEST']._serialized_start=2581
+  _globals['_GETCONTROLLERREQUEST']._serialized_end=2603
+  _globals['_GETCONTROLLERRESPONSE']._serialized_start=2606
+  _globals['_GETCONTROLLERRESPONSE']._serialized_end=2819
+  _globals['_ALLOWMASSDELETEREQUEST']._serialized_start=2821
+  _globals['_ALLOWMASSDELETEREQUEST']._serialized_end=2868
+  _globals['_ALLOWMASSDELETERESPONSE']._serialized_start=2870
+  _globals['_ALLOWMASSDELETERESPONSE']._serialized_end=2895
+  _globals['_BATCHSERVICE']._serialized_start=3005
+  _globals['_BATCHSERVICE']._serialized_end=3079
+  _globals['_CHANGESERVICE']._serialized_start=3081
+  _globals['_CHANGESERVICE']._serialized_end=3174
+  _globals['_WATCHSERVICE']._serialized_start=3176
+  _globals['_WATCHSERVICE']._serialized_end=3252
+  _globals['_CONTROLLERSERVICE']._serialized_start=3255
+  _globals['_CONTROLLERSERVICE']._serialized_end=3448
 # @@protoc_insertion_point(module_scope)

@@ -11,6 +11,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from netctl.v1 import chain_pb2 as _chain_pb2
+from netctl.v1 import compute_pb2 as _compute_pb2
 from netctl.v1 import infra_pb2 as _infra_pb2
 from netctl.v1 import network_pb2 as _network_pb2
 from netctl.v1 import security_pb2 as _security_pb2
@@ -77,6 +78,11 @@ class Resource(_message.Message):
     NETWORK_FUNCTION_FIELD_NUMBER: _builtins.int
     SERVICE_CHAIN_FIELD_NUMBER: _builtins.int
     TRAFFIC_MIRROR_FIELD_NUMBER: _builtins.int
+    VM_FIELD_NUMBER: _builtins.int
+    IMAGE_FIELD_NUMBER: _builtins.int
+    VM_TEMPLATE_FIELD_NUMBER: _builtins.int
+    AFFINITY_POLICY_FIELD_NUMBER: _builtins.int
+    VM_MIGRATION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def cluster(self) -> _infra_pb2.Cluster: ...
     @_builtins.property
@@ -113,6 +119,16 @@ class Resource(_message.Message):
     def service_chain(self) -> _chain_pb2.ServiceChain: ...
     @_builtins.property
     def traffic_mirror(self) -> _chain_pb2.TrafficMirror: ...
+    @_builtins.property
+    def vm(self) -> _compute_pb2.Vm: ...
+    @_builtins.property
+    def image(self) -> _compute_pb2.Image: ...
+    @_builtins.property
+    def vm_template(self) -> _compute_pb2.VmTemplate: ...
+    @_builtins.property
+    def affinity_policy(self) -> _compute_pb2.AffinityPolicy: ...
+    @_builtins.property
+    def vm_migration(self) -> _compute_pb2.VmMigration: ...
     def __init__(
         self,
         *,
@@ -134,12 +150,17 @@ class Resource(_message.Message):
         network_function: _chain_pb2.NetworkFunction | None = ...,
         service_chain: _chain_pb2.ServiceChain | None = ...,
         traffic_mirror: _chain_pb2.TrafficMirror | None = ...,
+        vm: _compute_pb2.Vm | None = ...,
+        image: _compute_pb2.Image | None = ...,
+        vm_template: _compute_pb2.VmTemplate | None = ...,
+        affinity_policy: _compute_pb2.AffinityPolicy | None = ...,
+        vm_migration: _compute_pb2.VmMigration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["address_group", b"address_group", "address_reservation", b"address_reservation", "category", b"category", "cluster", b"cluster", "entity_group", b"entity_group", "floating_ip", b"floating_ip", "host", b"host", "network_function", b"network_function", "nic", b"nic", "resource", b"resource", "route", b"route", "routing_policy", b"routing_policy", "security_policy", b"security_policy", "service_chain", b"service_chain", "service_group", b"service_group", "subnet", b"subnet", "traffic_mirror", b"traffic_mirror", "virtual_switch", b"virtual_switch", "vpc", b"vpc"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["address_group", b"address_group", "address_reservation", b"address_reservation", "affinity_policy", b"affinity_policy", "category", b"category", "cluster", b"cluster", "entity_group", b"entity_group", "floating_ip", b"floating_ip", "host", b"host", "image", b"image", "network_function", b"network_function", "nic", b"nic", "resource", b"resource", "route", b"route", "routing_policy", b"routing_policy", "security_policy", b"security_policy", "service_chain", b"service_chain", "service_group", b"service_group", "subnet", b"subnet", "traffic_mirror", b"traffic_mirror", "virtual_switch", b"virtual_switch", "vm", b"vm", "vm_migration", b"vm_migration", "vm_template", b"vm_template", "vpc", b"vpc"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address_group", b"address_group", "address_reservation", b"address_reservation", "category", b"category", "cluster", b"cluster", "entity_group", b"entity_group", "floating_ip", b"floating_ip", "host", b"host", "network_function", b"network_function", "nic", b"nic", "resource", b"resource", "route", b"route", "routing_policy", b"routing_policy", "security_policy", b"security_policy", "service_chain", b"service_chain", "service_group", b"service_group", "subnet", b"subnet", "traffic_mirror", b"traffic_mirror", "virtual_switch", b"virtual_switch", "vpc", b"vpc"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address_group", b"address_group", "address_reservation", b"address_reservation", "affinity_policy", b"affinity_policy", "category", b"category", "cluster", b"cluster", "entity_group", b"entity_group", "floating_ip", b"floating_ip", "host", b"host", "image", b"image", "network_function", b"network_function", "nic", b"nic", "resource", b"resource", "route", b"route", "routing_policy", b"routing_policy", "security_policy", b"security_policy", "service_chain", b"service_chain", "service_group", b"service_group", "subnet", b"subnet", "traffic_mirror", b"traffic_mirror", "virtual_switch", b"virtual_switch", "vm", b"vm", "vm_migration", b"vm_migration", "vm_template", b"vm_template", "vpc", b"vpc"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_resource: _TypeAlias = _typing.Literal["cluster", "host", "virtual_switch", "subnet", "nic", "vpc", "floating_ip", "route", "routing_policy", "address_reservation", "category", "address_group", "service_group", "entity_group", "security_policy", "network_function", "service_chain", "traffic_mirror"]  # noqa: Y015
+    _WhichOneofReturnType_resource: _TypeAlias = _typing.Literal["cluster", "host", "virtual_switch", "subnet", "nic", "vpc", "floating_ip", "route", "routing_policy", "address_reservation", "category", "address_group", "service_group", "entity_group", "security_policy", "network_function", "service_chain", "traffic_mirror", "vm", "image", "vm_template", "affinity_policy", "vm_migration"]  # noqa: Y015
     _WhichOneofArgType_resource: _TypeAlias = _typing.Literal["resource", b"resource"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_resource) -> _WhichOneofReturnType_resource | None: ...
 
