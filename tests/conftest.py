@@ -23,6 +23,7 @@ TOOLS = (
     *("ovsdb-server", "ovsdb-tool", "ovsdb-client", "ovs-vswitchd", "ovs-vsctl", "ovs-appctl", "ovs-ofctl"),
     *("ovn-northd", "ovn-controller", "ovn-nbctl", "ovn-sbctl", "ovn-trace", "ovn-appctl"),
     *("etcd", "etcdctl", "ip", "ping", "ethtool", "tcpdump", "udhcpc"),
+    *("libvirtd", "virsh", "qemu-system-x86_64", "qemu-img", "swtpm"),
 )
 
 

@@ -53,7 +53,7 @@ log_outputs = "2:stderr"
 max_workers = 40
 max_client_requests = 20
 """
-# Without `namespaces`, `cgroup_controllers` and `security_driver` libvirt needs no systemd, and with `file` no virtlogd.
+# Without namespaces, cgroups and a security driver libvirt needs no systemd, and with `file` no virtlogd.
 _QEMU_CONF = """\
 user = "root"
 group = "root"
