@@ -14,6 +14,7 @@ MEMORY_MIB_MAX = 4_718_592  # the product's maximum: 4.5 TiB
 VCPUS_MAX = 255
 NICS_MAX = 32
 AFFINITY_HOSTS_MAX = 32
+PASSTHROUGH = "host-passthrough"  # `effective_cpu_model` of one with the host's CPU as it is, libvirt's word
 
 # A secret that only the controller's key opens (server/sealing.py); safe to store, never answered to clients.
 Sealed = NewType("Sealed", str)
@@ -74,7 +75,8 @@ class Vm:
     """A virtual machine. What follows `host` is decided by us: at admission, at its placement, by migrations.
 
     `host` "" was never started; it stays when it is off, because its disks are there. `vtpm_secret` encrypts its TPM's
-    state. `effective_cpu_model` is what it was started with. `deleting`: only its host still has to remove it.
+    state. `effective_cpu_model` is what it was started with; "" where it was not placed since it was last switched on.
+    `deleting`: only its host still has to remove it.
     """
 
     id: VmId
@@ -127,3 +129,8 @@ class Vm:
     def is_on(self) -> bool:
         """Is it to be in a host's memory?"""
         return self.power_state is not PowerState.OFF and not self.deleting
+
+    @property
+    def is_placed(self) -> bool:
+        """Was a host found for it since it was last switched on? Until then its host has it as OFF."""
+        return bool(self.host and self.effective_cpu_model)
