@@ -103,7 +103,8 @@ class NicAssignment:
     `bridge` "" is brAtlas, with `iface_id`; else the tap is a port of that bridge without one: untagged in the guest is
     `vlan_id` (0 untagged), `trunks_all` lets it use any tag. `disconnected`: not plugged. `mirror_destination`: it only
     gets copies. `incoming`: a migration brings its guest; its MAC is announced on `announce_bridge` ("" nowhere) in
-    each of `announce_vlan_ids` as soon as the guest goes on here.
+    each of `announce_vlan_ids` as soon as the guest goes on here, as coming from `announce_localnets` (one each, or
+    none: from the tap).
     """
 
     nic: NicId
@@ -124,6 +125,7 @@ class NicAssignment:
     incoming: bool = False
     announce_vlan_ids: tuple[int, ...] = ()
     announce_bridge: str = ""
+    announce_localnets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

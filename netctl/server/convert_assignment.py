@@ -51,3 +51,8 @@ def _nic(message: agent_pb2.NicAssignment, nic: NicAssignment) -> None:
     if nic.dhcp is not None:
         fill(message.dhcp, nic.dhcp)
     message.mirror_destination = nic.mirror_destination
+    if nic.incoming:
+        message.incoming = True
+        message.announce_vlan_ids.extend(nic.announce_vlan_ids)
+        message.announce_bridge = nic.announce_bridge
+        message.announce_localnets.extend(nic.announce_localnets)

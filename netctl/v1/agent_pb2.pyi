@@ -771,6 +771,7 @@ class NicAssignment(_message.Message):
     INCOMING_FIELD_NUMBER: _builtins.int
     ANNOUNCE_VLAN_IDS_FIELD_NUMBER: _builtins.int
     ANNOUNCE_BRIDGE_FIELD_NUMBER: _builtins.int
+    ANNOUNCE_LOCALNETS_FIELD_NUMBER: _builtins.int
     nic_id: _builtins.str
     """`nics/{id}` without the collection."""
     iface_id: _builtins.str
@@ -815,6 +816,12 @@ class NicAssignment(_message.Message):
     def announce_vlan_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """With `incoming`: the VLANs to announce in on the uplink bridge `announce_bridge`, 0 untagged. A trunk NIC has several."""
 
+    @_builtins.property
+    def announce_localnets(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The localnet port of each of `announce_vlan_ids`, by which the guest's frames come to `announce_bridge` (each VLAN of a
+        trunk NIC has its own); empty when the tap itself is in that bridge.
+        """
+
     def __init__(
         self,
         *,
@@ -836,10 +843,11 @@ class NicAssignment(_message.Message):
         incoming: _builtins.bool = ...,
         announce_vlan_ids: _abc.Iterable[_builtins.int] | None = ...,
         announce_bridge: _builtins.str = ...,
+        announce_localnets: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["dhcp", b"dhcp"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["announce_bridge", b"announce_bridge", "announce_vlan_ids", b"announce_vlan_ids", "bridge", b"bridge", "dhcp", b"dhcp", "disconnected", b"disconnected", "guard_ipv6", b"guard_ipv6", "iface_id", b"iface_id", "incoming", b"incoming", "learn_addresses", b"learn_addresses", "localnet", b"localnet", "mac_address", b"mac_address", "mirror_destination", b"mirror_destination", "mtu_bytes", b"mtu_bytes", "nic_id", b"nic_id", "tap_name", b"tap_name", "trunk_vlan_ids", b"trunk_vlan_ids", "trunks_all", b"trunks_all", "vlan_id", b"vlan_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["announce_bridge", b"announce_bridge", "announce_localnets", b"announce_localnets", "announce_vlan_ids", b"announce_vlan_ids", "bridge", b"bridge", "dhcp", b"dhcp", "disconnected", b"disconnected", "guard_ipv6", b"guard_ipv6", "iface_id", b"iface_id", "incoming", b"incoming", "learn_addresses", b"learn_addresses", "localnet", b"localnet", "mac_address", b"mac_address", "mirror_destination", b"mirror_destination", "mtu_bytes", b"mtu_bytes", "nic_id", b"nic_id", "tap_name", b"tap_name", "trunk_vlan_ids", b"trunk_vlan_ids", "trunks_all", b"trunks_all", "vlan_id", b"vlan_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1430,8 +1438,8 @@ class NicReport(_message.Message):
     guarded: _builtins.bool
     """With `guard_ipv6`: the guard stands."""
     resumed: _builtins.bool
-    """With `incoming`: the guest went on here. From its first frame, milliseconds until frames passed and all its MAC
-    addresses were announced.
+    """With `incoming`: the guest went on here, and its frames pass (or did not within 2 s). From its first frame,
+    milliseconds until they passed and its MAC address was announced in every VLAN.
     """
     announce_ms: _builtins.int
     @_builtins.property

@@ -77,6 +77,10 @@ NIC = parts.NicAssignment(
     disconnected=True,
     dhcp=LEASE,
     mirror_destination=True,
+    incoming=True,
+    announce_vlan_ids=(10, 20),
+    announce_bridge="br0",
+    announce_localnets=("localnet-a", "localnet-b"),
 )
 SPAN = chains.PortSpan(first=80, last=81)
 RULE = chains.SteeringRule(
