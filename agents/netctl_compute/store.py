@@ -147,7 +147,7 @@ class Store:
             part.unlink(missing_ok=True)
 
     def publish(self, part: Path, final: Path) -> bool:
-        """Bring `part` to disk and give it its final name; say whether it was free: else `part` stays and counts not."""
+        """Bring `part` to disk and give it its final name; say whether that was free."""
         _sync(part, os.O_RDONLY)
         try:
             os.link(part, final, follow_symlinks=False)  # a rename would take the place of one that is in use
@@ -181,7 +181,7 @@ class Store:
         for directory in (self._images, *self._vm_directories()):
             for path in _parts(directory):
                 ours = path.name.endswith(f".{self._tag}.part")
-                if ours and path not in making or (not ours and _changed_s(path) < oldest_s):
+                if (ours and path not in making) or (not ours and _changed_s(path) < oldest_s):
                     path.unlink(missing_ok=True)
                     _remove_if_empty(directory, keep=self._images)
 
