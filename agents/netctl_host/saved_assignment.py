@@ -12,8 +12,8 @@ import msgspec
 import structlog
 
 from netctl.errors import HostUnavailable
+from netctl.saved_file import replace_file
 from netctl_host.assignment import Assignment
-from netctl_host.saved_file import replace_file
 
 log = structlog.get_logger()
 

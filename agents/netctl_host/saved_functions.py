@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from netctl_host.saved_file import replace_file
+from netctl.saved_file import replace_file
 
 log = structlog.get_logger()
 

@@ -11,8 +11,8 @@ import msgspec
 import structlog
 
 from netctl.errors import HostUnavailable
+from netctl.saved_file import replace_file
 from netctl_host.learned import Learned, Owner
-from netctl_host.saved_file import replace_file
 from netctl_host.state import LearnedAddress
 
 log = structlog.get_logger()

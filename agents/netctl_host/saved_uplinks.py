@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from netctl.errors import HostUnavailable
-from netctl_host.saved_file import replace_file
+from netctl.saved_file import replace_file
 from netctl_host.uplink_trial import Record
 
 log = structlog.get_logger()

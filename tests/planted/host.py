@@ -58,7 +58,7 @@ BUGS = (
     ),
     Bug(
         "a torn assignment is accepted",
-        "agents/netctl_host/saved_file.py",
+        "netctl/saved_file.py",
         '    new = path.with_suffix(".new")\n',
         "    new = path\n",
         "tests/unit/host/test_saved_assignment.py",
