@@ -9,40 +9,45 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from netctl_compute.assignment import ComputeAssignment, VmAssignment
-from netctl_compute.reported import ExportReport, HostCapacity, MigrationReport, UnknownDomain
-from netctl_compute.state import Domain, HostState, HowEnded, StoredVm, Tap
+from netctl_compute.assignment import ComputeAssignment, DiskExport, VmAssignment
+from netctl_compute.reported import ExportReport, MigrationReport, UnknownDomain
+from netctl_compute.state import Domain, HostState, HowEnded, Tap
+from netctl_compute.storage_state import VmStorage
 
 
 class Storage(Protocol):
-    """Disks, images, seeds, firmware, TPM state and secrets of this host."""
+    """Disks, images, seeds and firmware of this host: `storage.py`."""
 
-    def read(self, assignment: ComputeAssignment) -> Mapping[str, StoredVm]:
-        """Return by VM uid what there is; those of the assignment of which there is nothing may be missing."""
+    def look(self, vm: VmAssignment) -> VmStorage:
+        """Say what is there of a machine. Reads, starts nothing."""
         ...
 
-    def prepare(self, vm: VmAssignment, *, running: bool) -> None:
-        """Go on making everything that `vm` needs, and return; its disks grow here while it does not run."""
-        ...
-
-    def remove_disk(self, vm: VmAssignment, disk: str) -> None:
-        """Remove a disk that is no longer assigned; no domain has it."""
+    def prepare(self, vm: VmAssignment, *, domain_exists: bool = False) -> None:
+        """Start to make what `look` finds missing, unless it is under way or failed a moment ago."""
         ...
 
     def remove(self, vm: VmAssignment) -> None:
-        """Remove everything of it, the disks not with `keep_disks`; no domain of it is here."""
+        """Delete its files, the disks not with `keep_disks`; its domain is gone."""
         ...
 
     def tidy(self, assignment: ComputeAssignment) -> None:
-        """Let go of what nobody needs any more: images, work under way for what is no longer assigned."""
+        """Stop work that nobody wants any more; remove its left-overs and images that are not used. Every pass."""
         ...
 
-    def capacity(self) -> HostCapacity:
-        """Return what the host can carry."""
+    def export(self, orders: tuple[DiskExport, ...]) -> tuple[ExportReport, ...]:
+        """Start the exports that are ordered, stop the others, say how far they are. Every pass."""
         ...
 
-    def serve_exports(self, assignment: ComputeAssignment) -> tuple[ExportReport, ...]:
-        """Go on with the exports of the assignment; return how far each is."""
+
+class TpmStates(Protocol):
+    """What swtpm keeps of machines: `tpm.py`."""
+
+    def exists(self, vm_uid: str) -> bool:
+        """Say whether a state of this machine's vTPM is on this host."""
+        ...
+
+    def remove(self, vm_uid: str) -> None:
+        """Remove it; its domain is gone."""
         ...
 
 
@@ -95,6 +100,22 @@ class Hypervisor(Protocol):
 
     def reset(self, uid: str, metadata: str) -> None:
         """Reset it, after its new `metadata` (domain_xml.render_metadata) is set."""
+        ...
+
+    def read_xml(self, uid: str) -> str:
+        """Return the domain as it runs."""
+        ...
+
+    def read_secrets(self) -> frozenset[str]:
+        """Return the uids of libvirt's secrets."""
+        ...
+
+    def set_secret(self, xml: str, value: bytes) -> None:
+        """Define a secret and give it its value."""
+        ...
+
+    def remove_secret(self, uid: str) -> None:
+        """Remove a secret; one that is gone is no error."""
         ...
 
     def attach(self, uid: str, device: str) -> None:

@@ -6,8 +6,8 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from netctl_compute.domain_files import DomainFiles
 from netctl_compute.reported import RunState, UnknownDomain
+from netctl_compute.storage_state import VmStorage
 
 
 class HowEnded(enum.StrEnum):
@@ -65,6 +65,7 @@ class DomainShape:
     cpu_model: str = ""
     cpu_passthrough: bool = False
     pci_devices: tuple[str, ...] = ()
+    gpu_profiles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,37 +86,26 @@ class Domain:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tap:
-    """A tap of this host; `persistent` ones are made by an agent."""
+    """A tap of this host; `owner` is the uid of the machine that we made it for, "" of those that we did not make."""
 
     name: str
     mtu_bytes: int
     multi_queue: bool = False
-    persistent: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredVm:
-    """What storage has of one virtual machine.
-
-    `files` is None until everything assigned is there; `reason` and `problem` say why, `progress_percent` how far.
-    `present`: there is something of it (files, secrets, TPM state), so a REMOVE is not done. `disk_bytes`: sizes of its
-    disks by uid, those that are no longer assigned (`Storage.remove_disk`) included.
-    """
-
-    files: DomainFiles | None = None
-    present: bool = False
-    reason: str = ""
-    problem: str = ""
-    progress_percent: int = 0
-    disk_bytes: Mapping[str, int] = field(default_factory=dict)
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostState:
-    """Everything, by uid and by name; `migrating` are the uids of domains that a job here copies."""
+    """Everything, by uid and by name.
+
+    `secrets` are the uids of libvirt's secrets, `tpm_states` those of machines whose vTPM has a state here;
+    `migrating` those of domains that a job of this host copies away.
+    """
 
     domains: Mapping[str, Domain] = field(default_factory=dict)
     unknown: tuple[UnknownDomain, ...] = ()
     taps: Mapping[str, Tap] = field(default_factory=dict)
-    stored: Mapping[str, StoredVm] = field(default_factory=dict)
+    storage: Mapping[str, VmStorage] = field(default_factory=dict)
+    secrets: frozenset[str] = frozenset()
+    tpm_states: frozenset[str] = frozenset()
     migrating: frozenset[str] = frozenset()
