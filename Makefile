@@ -15,12 +15,12 @@ PYTEST := $(ROOT) .venv/bin/python -m pytest $(if $(ROOT),-p no:cacheprovider)
 SOURCES = $(wildcard netctl agents/netctl_host agents/netctl_compute tests bench)
 PROTOS = $(wildcard proto/netctl/v1/*.proto)
 
-.PHONY: help setup packages venv demo down test unit functional e2e planted bench check proto check-proto clean
+.PHONY: help setup packages venv guest demo down test unit functional e2e planted bench check proto check-proto clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
-setup: packages venv ## install what is missing (Debian packages, .venv); every target below does so itself
+setup: packages venv guest ## install what is missing (Debian packages, .venv, .guest); every target below does so itself
 
 packages:
 	@.ci/setup packages
@@ -31,6 +31,9 @@ venv: .venv/.stamp
 
 .venv/.stamp: pyproject.toml constraints.txt
 	@.ci/setup venv
+
+guest: packages venv
+	@.ci/setup guest
 
 demo: setup ## bring up the lab and show the product at work
 	@$(ROOT) .venv/bin/netctl lab demo
@@ -70,5 +73,5 @@ check-proto: venv
 	@.ci/generate --check
 
 clean: ## remove .venv and every cache (labs: make down first)
-	@rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@rm -rf .venv .guest dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from netctl.lab import guest_image
 from netctl.lab.lab import lab_names, take_down
 
 COPIED = (
@@ -66,7 +67,8 @@ def run_tests(copy: Path, tests: Sequence[str], *, stop_at_first: bool) -> Run:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=line", *tests]
     if stop_at_first:
         command += ["-x", "--hypothesis-profile=planted"]
-    environment = os.environ | {"PYTHONPATH": f"{copy}{os.pathsep}{copy / 'agents'}"}
+    paths = f"{copy}{os.pathsep}{copy / 'agents'}"
+    environment = os.environ | {"PYTHONPATH": paths, guest_image.ENVIRONMENT: str(guest_image.folder())}
     start_s = time.monotonic()
     with subprocess.Popen(
         command, cwd=copy, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
