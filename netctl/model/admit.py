@@ -6,10 +6,12 @@ what is stored. Every check is a look into an index; none walks all intents.
 
 from __future__ import annotations
 
-from netctl.errors import AlreadyExists, Conflict, NotFound, Unsupported
-from netctl.model import gateways, mtu
+from netctl.errors import AlreadyExists, Conflict, InvalidIntent, NotFound
+from netctl.model import gateways, mtu, vm_moves
+from netctl.model.admit_affinity import admit_affinity_policy
 from netctl.model.admit_chain import admit_network_function, admit_service_chain
 from netctl.model.admit_floating_ip import admit_floating_ip
+from netctl.model.admit_image import admit_image, stored
 from netctl.model.admit_infra import admit_cluster, admit_host, admit_virtual_switch
 from netctl.model.admit_mirror import admit_traffic_mirror, check_mirrors
 from netctl.model.admit_nic import admit_nic, released, restacked
@@ -24,15 +26,33 @@ from netctl.model.admit_security import (
 )
 from netctl.model.admit_security_policy import admit_security_policy
 from netctl.model.admit_subnet import admit_subnet
+from netctl.model.admit_template import admit_vm_template
+from netctl.model.admit_vm import admit_vm
+from netctl.model.admit_vm_migration import admit_vm_migration, advance, check_ended, prune
 from netctl.model.admit_vpc import admit_vpc
+from netctl.model.affinity import AffinityPolicy
 from netctl.model.category import Category
 from netctl.model.chain import NetworkFunction, ServiceChain
 from netctl.model.chaining import check_chaining
 from netctl.model.dependents import dependents_of
 from netctl.model.floating_ip import FloatingIp
 from netctl.model.groups import AddressGroup, EntityGroup
+from netctl.model.image import Image
 from netctl.model.infra import Cluster, Host, VirtualSwitch
-from netctl.model.intent import Create, Edit, Intent, Remove, Replace, Restack, key_of
+from netctl.model.intent import (
+    Advance,
+    Create,
+    Edit,
+    Intent,
+    Place,
+    Purge,
+    Remove,
+    Replace,
+    Restack,
+    StoreImage,
+    key_of,
+    target_of,
+)
 from netctl.model.keys import Key, Kind, resource_name
 from netctl.model.mirror import TrafficMirror
 from netctl.model.nic import Nic
@@ -45,6 +65,9 @@ from netctl.model.snapshot import Draft
 from netctl.model.stacks import check_stacks
 from netctl.model.stamp import Admitted, Context, in_use, updated
 from netctl.model.subnet import Subnet
+from netctl.model.template import VmTemplate
+from netctl.model.vm import Vm
+from netctl.model.vm_migration import VmMigration
 from netctl.model.vpc import Vpc
 
 __all__ = ["Admitted", "Context", "admit"]
@@ -67,7 +90,7 @@ def admit(edit: Edit, draft: Draft, context: Context) -> tuple[Admitted, ...]:
         elif isinstance(edit, Create | Replace):
             admitted = _store(edit, draft, context)
         else:
-            raise Unsupported(f"{type(edit).__name__} is not admitted yet")
+            admitted = _do(edit, draft, context)
     finally:
         if not admitted:
             draft.rollback(mark)
@@ -94,6 +117,12 @@ def _store(edit: Create | Replace, draft: Draft, context: Context) -> tuple[Admi
 
 def _remove(edit: Remove, draft: Draft, context: Context) -> tuple[Admitted, ...]:
     before = _present(edit.key, edit.if_revision, draft)
+    if isinstance(before, Vm):
+        return vm_moves.removed(before, draft, context)
+    if isinstance(before, VmMigration):
+        check_ended(before)
+    elif isinstance(before, Nic) and before.vm:
+        vm_moves.check_not_moving(before.vm, draft, "name")
     dependents = dependents_of(before, draft)
     if dependents:
         raise in_use(f"{resource_name(edit.key)} is in use", dependents, field="name")
@@ -114,6 +143,28 @@ def _restack(edit: Restack, draft: Draft, context: Context) -> tuple[Admitted, .
     return (Admitted(key=key, before=before, after=after),)
 
 
+def _do(edit: Place | Purge | StoreImage | Advance, draft: Draft, context: Context) -> tuple[Admitted, ...]:
+    """Do what our own loops ask for."""
+    key = target_of(edit)
+    before = _present(key, edit.if_revision if isinstance(edit, Place) else 0, draft)
+    match edit, before:
+        case Place(), Vm():
+            return vm_moves.place(edit, before, draft, context)
+        case Purge(), Vm():
+            if not before.deleting:
+                raise InvalidIntent("vm", f"vms/{before.id} is not being deleted: remove it first")
+            return vm_moves.purged(before, draft)
+        case Advance(), VmMigration():
+            return advance(edit, before, draft, context)
+        case StoreImage(), Image():
+            after: Intent = stored(before, edit)
+            if after is not before:
+                after = updated(after, context)
+                draft.put(after)
+            return (Admitted(key=key, before=before, after=after),)
+    raise TypeError(f"{type(edit).__name__} of {type(before).__name__}")
+
+
 def _present(key: Key, if_revision: int, draft: Draft) -> Intent:
     before = draft.get(key)
     if before is None:
@@ -125,6 +176,10 @@ def _present(key: Key, if_revision: int, draft: Draft) -> Intent:
 def _with_followers(first: Admitted, draft: Draft, context: Context) -> tuple[Admitted, ...]:
     """Return a change with those that it brings: MTUs that follow, gateways that move."""
     moved = gateways.follow(draft, first.before, first.after, context)
+    if isinstance(first.before, Host) and first.after is None:
+        moved += vm_moves.remains_of(first.before.id, draft)
+    elif isinstance(first.after, VmMigration) and first.before is None:
+        moved += prune(first.after, draft)
     if mtu.needs_refit(draft, first.before, first.after):
         return (first, *moved, *mtu.refit(draft, first.before, first.after, context))
     return (first, *moved)
@@ -202,4 +257,19 @@ def _decide_chaining(asked: Intent, before: Intent | None, draft: Draft, context
             return admit_service_chain(asked, before, draft, context)
         case TrafficMirror(), TrafficMirror() | None:
             return admit_traffic_mirror(asked, before, draft, context)
+    return _decide_compute(asked, before, draft, context)
+
+
+def _decide_compute(asked: Intent, before: Intent | None, draft: Draft, context: Context) -> Intent:
+    match asked, before:
+        case Vm(), Vm() | None:
+            return admit_vm(asked, before, draft, context)
+        case Image(), Image() | None:
+            return admit_image(asked, before, draft, context)
+        case VmTemplate(), VmTemplate() | None:
+            return admit_vm_template(asked, before, draft, context)
+        case AffinityPolicy(), AffinityPolicy() | None:
+            return admit_affinity_policy(asked, before, draft, context)
+        case VmMigration(), VmMigration() | None:
+            return admit_vm_migration(asked, before, draft, context)
     raise TypeError(f"{type(asked).__name__} under the key of {type(before).__name__}")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from netctl.errors import AlreadyExists, InvalidIntent
+from netctl.errors import AlreadyExists, Exhausted, InvalidIntent
 from netctl.model import mtu
-from netctl.model.indexes import Space
-from netctl.model.infra import BondMode, Cluster, Host, LacpMode, VirtualSwitch
+from netctl.model.admit_security import check_categories_exist
+from netctl.model.indexes import Relation, Space
+from netctl.model.infra import HOSTS_OF_CLUSTER_MAX, BondMode, Cluster, Host, LacpMode, VirtualSwitch
 from netctl.model.ipam import lowest_bridge
 from netctl.model.keys import Key, Kind, SubnetId, VirtualSwitchId, resource_name
 from netctl.model.snapshot import Draft
@@ -77,6 +78,15 @@ def admit_host(asked: Host, before: Host | None, draft: Draft, context: Context)
     cluster = draft.cluster(asked.cluster)
     if cluster is None:
         raise absent((Kind.CLUSTER, asked.cluster), "cluster")
+    if (
+        before is None
+        and len(draft.related(Relation.HOSTS_OF_CLUSTER, asked.cluster)) >= HOSTS_OF_CLUSTER_MAX
+    ):
+        raise Exhausted(
+            f"clusters/{asked.cluster} has {HOSTS_OF_CLUSTER_MAX} hosts, as many as one can: use another cluster",
+            field="cluster",
+        )
+    check_categories_exist(asked.categories, draft)
     _check_uplinks(asked, draft)
     _check_ports(asked, draft)
     _check_taps(asked, draft)

@@ -8,7 +8,7 @@ from netctl.errors import Exhausted, InvalidIntent
 from netctl.model.addresses import Wish, check_mac, decide_address, new_mac
 from netctl.model.admit_security import check_categories_exist
 from netctl.model.admit_trunk import admit_trunk, needs_basic
-from netctl.model.indexes import Space
+from netctl.model.indexes import Relation, Space
 from netctl.model.infra import Host
 from netctl.model.intent import Intent
 from netctl.model.ipam import allocate_mac
@@ -17,8 +17,9 @@ from netctl.model.nic import Nic, NicKind, NicMode
 from netctl.model.nic_users import check_addresses_unused
 from netctl.model.places import subnets_of
 from netctl.model.snapshot import Draft
-from netctl.model.stamp import Context, absent, check_kept, replace_unchecked, stamp
+from netctl.model.stamp import Context, absent, check_kept, in_use, replace_unchecked, stamp
 from netctl.model.subnet import Subnet, SubnetKind
+from netctl.model.vm import NICS_MAX
 
 # Linux: an interface name has at most 15 bytes (IFNAMSIZ less the NUL); "tap" and 11 digits are 14, as in Neutron.
 _TAP_DIGITS = 11
@@ -32,10 +33,14 @@ def admit_nic(asked: Nic, before: Nic | None, draft: Draft, context: Context) ->
     """
     if before is not None:
         _check_unchanged(asked, before)
+    if asked.vm:
+        asked = _with_vm(asked, before, draft)
     if not asked.has_subnet:
         return _admit_bare(asked, before, draft, context)
     subnet = _subnet(asked, draft)
-    if asked.host and (before is None or asked.host != before.host):
+    if asked.vm and before is None:
+        _check_reaches_vm(asked, subnet, draft)
+    elif asked.host and not asked.vm and (before is None or asked.host != before.host):
         _check_host(asked, subnet, draft)
     check_categories_exist(asked.categories, draft)
     meta = stamp(asked.meta, before, context)
@@ -96,6 +101,37 @@ def _check_unchanged(asked: Nic, before: Nic) -> None:
     check_kept("network_function_side", before.function_side.value, asked.function_side.value)
     check_kept("subnet", before.subnet, asked.subnet)
     check_kept("mode", before.mode.value, asked.mode.value)
+    check_kept("vm", before.vm, asked.vm)
+
+
+def _with_vm(asked: Nic, before: Nic | None, draft: Draft) -> Nic:
+    """Return a NIC of a virtual machine where that is."""
+    vm = draft.vm(asked.vm)
+    if vm is None:
+        raise absent((Kind.VM, asked.vm), "vm")
+    if vm.deleting:
+        raise InvalidIntent("vm", f"vms/{vm.id} is being deleted: name another one")
+    if asked.host not in ("", vm.host):
+        raise InvalidIntent("host", f"is that of vms/{vm.id}, {vm.host or 'none yet'}: leave it empty")
+    if before is None:
+        count = len(draft.related(Relation.NICS_OF_VM, vm.id))
+        if count >= NICS_MAX:
+            raise InvalidIntent("vm", f"vms/{vm.id} has {count} NICs; at most {NICS_MAX} are allowed")
+        migration = draft.active_migration_of(vm.id)
+        if migration is not None:
+            raise in_use(f"vms/{vm.id} moves, and is used", [(Kind.VM_MIGRATION, migration.id)], field="vm")
+    return replace_unchecked(asked, host=vm.host)
+
+
+def _check_reaches_vm(nic: Nic, subnet: Subnet, draft: Draft) -> None:
+    vm = draft.vm(nic.vm)
+    if vm is not None and vm.cluster not in subnet.clusters:
+        spanned = ", ".join(f"clusters/{id}" for id in subnet.clusters)
+        raise InvalidIntent(
+            "vm",
+            f"vms/{vm.id} is in clusters/{vm.cluster}, subnets/{subnet.id} in {spanned}: use a subnet of the same"
+            " cluster",
+        )
 
 
 def _subnet(nic: Nic, draft: Draft) -> Subnet:

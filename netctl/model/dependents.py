@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import chain
 
+from netctl.model.disk import DiskKind
+from netctl.model.image import Image
 from netctl.model.indexes import Relation
+from netctl.model.infra import Host
 from netctl.model.intent import Intent, key_of
-from netctl.model.keys import Key, Kind, resource_name
+from netctl.model.keys import ImageId, Key, Kind, resource_name
 from netctl.model.networks import users_inside
 from netctl.model.nic import Nic
 from netctl.model.nic_users import held_by, users_of
 from netctl.model.snapshot import Draft
 from netctl.model.subnet import Subnet
+from netctl.model.vm import Vm
 
 # A gateway host is not here: its VPCs choose another one, see gateways.py.
 _DEPENDENTS: dict[Kind, tuple[tuple[Relation, Kind], ...]] = {
@@ -19,6 +24,7 @@ _DEPENDENTS: dict[Kind, tuple[tuple[Relation, Kind], ...]] = {
         (Relation.HOSTS_OF_CLUSTER, Kind.HOST),
         (Relation.VIRTUAL_SWITCHES_OF_CLUSTER, Kind.VIRTUAL_SWITCH),
         (Relation.OVERLAYS_OF_CLUSTER, Kind.SUBNET),
+        (Relation.VMS_OF_CLUSTER, Kind.VM),
     ),
     Kind.VIRTUAL_SWITCH: (
         (Relation.SUBNETS_OF_VIRTUAL_SWITCH, Kind.SUBNET),
@@ -28,6 +34,9 @@ _DEPENDENTS: dict[Kind, tuple[tuple[Relation, Kind], ...]] = {
     Kind.HOST: (
         (Relation.NICS_OF_HOST, Kind.NIC),
         (Relation.MIRRORS_OF_HOST, Kind.TRAFFIC_MIRROR),
+        (Relation.VMS_FOR_HOST, Kind.VM),
+        (Relation.AFFINITIES_OF_HOST, Kind.AFFINITY_POLICY),
+        (Relation.ACTIVE_MIGRATIONS_OF_HOST, Kind.VM_MIGRATION),
     ),
     Kind.VPC: (
         (Relation.SUBNETS_OF_VPC, Kind.SUBNET),
@@ -56,6 +65,9 @@ _DEPENDENTS: dict[Kind, tuple[tuple[Relation, Kind], ...]] = {
         (Relation.NICS_OF_CATEGORY, Kind.NIC),
         (Relation.SUBNETS_OF_CATEGORY, Kind.SUBNET),
         (Relation.VPCS_OF_CATEGORY, Kind.VPC),
+        (Relation.HOSTS_OF_CATEGORY, Kind.HOST),
+        (Relation.VMS_OF_CATEGORY, Kind.VM),
+        (Relation.AFFINITIES_OF_CATEGORY, Kind.AFFINITY_POLICY),
     ),
     Kind.ADDRESS_GROUP: (),
     Kind.SERVICE_GROUP: (),
@@ -67,6 +79,11 @@ _DEPENDENTS: dict[Kind, tuple[tuple[Relation, Kind], ...]] = {
         (Relation.POLICIES_OF_CHAIN, Kind.ROUTING_POLICY),
     ),
     Kind.TRAFFIC_MIRROR: (),
+    Kind.IMAGE: ((Relation.TEMPLATES_OF_IMAGE, Kind.VM_TEMPLATE),),
+    Kind.VM: ((Relation.AFFINITIES_OF_VM, Kind.AFFINITY_POLICY),),
+    Kind.VM_TEMPLATE: (),
+    Kind.AFFINITY_POLICY: (),
+    Kind.VM_MIGRATION: (),
 }
 # These know what they name by its resource name.
 _NAMING = (
@@ -91,4 +108,34 @@ def dependents_of(intent: Intent, draft: Draft) -> tuple[Key, ...]:
             more += users_inside(draft, intent.vpc, config.cidr) if config is not None else ()
     elif isinstance(intent, Nic):
         more += users_of(held_by(intent), draft)
+    elif isinstance(intent, Vm | Image | Host):
+        more += _machines_of(intent, draft)
     return tuple(dict.fromkeys((*found, *more)))
+
+
+def _machines_of(intent: Vm | Image | Host, draft: Draft) -> Iterator[Key]:
+    """Yield the virtual machines, and what moves them or is made of them, that need an intent."""
+    match intent:
+        case Host():
+            # What is being deleted there goes with its host.
+            yield from ((Kind.VM, vm.id) for vm in draft.vms_of_host(intent.id) if not vm.deleting)
+        case Image():
+            yield from ((Kind.VM, vm.id) for vm in draft.vms_of_image(intent.id) if _shows(vm, intent.id))
+        case Vm():
+            migration = draft.active_migration_of(intent.id)
+            if migration is not None:
+                yield Kind.VM_MIGRATION, migration.id
+            yield from copies_ahead(intent, draft)
+
+
+def _shows(vm: Vm, image: ImageId) -> bool:
+    """Does a machine need an image: has it not copied it yet, or is it in its drive?"""
+    disks = (disk for disk in vm.disks if disk.image == image)
+    return not vm.deleting and any(disk.kind is DiskKind.CDROM or not vm.host for disk in disks)
+
+
+def copies_ahead(vm: Vm, draft: Draft) -> list[Key]:
+    """Return what is still to be made of the disks of a machine."""
+    found: list[Key] = [(Kind.VM, other.id) for other in draft.copies_of_vm(vm.id) if not other.host]
+    found += ((Kind.IMAGE, image.id) for image in draft.images_of_vm(vm.id))
+    return found

@@ -63,6 +63,22 @@ class Relation(enum.StrEnum):
     MIRRORS_OF_HOST = "traffic mirrors on host"
     MIRRORS_OF_NIC = "traffic mirrors with NIC"  # as source or destination
     MIRRORS_OF_VIRTUAL_SWITCH = "traffic mirrors of the uplink of virtual switch"
+    HOSTS_OF_CATEGORY = "hosts with category"
+    NICS_OF_VM = "NICs of virtual machine"
+    VMS_OF_CLUSTER = "virtual machines of cluster"
+    VMS_OF_HOST = "virtual machines at host"
+    VMS_FOR_HOST = "virtual machines with affinity host"
+    VMS_OF_CATEGORY = "virtual machines with category"
+    VMS_OF_IMAGE = "virtual machines with a disk of image"
+    COPIES_OF_VM = "virtual machines with a copy of a disk of virtual machine"
+    IMAGES_OF_VM = "images that are still to be made of a disk of virtual machine"
+    TEMPLATES_OF_IMAGE = "templates with image"
+    AFFINITIES_OF_VM = "affinity policies that name virtual machine"
+    AFFINITIES_OF_HOST = "affinity policies that name host"
+    AFFINITIES_OF_CATEGORY = "affinity policies of virtual machines or hosts with category"
+    MIGRATIONS_OF_VM = "migrations of virtual machine"
+    ACTIVE_MIGRATIONS = "migrations that go on"  # of "": all
+    ACTIVE_MIGRATIONS_OF_HOST = "migrations that go on from or to host"
 
 
 class Space:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from netctl.errors import InvalidIntent
 from netctl.model import shape
+from netctl.model.category_ids import check_categories
 from netctl.model.host_shape import Parts, check_count
 from netctl.model.keys import CategoryId, ClusterId, HostId, Uid, VirtualSwitchId, check_id
 
@@ -22,6 +23,7 @@ MCAST_TIMEOUT_MAX_S = 3600
 # RFC 791: every host takes 576; RFC 8200: IPv6 needs 1280. 9216 is what switches call jumbo at most.
 MTU_MIN_BYTES, MTU_MAX_BYTES = 576, 9216
 # Of one host: br0 to br99, and more interfaces and guests of its own than any has.
+HOSTS_OF_CLUSTER_MAX = 32  # the product's maximum
 UPLINKS_MAX, INTERFACES_MAX, INTERNAL_PORTS_MAX, PORTS_MAX = 100, 32, 256, 1024
 _BRIDGE = re.compile(r"br([0-9]|[1-9][0-9])\Z")
 
@@ -229,6 +231,7 @@ class Host:
     def __post_init__(self) -> None:
         check_id("name", self.id)
         check_id("cluster", self.cluster)
+        check_categories(self.categories)
         address = shape.canonical_interface_address("tunnel_address", self.tunnel_address)
         object.__setattr__(self, "tunnel_address", address)
         check_count("uplinks", self.uplinks, UPLINKS_MAX)

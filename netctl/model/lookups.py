@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Mapping
-from typing import Any, TypeVar
-
-from immutables import Map, MapMutation
+from abc import abstractmethod
+from collections.abc import Collection, Iterator
 
 from netctl.model.bands import IN_EVERY_VPC, IN_SOME_REALMS, Band
 from netctl.model.category import Category
@@ -34,6 +31,7 @@ from netctl.model.keys import (
     VirtualSwitchId,
     VpcId,
 )
+from netctl.model.lookups_compute import ComputeLookups, Readable
 from netctl.model.mirror import TrafficMirror
 from netctl.model.nic import Nic
 from netctl.model.relations import route_set
@@ -46,26 +44,13 @@ from netctl.model.sorted_set import SortedSet
 from netctl.model.subnet import Subnet
 from netctl.model.vpc import Vpc
 
-K = TypeVar("K")
-V = TypeVar("V")
-Readable = Map[K, V] | MapMutation[K, V]
 
-
-class Lookups(ABC):
+class Lookups(ComputeLookups):
     """Read access by indexes. Sets of intents come in no particular order; `ids` is sorted."""
 
-    __slots__ = ("_spans", "_tables")
+    __slots__ = ("_spans",)
 
-    _tables: Mapping[Kind, Readable[str, Any]]  # each table holds one kind; the accessors say which
     _spans: Readable[SpanKey, SortedSet[Span]]
-
-    @abstractmethod
-    def table(self, kind: Kind) -> Mapping[str, Any]:
-        """Return the intents of a kind by id."""
-
-    @abstractmethod
-    def related(self, relation: Relation, id: str) -> Collection[str]:
-        """Return the ids in a set, e.g. of the NICs of a host."""
 
     @abstractmethod
     def order(self, kind: Kind) -> SortedSet[str]:
@@ -323,10 +308,6 @@ class Lookups(ABC):
     def spans(self, key: SpanKey) -> SortedSet[Span]:
         """Return the address ranges of one key, which do not overlap."""
         return self._spans.get(key, _NO_SPANS)
-
-    def _related(self, relation: Relation, id: str, kind: Kind) -> Iterator[Any]:
-        table = self.table(kind)
-        return (table[member] for member in self.related(relation, id))
 
 
 _NO_SPANS: SortedSet[Span] = SortedSet()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from netctl.errors import InvalidIntent
 from netctl.model import shape
-from netctl.model.category import check_categories
+from netctl.model.category_ids import check_categories
 from netctl.model.infra import Meta
 from netctl.model.keys import CategoryId, HostId, NicId, SubnetId, VmId, check_id
 
@@ -99,6 +99,8 @@ class Nic:
         self._check_kind()
         if self.host:
             check_id("host", self.host)
+        if self.vm:
+            check_id("vm", self.vm)
         if self.mac_address:
             object.__setattr__(self, "mac_address", shape.canonical_mac("mac_address", self.mac_address))
         if self.ipv4_address:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from netctl.model.affinity import AffinityPolicy
 from netctl.model.chain import NetworkFunction, ServiceChain
 from netctl.model.floating_ip import FloatingIp
 from netctl.model.groups import EntityGroup
+from netctl.model.image import Image
 from netctl.model.indexes import Relation
 from netctl.model.infra import Host, VirtualSwitch
 from netctl.model.intent import Intent
 from netctl.model.mirror import TrafficMirror
 from netctl.model.nic import Nic
+from netctl.model.relations_compute import relations_of_compute
 from netctl.model.reservation import AddressReservation
 from netctl.model.route import Route
 from netctl.model.routing_policy import RoutingPolicy
 from netctl.model.security_policy import SecurityPolicy
 from netctl.model.subnet import Subnet
+from netctl.model.template import VmTemplate
+from netctl.model.vm import Vm
+from netctl.model.vm_migration import VmMigration
 from netctl.model.vpc import Vpc
 
 
@@ -32,6 +38,7 @@ def relations_of(intent: Intent) -> tuple[tuple[Relation, str], ...]:
             found += ((Relation.HOSTS_OF_VIRTUAL_SWITCH, uplink.virtual_switch) for uplink in intent.uplinks)
             if intent.tunnel_virtual_switch:
                 found.append((Relation.TUNNELS_OF_VIRTUAL_SWITCH, intent.tunnel_virtual_switch))
+            found += ((Relation.HOSTS_OF_CATEGORY, id) for id in intent.categories)
             return tuple(found)
         case VirtualSwitch():
             return ((Relation.VIRTUAL_SWITCHES_OF_CLUSTER, intent.cluster),)
@@ -54,6 +61,8 @@ def relations_of(intent: Intent) -> tuple[tuple[Relation, str], ...]:
             return _relations_of_group(intent)
         case SecurityPolicy():
             return _relations_of_security_policy(intent)
+        case Vm() | Image() | VmTemplate() | AffinityPolicy() | VmMigration():
+            return relations_of_compute(intent)
     return _relations_of_chaining(intent)
 
 
@@ -76,14 +85,16 @@ def route_set(vpc: str, destination: str) -> str:
 def _relations_of_nic(nic: Nic) -> tuple[tuple[Relation, str], ...]:
     if nic.basic or not nic.has_subnet:
         return _relations_of_special_nic(nic)
-    if not nic.host and not nic.trunk_vlans and not nic.categories:
+    plain = not nic.trunk_vlans and not nic.categories and not nic.vm
+    if plain and not nic.host:
         return ((Relation.NICS_OF_SUBNET, nic.subnet),)
-    if not nic.trunk_vlans and not nic.categories:
+    if plain:
         return ((Relation.NICS_OF_SUBNET, nic.subnet), (Relation.NICS_OF_HOST, nic.host))
     found = [(Relation.NICS_OF_SUBNET, str(nic.subnet))]
     found += [(Relation.NICS_OF_HOST, str(nic.host))] if nic.host else []
     found += ((Relation.TRUNKS_OF_SUBNET, vlan.subnet) for vlan in nic.trunk_vlans)
     found += ((Relation.NICS_OF_CATEGORY, id) for id in nic.categories)
+    found += [(Relation.NICS_OF_VM, str(nic.vm))] if nic.vm else []
     return tuple(dict.fromkeys(found))
 
 
@@ -94,6 +105,7 @@ def _relations_of_special_nic(nic: Nic) -> tuple[tuple[Relation, str], ...]:
     found += ((Relation.TRUNKS_OF_SUBNET, vlan.subnet) for vlan in nic.trunk_vlans if vlan.subnet)
     found += ((Relation.BASIC_NICS_OF_SUBNET, id) for id in subnets if id and nic.basic)
     found += ((Relation.NICS_OF_CATEGORY, id) for id in nic.categories)
+    found += [(Relation.NICS_OF_VM, str(nic.vm))] if nic.vm else []
     return tuple(dict.fromkeys(found))
 
 

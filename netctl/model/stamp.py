@@ -11,9 +11,14 @@ from netctl.errors import InUse, InvalidIntent, NotFound
 from netctl.model.infra import Meta
 from netctl.model.intent import KIND_OF, Intent
 from netctl.model.keys import Key, Uid, resource_name
+from netctl.model.vm import Sealed
 
 DEPENDENTS_MAX = 100  # named in an answer; the total is given as well
 _EXAMPLES = 3  # named in a message
+
+
+def _unsealable(_: str) -> Sealed:
+    return Sealed("sealed: nobody can open this")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +32,11 @@ class Context:
     dhcpv6: bool = True
     # Whether it has network functions (OVN 26.03): service chains of overlay subnets need them.
     network_functions: bool = False
+    # Seals a secret, and makes a random one to be sealed (server/sealing.py).
+    seal: Callable[[str], Sealed] = _unsealable
+    new_secret: Callable[[], str] = str
+    # The most that any host can give one virtual machine; 0 as long as no host has said it.
+    largest_memory_mib: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +49,7 @@ class Admitted:
 
 
 T = TypeVar("T", bound=Meta | Intent)
+N = TypeVar("N", bound=Intent)
 _SETTERS: dict[type, tuple[tuple[str, Callable[[object, object], None]], ...]] = {
     kind: tuple((field.name, getattr(kind, field.name).__set__) for field in fields(kind))
     for kind in (Meta, *KIND_OF)
@@ -76,7 +87,7 @@ def stamp(asked: Meta, before: Intent | None, context: Context) -> Meta:
     )
 
 
-def updated(intent: Intent, context: Context) -> Intent:
+def updated(intent: N, context: Context) -> N:
     """Return a changed intent with the revision and time of its change."""
     meta = replace_unchecked(intent.meta, revision=context.revision, update_time_s=context.time_s)
     return replace_unchecked(intent, meta=meta)

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from netctl.errors import InvalidIntent
 from netctl.model import shape
-from netctl.model.category import check_categories
+from netctl.model.category_ids import check_categories
 from netctl.model.infra import MTU_MAX_BYTES, MTU_MIN_BYTES, VLAN_MAX, Meta
 from netctl.model.keys import (
     CategoryId,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from netctl.errors import InvalidIntent
+from netctl.model import shape
 from netctl.model.infra import Meta
 from netctl.model.keys import HostId, VmId, VmMigrationId, check_id
 
@@ -13,6 +15,9 @@ PAUSE_MAX_MS = 300  # the product's: the longest that a guest is paused
 ACTIVE_PER_HOST_MAX = 2  # the product's: a host takes part in at most two
 ROUND_TRIP_MAX_US, ROUND_TRIP_ADVISED_US = 40_000, 5_000  # the product's, across clusters
 RETRIES_MAX = 10
+BANDWIDTH_MBPS_MAX = 1_000_000
+KEPT_OF_VM = 20  # that ended, the newest
+_CAUSES = ("manual", "maintenance")
 
 
 class Stage(enum.StrEnum):
@@ -99,6 +104,14 @@ class VmMigration:
     def __post_init__(self) -> None:
         check_id("name", self.id)
         check_id("vm", self.vm)
+        if self.destination:
+            check_id("destination", self.destination)
+        shape.check_range(
+            "bandwidth_mbps", self.bandwidth_mbps, low=0, high=BANDWIDTH_MBPS_MAX, unit="Mbit/s"
+        )
+        shape.check_range("retries", self.retries, low=0, high=RETRIES_MAX)
+        if self.cause not in _CAUSES:
+            raise InvalidIntent("cause", f"{self.cause[:40]!r} is none of {', '.join(_CAUSES)}")
 
     @property
     def is_active(self) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from netctl.errors import InvalidIntent
 from netctl.model import shape
-from netctl.model.category import check_categories
+from netctl.model.category_ids import check_categories
 from netctl.model.infra import Meta
 from netctl.model.keys import CategoryId, HostId, SubnetId, VpcId, check_id
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from netctl.errors import Exhausted, InvalidIntent
-from netctl.model.category import CATEGORIES_MAX, TEXT_MAX, Category
+from netctl.model.category import TEXT_MAX, Category
+from netctl.model.category_ids import CATEGORIES_MAX
 from netctl.model.groups import SELECTORS_MAX, TERMS_MAX, EntityGroup, EntitySelector
 from netctl.model.keys import CategoryId, EntityGroupId
 from netctl.model.routing_policy import PORT_RANGES_MAX, PortRange
