@@ -98,7 +98,8 @@ class NicAssignment:
     """A NIC whose tap is on this host; `localnet` names its VLAN's localnet port, "" on an overlay subnet.
 
     `learn_addresses`: report what its guest uses, of the tagged traffic that of `trunk_vlan_ids`. `guard_ipv6`: its tap
-    gets the guard. What has a default may be missing in a saved assignment that an older agent wrote.
+    gets the guard. `incoming`: a migration brings its guest, and `arrivals.py` tells it. What has a default may
+    be missing in a saved assignment that an older agent wrote.
     """
 
     nic_id: str
@@ -116,6 +117,10 @@ class NicAssignment:
     disconnected: bool = False
     dhcp: DhcpLease | None = None
     mirror_destination: bool = False
+    incoming: bool = False
+    announce_vlan_ids: tuple[int, ...] = ()
+    announce_bridge: str = ""
+    announce_localnets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

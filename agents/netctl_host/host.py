@@ -11,6 +11,8 @@ from typing import TypeVar
 from netctl.errors import HostUnavailable
 from netctl_host.actions import Action, AttachGuard, LinkAction
 from netctl_host.announce import Announcement, Announcer, send_announcement
+from netctl_host.arrival_watch import ArrivalWatch
+from netctl_host.arrivals import find_arrivals, find_staying
 from netctl_host.assignment import Assignment
 from netctl_host.controller_way import ControllerWay
 from netctl_host.dhcp_server import DhcpServer
@@ -79,6 +81,7 @@ class RealHost:
         self._look_again = look_again
         self._dhcp = DhcpServer()
         self._steering = Steering(places.ovs_rundir, places.state_dir, wake)
+        self._arrivals = ArrivalWatch(places.ovs_rundir, wake)
 
     def read_state(self) -> HostState:
         """Return everything the host has; raise HostUnavailable when a part does not answer."""
@@ -99,6 +102,7 @@ class RealHost:
             lacp=self._read_lacp(switch),
             functions=self._steering.read(),
             steering_problems=self._steering.problems(),
+            arrived=self._arrivals.read(),
         )
 
     def _read_lacp(self, switch: OpenVSwitchState) -> Mapping[str, str]:
@@ -133,11 +137,14 @@ class RealHost:
         return (*problems, *_collect_problems(self._saved_learned.save, [self._learned.read()]))
 
     def serve(self, assignment: Assignment, state: HostState, settings: Settings) -> tuple[str, ...]:
-        """Have the flows and the DHCP service that `state` needs; return what could not be done."""
+        """Have the flows and services that `state` needs; return what could not be done."""
         return (
             *self._steering.serve(assignment, state, settings),
             *self._dhcp.serve(find_clients(assignment, state)),
             *self._querier.follow(find_places(assignment, state)),
+            *self._arrivals.follow(
+                find_arrivals(assignment, state, settings), find_staying(assignment, state)
+            ),
         )
 
     def take_reversions(self) -> tuple[str, ...]:
@@ -146,6 +153,7 @@ class RealHost:
 
     def close(self) -> None:
         """Close every connection; the host stays as it is."""
+        self._arrivals.close()
         self._querier.close()
         self._neighbors.close()
         self._way.close()

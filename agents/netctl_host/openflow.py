@@ -1,8 +1,9 @@
-"""OpenFlow 1.5.1 over a bridge's management socket: requests out, multipart replies in.
+"""OpenFlow 1.5.1 over a bridge's management socket: requests out, multipart and barrier replies in.
 
 In: the socket's path and the requests, each with an xid of its own. Out: the bodies of the replies by xid. Owns the
 connection for one exchange. ovs-vswitchd is the source of truth; one that does not answer in time is an OSError.
-Version 1.5 is what ovn-controller itself speaks to this socket. A request here is always for statistics of flows.
+Version 1.5 is what ovn-controller itself speaks to this socket. A request here is for statistics of flows, or sends
+packets and asks to be told when they are sent.
 """
 
 from __future__ import annotations
@@ -21,13 +22,24 @@ _VERSION = 6
 _HEADER = struct.Struct("!BBHI")  # version, type, length, xid
 _HELLO, _ERROR, _ECHO_REQUEST, _MULTIPART_REQUEST, _MULTIPART_REPLY = 0, 1, 2, 18, 19
 _ECHO_REPLY = 3
+_PACKET_OUT, _BARRIER_REQUEST, _BARRIER_REPLY = 13, 20, 21
 _MULTIPART = struct.Struct("!HH4x")  # type, flags
 _MORE = 1
 _ANY = 0xFFFFFFFF
 ALL_TABLES = 0xFF
+FLOW_DESC = 1  # 7.3.5.2: the flows themselves
 # table_id, out_port, out_group, cookie, cookie_mask, then the match, one OXM field padded to a multiple of 8
 _FLOWS = struct.Struct("!B3xII4xQQ")
 _OXM = 1
+
+# OpenFlow 1.5.1, 7.3.6 and 7.2.6.1: buffer_id, actions_len, padding; output: type, length, port, max_len, padding
+_PACKET = struct.Struct("!IH2x")
+_OUTPUT = struct.Struct("!HHIH6x")
+_NO_BUFFER = 0xFFFFFFFF
+_OXM_IN_PORT = struct.Struct("!II")
+_IN_PORT = 0x80000004
+# 7.2.1: as the bridge forwards by itself; as its flows say; where a controller's own packets come from
+NORMAL, TABLE, CONTROLLER = 0xFFFFFFFA, 0xFFFFFFF9, 0xFFFFFFFD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,12 +58,33 @@ def render_hello() -> bytes:
 
 def render_request(kind: int, xid: int, table: int, match: bytes, cookie: int | None = None) -> bytes:
     """Return a multipart request about flows; `match` is one OXM field, `cookie` None is any."""
-    length = 4 + len(match)
-    padded = struct.pack("!HH", _OXM, length) + match + bytes(-length % 8)
     mask = 0 if cookie is None else 2**64 - 1
-    body = _FLOWS.pack(table, _ANY, _ANY, cookie or 0, mask) + padded
+    body = _FLOWS.pack(table, _ANY, _ANY, cookie or 0, mask) + _pad(match)
     size = _HEADER.size + _MULTIPART.size + len(body)
     return _HEADER.pack(_VERSION, _MULTIPART_REQUEST, size, xid) + _MULTIPART.pack(kind, 0) + body
+
+
+def render_packet_out(xid: int, in_port: int, port: int, frame: bytes) -> bytes:
+    """Return the message that has the bridge send a frame to `port`, as one that came from `in_port`."""
+    match = _pad(_OXM_IN_PORT.pack(_IN_PORT, in_port))
+    action = _OUTPUT.pack(0, _OUTPUT.size, port, 0)
+    body = _PACKET.pack(_NO_BUFFER, len(action)) + match + action + frame
+    return _HEADER.pack(_VERSION, _PACKET_OUT, _HEADER.size + len(body), xid) + body
+
+
+def render_barrier(xid: int) -> bytes:
+    """Return the request that is answered when everything before it is done."""
+    return _HEADER.pack(_VERSION, _BARRIER_REQUEST, _HEADER.size, xid)
+
+
+def in_port_match(ofport: int) -> bytes:
+    """Return the match of what comes from one port."""
+    return _OXM_IN_PORT.pack(_IN_PORT, ofport)
+
+
+def _pad(match: bytes) -> bytes:
+    length = 4 + len(match)
+    return struct.pack("!HH", _OXM, length) + match + bytes(-length % 8)
 
 
 def exchange(
@@ -76,9 +109,11 @@ def exchange(
                 whole = buffer[taken : taken + message.size]
                 taken += message.size
                 if message.type == _ERROR:
-                    raise ConnectionRefusedError("refuses OpenFlow 1.5")
+                    raise ConnectionRefusedError("refuses a message of OpenFlow 1.5")
                 if message.type == _ECHO_REQUEST:
                     control.sendall(_HEADER.pack(_VERSION, _ECHO_REPLY, _HEADER.size, message.xid))
+                if message.type == _BARRIER_REPLY:
+                    waiting.discard(message.xid)
                 if message.type == _MULTIPART_REPLY and message.xid in waiting:
                     start = _HEADER.size + _MULTIPART.size
                     bodies[message.xid].append(whole[start:])

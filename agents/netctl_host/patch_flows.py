@@ -9,7 +9,6 @@ while a flow is missing we ask to be looked at again. ovs-vswitchd is the source
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -19,9 +18,6 @@ from netctl_host.state import OpenVSwitchState
 FIRST_LOOK_S = 0.02
 LONGEST_LOOK_S = 1.0
 _BRIDGE_KEY = "ovn-bridge"
-_FLOW_DESC = 1  # OpenFlow 1.5.1, 7.3.5.2: the flows themselves
-_OXM_IN_PORT = struct.Struct("!II")
-_IN_PORT = 0x80000004
 
 
 class PatchFlows:
@@ -97,6 +93,6 @@ def ask(path: Path, ofports: frozenset[int]) -> frozenset[int]:
 def render_questions(ofports: frozenset[int]) -> dict[int, bytes]:
     """Return for each port the request for the flows of table 0 with that in_port; xid is the port."""
     return {
-        ofport: openflow.render_request(_FLOW_DESC, ofport, 0, _OXM_IN_PORT.pack(_IN_PORT, ofport))
+        ofport: openflow.render_request(openflow.FLOW_DESC, ofport, 0, openflow.in_port_match(ofport))
         for ofport in sorted(ofports)
     }

@@ -93,6 +93,8 @@ def _report_nic(nic: NicAssignment, state: HostState, settings: Settings) -> Nic
         and _reaches_its_vlan(nic, state, settings),
         learned_addresses=state.learned.get(nic.iface_id, ()) if nic.learn_addresses else (),
         guarded=nic.guard_ipv6 and nic.tap_name in state.links and state.links[nic.tap_name].xdp is Xdp.GUARD,
+        resumed=nic.iface_id in state.arrived,
+        announce_ms=state.arrived.get(nic.iface_id, 0),
     )
 
 

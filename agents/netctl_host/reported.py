@@ -12,7 +12,7 @@ from netctl_host.state import PairReport as PairReport
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NicReport:
-    """A NIC of the assignment; `learned_addresses` sorted."""
+    """A NIC of the assignment; `learned_addresses` sorted. `resumed`: a migration brought its guest."""
 
     iface_id: str
     tap_present: bool
@@ -20,6 +20,8 @@ class NicReport:
     ovn_installed: bool
     learned_addresses: tuple[LearnedAddress, ...] = ()
     guarded: bool = False
+    resumed: bool = False
+    announce_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -198,7 +198,8 @@ class HostState:
     does not take the guard, or "". `learned`: what guests use, by iface-id, sorted. `controller_way`: the address
     of this host that leads to the controller, or "". `neighbors`: what switches announce, by the link. `lacp`:
     `configured` or `negotiated`, by the port.
-    `functions`: as they are served; `steering_problems`: why flows are not as they should be.
+    `functions`: as they are served; `steering_problems`: why flows are not as they should be. `arrived`: guests
+    that a migration brought, by iface-id, and after how many milliseconds their frames passed.
     """
 
     switch: OpenVSwitchState = OpenVSwitchState()
@@ -214,6 +215,7 @@ class HostState:
     lacp: Mapping[str, str] = field(default_factory=dict)
     functions: tuple[FunctionReport, ...] = ()
     steering_problems: tuple[str, ...] = ()
+    arrived: Mapping[str, int] = field(default_factory=dict)
 
 
 def port_holders(state: HostState) -> Mapping[str, tuple[Bridge, Port]]:

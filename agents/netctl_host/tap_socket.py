@@ -24,6 +24,8 @@ _FRAME_BYTES = 2048
 # linux/filter.h, linux/bpf_common.h
 LOAD_WORD, LOAD_HALF, LOAD_BYTE, LOAD_HALF_AT_X, X_IS_HEADER = 0x20, 0x28, 0x30, 0x48, 0xB1
 _EQUAL, _RETURN = 0x15, 0x06
+# linux/filter.h: SKF_AD_OFF + SKF_AD_PKTTYPE
+_PACKET_TYPE = 0xFFFFF004
 
 
 def open_on(link: str, code: bytes, *, buffer_bytes: int = 1 << 16) -> socket.socket:
@@ -57,6 +59,16 @@ def receive(opened: socket.socket) -> Frame:
             status, found, _ = _AUXDATA.unpack(value[: _AUXDATA.size])
             tag = found if status & _VLAN_VALID else None
     return Frame(data=data, tag=tag, to_guest=sender[2] == _PACKET_OUTGOING)
+
+
+def assemble_sent() -> bytes:
+    """Return a filter that takes every frame that the guest sends, and none that is sent to it."""
+    return (
+        _INSTRUCTION.pack(LOAD_BYTE, 0, 0, _PACKET_TYPE)
+        + _INSTRUCTION.pack(_EQUAL, 0, 1, _PACKET_OUTGOING)
+        + _INSTRUCTION.pack(_RETURN, 0, 0, 0)
+        + _INSTRUCTION.pack(_RETURN, 0, 0, _FRAME_BYTES)
+    )
 
 
 def assemble(*checks: tuple[int, int, int]) -> bytes:

@@ -65,6 +65,10 @@ ASSIGNMENT = replace(
                 trunks_all=True,
                 disconnected=True,
                 mirror_destination=True,
+                incoming=True,
+                announce_vlan_ids=(10, 20),
+                announce_bridge="br0",
+                announce_localnets=("ln10", "ln20"),
                 dhcp=DhcpLease(
                     address="192.0.2.7",
                     prefix_length=24,
@@ -147,6 +151,8 @@ NIC_REPORT = NicReport(
     ovn_installed=True,
     learned_addresses=(LearnedAddress(vlan_id=7, address="192.0.2.7"),),
     guarded=True,
+    resumed=True,
+    announce_ms=12,
 )
 
 
