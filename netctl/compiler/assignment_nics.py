@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from netctl.compiler.assignment_announced import announced
 from netctl.compiler.assignment_mirrors import Mirrored
-from netctl.compiler.assignment_places import FUNCTIONS_BRIDGE, bridge_of_nic
+from netctl.compiler.assignment_places import FUNCTIONS_BRIDGE, bridge_of_nic, localnet_of
 from netctl.compiler.assignment_uplinks import uplinks_of
 from netctl.compiler.dhcp import classless_routes, serves_dhcp
-from netctl.compiler.identity import localnet_name
+from netctl.compiler.migrating import is_incoming, nics_at
 from netctl.compiler.native_chain import is_native
 from netctl.compiler.observed import Observed
-from netctl.compiler.steering_attached import passes_chains
 from netctl.model.assignment import DhcpLease, NicAssignment, StaticRoute
 from netctl.model.chain import NetworkFunction
 from netctl.model.infra import Host
@@ -25,16 +25,19 @@ from netctl.model.subnet import Subnet
 def compile_nics(
     snapshot: Snapshot, host: Host, observed: Observed, mirrored: Mirrored
 ) -> Iterator[NicAssignment]:
-    """Yield the NICs of a host, ordered by id; `mirrored` says to which bridge the copies go."""
-    for nic in sorted(snapshot.nics_of_host(host.id), key=lambda nic: nic.id):
+    """Yield the NICs of a host and those that are on their way to it, ordered by id.
+
+    `mirrored` says to which bridge the copies go.
+    """
+    for nic in sorted(nics_at(snapshot, host.id), key=lambda nic: nic.id):
         if nic.kind is NicKind.SPAN_DESTINATION:
             yield _span_destination(nic, mirrored.get(nic.id), _largest_mtu(snapshot, host))
         elif nic.kind is NicKind.NETWORK_FUNCTION:
             yield _function_side(snapshot, nic, observed, _largest_mtu(snapshot, host))
-        elif nic.has_port:
-            yield _port(snapshot, host, nic, observed)
         else:
-            yield _on_uplink(snapshot, host, nic)
+            guest = _port(snapshot, host, nic, observed) if nic.has_port else _on_uplink(snapshot, host, nic)
+            incoming = bool(nic.vm) and is_incoming(snapshot, nic, host.id)
+            yield announced(snapshot, host, nic, observed, guest) if incoming else guest
 
 
 def _bare(nic: Nic, mtu_bytes: int) -> NicAssignment:
@@ -54,7 +57,7 @@ def _port(snapshot: Snapshot, host: Host, nic: Nic, observed: Observed) -> NicAs
     subnet = snapshot.subnet(nic.subnet)
     return replace(
         _bare(nic, subnet.mtu_bytes if subnet else 0),
-        localnet=_localnet(snapshot, host, subnet, observed) if subnet is not None else "",
+        localnet=localnet_of(snapshot, host, subnet, observed) if subnet is not None else "",
         learn_addresses=_chooses_addresses(nic),
         guard_ipv6=nic.port_security,
     )
@@ -135,13 +138,3 @@ def _chooses_addresses(nic: Nic) -> bool:
     """Return whether the guest may use addresses that we did not give, in any VLAN of the NIC."""
     ports: tuple[Nic | TrunkVlan, ...] = (nic, *nic.trunk_vlans)
     return not nic.port_security or any(not (port.ipv4_address or port.ipv6_address) for port in ports)
-
-
-def _localnet(snapshot: Snapshot, host: Host, subnet: Subnet, observed: Observed) -> str:
-    """Return the name of the subnet's localnet port on the virtual switch of this host's cluster, if it has one."""
-    for id in subnet.virtual_switches:
-        switch = snapshot.virtual_switch(id)
-        if switch is not None and switch.cluster == host.cluster:
-            chained = passes_chains(snapshot, subnet, observed)
-            return localnet_name(subnet.meta.uid, switch.id, chained=chained)
-    return ""

@@ -24,6 +24,8 @@ from netctl.model.nic import Nic
 from netctl.model.route import Route
 from netctl.model.snapshot import Snapshot
 from netctl.model.subnet import Subnet, SubnetKind
+from netctl.model.vm import Vm
+from netctl.model.vm_migration import ON_BOTH, VmMigration
 from netctl.model.vpc import Vpc
 
 
@@ -45,6 +47,10 @@ def dependents(snapshot: Snapshot, key: Key) -> Iterator[Key]:
             yield from map(key_of, snapshot.routes_to(route.vpc, route.destination))
             if route.bfd is not None:  # who writes a session that several routes share
                 yield from _watching(snapshot, route.vpc)
+        case Vm() as vm if vm.categories:  # its NICs have them, too
+            yield from map(key_of, snapshot.nics_of_vm(vm.id))
+        case VmMigration() as migration if migration.stage in ON_BOTH:
+            yield from map(key_of, snapshot.nics_of_vm(migration.vm))
         case Host() as host:  # its uplinks decide which floating IPs it can serve
             for nic in snapshot.nics_of_host(host.id):
                 yield from _floating_ips_of(snapshot, nic)

@@ -86,8 +86,11 @@ def has_switch(snapshot: Lookups, subnet: Subnet) -> bool:
 
 
 def categories_of(snapshot: Lookups, port: Port) -> dict[CategoryId, None]:
-    """Return the categories that a port has: its NIC's, its subnet's and its VPC's, as far as they exist."""
+    """Return the categories of a port that exist: of its NIC, its virtual machine, its subnet and its VPC."""
     found = dict.fromkeys((*port.nic.categories, *port.subnet.categories))
+    vm = snapshot.vm(port.nic.vm) if port.nic.vm else None
+    if vm is not None:
+        found.update(dict.fromkeys(vm.categories))
     vpc = snapshot.vpc(port.subnet.vpc) if port.subnet.vpc else None
     if vpc is not None:
         found.update(dict.fromkeys(vpc.categories))
@@ -198,6 +201,8 @@ def _nics_of(snapshot: Lookups, term: Term, known: dict[str, set[NicId]]) -> set
         case Kind.CATEGORY:
             category = CategoryId(id)
             found = {nic.id for nic in snapshot.nics_of_category(category)}
+            for vm in snapshot.vms_of_category(category):
+                found |= {nic.id for nic in snapshot.nics_of_vm(vm.id)}
             for subnet in snapshot.subnets_of_category(category):
                 found |= _nics_on(snapshot, subnet.id)
             for vpc in snapshot.vpcs_of_category(category):

@@ -10,6 +10,7 @@ from netctl.compiler import identity
 from netctl.compiler.dhcp import serves_dhcp, serves_dhcpv6
 from netctl.compiler.identity import external_ids, switch_uuid
 from netctl.compiler.membership import given_to
+from netctl.compiler.migrating import second_host
 from netctl.compiler.observed import Observed
 from netctl.compiler.term import compile_memberships
 from netctl.model.intent import key_of
@@ -42,6 +43,9 @@ def compile_nic(snapshot: Snapshot, nic: Nic, owner: str, observed: Observed) ->
     port = identity.port_uuid(nic.meta.uid)
     columns = _columns(nic, _Place(subnet, nic.ipv4_address, nic.ipv6_address), observed)
     columns["name"] = nic.meta.uid
+    other = second_host(snapshot, nic)
+    if other:
+        columns["options"] = {**_on_both(nic.host, other), "activation-strategy": "rarp"}
     if observed.learned:
         _learn(columns, nic.meta.uid, observed)
     columns["external_ids"] = marks
@@ -54,6 +58,7 @@ def compile_nic(snapshot: Snapshot, nic: Nic, owner: str, observed: Observed) ->
 
 
 def _children(snapshot: Snapshot, nic: Nic, marks: dict[str, str], observed: Observed) -> Iterator[Fact]:
+    other = second_host(snapshot, nic)
     for vlan in nic.trunk_vlans:
         subnet = snapshot.subnet(vlan.subnet)
         if subnet is None:
@@ -65,6 +70,8 @@ def _children(snapshot: Snapshot, nic: Nic, marks: dict[str, str], observed: Obs
             _learn(columns, name, observed)
         columns["external_ids"] = marks
         columns["parent_name"] = frozenset({str(nic.meta.uid)})
+        if other:
+            columns["options"] = _on_both(nic.host, other)
         columns["tag_request"] = frozenset({vlan.vlan_id})  # northd copies it to `tag`, which is not ours
         yield Row("Logical_Switch_Port", port, columns)
         yield Member("Logical_Switch", switch_uuid(subnet.meta.uid), "ports", port)
@@ -115,3 +122,12 @@ def _port_security(nic: Nic, held: frozenset[str]) -> frozenset[str]:
 def _requested_chassis(host: str) -> Mapping[str, str]:
     """Return the options of a NIC; those of one host share the value, for a dictionary each is 232 bytes a NIC."""
     return {"requested-chassis": host}
+
+
+def _on_both(host: str, other: str) -> dict[str, str]:
+    """Return the options of a NIC whose guest migrates: the first is the main chassis.
+
+    Without `activation-strategy` on a trunk's VLANs: the block that ovn-controller puts on the parent's tap stops their
+    frames as well, and what each would put there for itself the one RARP of the guest would lift for one of them only.
+    """
+    return {"requested-chassis": f"{host},{other}"}

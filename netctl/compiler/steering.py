@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from netctl.compiler.identity import localnet_name
 from netctl.compiler.membership import Port, ports_of
+from netctl.compiler.migrating import nics_at
 from netctl.compiler.native_chain import steers
 from netctl.compiler.observed import Observed
 from netctl.compiler.steering_attached import passes_chains, reasons_of
@@ -84,9 +85,9 @@ def _rules(
 
 
 def _ports(snapshot: Snapshot, host: Host) -> dict[SubnetId, list[Port]]:
-    """Return the ports of a host's NICs by their subnets."""
+    """Return the ports of a host's NICs by their subnets, those of guests that are on their way to it as well."""
     found: dict[SubnetId, list[Port]] = {}
-    for nic in snapshot.nics_of_host(host.id):
+    for nic in nics_at(snapshot, host.id):
         for port in ports_of(snapshot, nic):
             found.setdefault(port.subnet.id, []).append(port)
     return found

@@ -27,6 +27,7 @@ MANAGED_KEYS: Mapping[tuple[str, str], frozenset[str]] = {
         {
             "network_name",
             "requested-chassis",
+            "activation-strategy",
             "router-port",
             "nat-addresses",
             "exclude-lb-vips-from-garp",

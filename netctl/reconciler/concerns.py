@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import enum
 
+from netctl.compiler.migrating import is_incoming, nics_at
 from netctl.model.assignment import Assignment
 from netctl.model.keys import HostId, Key, Kind
 from netctl.model.mirror import TrafficMirror
 from netctl.model.nic import Nic
 from netctl.model.snapshot import Snapshot
+from netctl.model.vm_migration import VmMigration
 
 
 class Concern(enum.IntEnum):
@@ -24,7 +26,17 @@ class Concern(enum.IntEnum):
 
 
 # Nothing of them is in an assignment.
-_NOWHERE = frozenset({Kind.CLUSTER, Kind.FLOATING_IP, Kind.ROUTE, Kind.ADDRESS_RESERVATION})
+_NOWHERE = frozenset(
+    {
+        Kind.CLUSTER,
+        Kind.FLOATING_IP,
+        Kind.ROUTE,
+        Kind.ADDRESS_RESERVATION,
+        Kind.IMAGE,
+        Kind.VM_TEMPLATE,
+        Kind.AFFINITY_POLICY,
+    }
+)
 
 
 def concern_of(key: Key, host: HostId, assignment: Assignment | None, snapshot: Snapshot) -> Concern:
@@ -36,12 +48,12 @@ def concern_of(key: Key, host: HostId, assignment: Assignment | None, snapshot: 
         case Kind.NIC:
             nic = snapshot.get(key)
             had = assignment is not None and any(one.nic == id for one in assignment.nics)
-            here = had or (isinstance(nic, Nic) and nic.host == host)
+            here = had or (isinstance(nic, Nic) and (nic.host == host or is_incoming(snapshot, nic, host)))
             return Concern.WHOLE if here else Concern.CHAINS
         case Kind.HOST:
             return Concern.WHOLE if id == host else Concern.NONE
         case Kind.SUBNET:
-            here = any(_is_on(nic, id) for nic in snapshot.nics_of_host(host))
+            here = any(_is_on(nic, id) for nic in nics_at(snapshot, host))
             return Concern.WHOLE if here else Concern.CHAINS
         case Kind.VIRTUAL_SWITCH:
             machine = snapshot.host(host)
@@ -51,6 +63,11 @@ def concern_of(key: Key, host: HostId, assignment: Assignment | None, snapshot: 
             mirror = snapshot.get(key)
             here = not isinstance(mirror, TrafficMirror) or mirror.host == host
             return Concern.WHOLE if here else Concern.NONE
+        case Kind.VM_MIGRATION:
+            migration = snapshot.get(key)
+            if isinstance(migration, VmMigration) and host not in (migration.source, migration.destination):
+                return Concern.NONE
+            return Concern.WHOLE
     return Concern.CHAINS
 
 
