@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import uuid
 from dataclasses import replace
 from typing import Any
@@ -33,6 +34,7 @@ from netctl.model.route import NextHop, Route
 from netctl.model.routing_policy import PolicyAction, RoutingPolicy
 from netctl.model.snapshot import Draft, Snapshot
 from netctl.model.subnet import AddressRange, IpConfig, Subnet, SubnetKind
+from netctl.model.vm import Sealed
 from netctl.model.vpc import ExternalConnection, Vpc
 
 
@@ -44,6 +46,8 @@ class World:
         self.revision = 0
         self.uids: list[Uid] = []  # the next ones; random-looking ones after them
         self.network_functions = False  # as OVN before 26.03
+        self.largest_memory_mib = 0  # no host has said it
+        self._asked = itertools.count()
         for intent in intents:
             self.create(intent)
 
@@ -53,6 +57,9 @@ class World:
             time_s=float(self.revision),
             new_uid=self._new_uid,
             network_functions=self.network_functions,
+            seal=lambda text: Sealed(f"sealed {text}"),
+            new_secret=lambda: f"secret {next(self._asked)}",
+            largest_memory_mib=self.largest_memory_mib,
         )
 
     def admit(self, edit: Edit) -> tuple[Admitted, ...]:
@@ -94,7 +101,8 @@ class World:
     def _new_uid(self) -> Uid:
         if self.uids:
             return self.uids.pop(0)
-        return Uid(str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{self.revision}-{self.draft.mark()}")))
+        place = f"{self.revision}-{self.draft.mark()}-{next(self._asked)}"
+        return Uid(str(uuid.uuid5(uuid.NAMESPACE_DNS, place)))
 
 
 def contents(draft: Draft, *, cursors: bool = True) -> dict[str, Any]:

@@ -53,6 +53,7 @@ from netctl.model.subnet import (
 )
 from netctl.model.vpc import ExternalConnection, Vpc, VpcKind
 from tests.unit.store.chain_samples import CHAINING_BARE, CHAINING_OF_EACH, INSPECTION
+from tests.unit.store.compute_samples import COMPUTE_BARE, COMPUTE_OF_EACH
 from tests.unit.store.security_samples import SECURITY_BARE, SECURITY_OF_EACH, WEB
 
 C1, VS0, H1 = ClusterId("c1"), VirtualSwitchId("vs0"), HostId("h1")
@@ -98,6 +99,8 @@ HOST = Host(
         ),
     ),
     internal_bridge=InternalBridge(name="virbr1", addresses=("192.168.5.1/24",), interfaces=("vnet0",)),
+    categories=(WEB,),
+    maintenance=True,
 )
 SUBNET = Subnet(
     id=SubnetId("web"),
@@ -271,6 +274,7 @@ ONE_OF_EACH: tuple[Intent, ...] = (
     NAMED_RESERVATION,
     *SECURITY_OF_EACH,
     *CHAINING_OF_EACH,
+    *COMPUTE_OF_EACH,
 )
 BARE: tuple[Intent, ...] = (
     Cluster(id=C1),
@@ -285,6 +289,7 @@ BARE: tuple[Intent, ...] = (
     AddressReservation(id=AddressReservationId("a1"), subnet=SUBNET.id, count=1),
     *SECURITY_BARE,
     *CHAINING_BARE,
+    *COMPUTE_BARE,
 )
 
 
