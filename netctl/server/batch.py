@@ -19,6 +19,7 @@ from netctl.server import masks
 from netctl.server.convert import parse_key, parse_name
 from netctl.server.edge import Context
 from netctl.server.facts import Facts
+from netctl.server.guest_secrets import Sealer
 from netctl.server.nouns import BY_KIND, opened
 from netctl.server.ports import Ports
 from netctl.server.requests import Answer
@@ -39,10 +40,10 @@ _PLACE = re.compile(r"edits\[(\d+)\](?:\.(.+))?\Z", re.DOTALL)
 class Plan:
     """The edits of a batch as the model has them; what they leave behind, as far as it is known before admission."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, sealer: Sealer) -> None:
         self.edits: list[Edit] = []
         self.rests_on_stored = False
-        self._snapshot = snapshot
+        self._snapshot, self._sealer = snapshot, sealer
         self._left: dict[Key, Intent | None] = {}
 
     def add(self, message: pb.Edit, place: str) -> None:
@@ -67,7 +68,7 @@ class Plan:
     def _parse(self, resource: pb.Resource, place: str) -> Intent:
         noun, message = opened(resource, place)
         try:
-            intent = noun.from_proto(message)
+            intent = noun.from_proto(noun.seal(message, self._sealer))
         except NetctlError as error:
             locate(error, f"{place}.{noun.field}", message.DESCRIPTOR)
             raise
@@ -90,8 +91,9 @@ class Plan:
             if stored is None:
                 raise NotFound(f"{resource_name(key)} does not exist", field="name")
             merged = noun.to_request(stored)
+            sealed = noun.seal(message, self._sealer)
             try:
-                masks.merge(merged, message, paths, noun.output_only)
+                masks.merge(merged, sealed, paths, noun.output_only)
             except InvalidIntent as error:
                 error.field = f"{place}.{error.field}"
                 raise
@@ -135,7 +137,7 @@ class BatchService(operations_pb2_grpc.BatchServiceServicer):
         raise AssertionError("the last attempt returned or raised")
 
     async def _plan(self, edits: Sequence[pb.Edit]) -> Plan:
-        plan = Plan(self._intents.snapshot())
+        plan = Plan(self._intents.snapshot(), self._ports.seal)
         for index, edit in enumerate(edits):
             plan.add(edit, f"edits[{index}]")
             if index % _SLICE == _SLICE - 1:

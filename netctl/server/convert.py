@@ -18,7 +18,7 @@ from netctl.errors import InvalidIntent
 from netctl.model.infra import Meta
 from netctl.model.keys import CategoryId, Key, Kind, check_id
 from netctl.model.status import Phase, Status
-from netctl.v1 import chain_pb2, infra_pb2, network_pb2, security_pb2, status_pb2, vpc_pb2
+from netctl.v1 import chain_pb2, compute_pb2, infra_pb2, network_pb2, security_pb2, status_pb2, vpc_pb2
 
 E = TypeVar("E", bound=int)
 M = TypeVar("M")
@@ -41,9 +41,16 @@ AnyResource = (
     | chain_pb2.NetworkFunction
     | chain_pb2.ServiceChain
     | chain_pb2.TrafficMirror
+    | compute_pb2.Vm
+    | compute_pb2.Image
+    | compute_pb2.VmTemplate
+    | compute_pb2.AffinityPolicy
+    | compute_pb2.VmMigration
 )
 
 _BARE = Meta()
+# 9999-12-31T23:59:59Z, the last that a Timestamp can tell.
+_TIME_MAX_S = 253_402_300_799
 _PHASES = {
     Phase.PENDING: status_pb2.PHASE_PENDING,
     Phase.PROGRAMMED: status_pb2.PHASE_PROGRAMMED,
@@ -68,6 +75,11 @@ _EXAMPLES = {
     Kind.NETWORK_FUNCTION: "networkFunctions/firewall",
     Kind.SERVICE_CHAIN: "serviceChains/inspect",
     Kind.TRAFFIC_MIRROR: "trafficMirrors/web-1",
+    Kind.VM: "vms/web-1",
+    Kind.IMAGE: "images/debian",
+    Kind.VM_TEMPLATE: "vmTemplates/web",
+    Kind.AFFINITY_POLICY: "affinityPolicies/apart",
+    Kind.VM_MIGRATION: "vmMigrations/web-1",
 }
 _PREFIXES = {kind: f"{kind.value}/" for kind in Kind}
 _KINDS = {kind.value: kind for kind in Kind}
@@ -117,9 +129,12 @@ def parse_enum(field: str, value: E, known: Mapping[E, M], names: Mapping[E, str
 
 def parse_categories(names: Sequence[str]) -> tuple[CategoryId, ...]:
     """Return the ids of the categories that something has."""
-    return tuple(
-        CategoryId(parse_name(f"categories[{i}]", name, Kind.CATEGORY)) for i, name in enumerate(names)
-    )
+    return parse_category_names("categories", names)
+
+
+def parse_category_names(field: str, names: Sequence[str]) -> tuple[CategoryId, ...]:
+    """Return the ids of categories in a list of the API."""
+    return tuple(CategoryId(parse_name(f"{field}[{i}]", name, Kind.CATEGORY)) for i, name in enumerate(names))
 
 
 def render_categories(ids: Iterable[CategoryId]) -> Iterator[str]:
@@ -183,6 +198,12 @@ def set_time(stamp: Timestamp, seconds: float) -> None:
     whole, micros = divmod(round(seconds * 1e6), 1_000_000)
     stamp.seconds = whole
     stamp.nanos = micros * 1000
+
+
+def seconds_from_proto(time: Timestamp) -> float:
+    """Return a host's clock in seconds since the epoch, 0 for what is no time."""
+    told = 0 <= time.seconds <= _TIME_MAX_S and 0 <= time.nanos < 1_000_000_000
+    return time.seconds + time.nanos / 1e9 if told else 0.0
 
 
 def status_to_proto(status: Status, message: status_pb2.Status) -> None:

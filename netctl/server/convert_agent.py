@@ -6,8 +6,6 @@ import ipaddress
 import itertools
 from collections.abc import Collection, Mapping
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from netctl.errors import InvalidIntent
 from netctl.model.chain import NIC_PAIRS_MAX
 from netctl.model.hits import FlowKey, Hits
@@ -25,7 +23,7 @@ from netctl.model.status import (
     Reversion,
     TunnelReport,
 )
-from netctl.server.convert import fill, set_time
+from netctl.server.convert import fill, seconds_from_proto, set_time
 from netctl.v1 import agent_pb2
 
 # A report is bounded by its host's size; text in it ends in statuses that people read.
@@ -34,8 +32,6 @@ _SENTENCE_MAX = 500
 _ADDRESSES_MAX = 64
 # Texts of LLDP have up to 255 bytes (IEEE 802.1AB, 8.5).
 _ANNOUNCED_MAX = 255
-# 9999-12-31T23:59:59Z, the last that a Timestamp can tell.
-_TIME_MAX_S = 253_402_300_799
 _BONDS_MAX = 256
 # Clients refuse messages above 4 MiB; an entry has some 50 bytes.
 _MAC_ENTRIES_MAX = 20_000
@@ -65,7 +61,7 @@ def report_from_proto(message: agent_pb2.HostReport) -> HostReport:
         problems=tuple(problem[:_SENTENCE_MAX] for problem in message.problems[:_SENTENCES_MAX]),
         functions=tuple(_function(function) for function in message.functions),
         reversions=tuple(_reversion(one) for one in message.reversions[-_SENTENCES_MAX:]),
-        time_s=_seconds(message.time),
+        time_s=seconds_from_proto(message.time),
     )
 
 
@@ -140,13 +136,7 @@ def _function(message: agent_pb2.FunctionReport) -> FunctionReport:
 
 
 def _reversion(message: agent_pb2.Reversion) -> Reversion:
-    return Reversion(time_s=_seconds(message.time), message=message.message[:_SENTENCE_MAX])
-
-
-def _seconds(time: Timestamp) -> float:
-    """Return a host's clock in seconds since the epoch, 0 for what is no time."""
-    told = 0 <= time.seconds <= _TIME_MAX_S and 0 <= time.nanos < 1_000_000_000
-    return time.seconds + time.nanos / 1e9 if told else 0.0
+    return Reversion(time_s=seconds_from_proto(message.time), message=message.message[:_SENTENCE_MAX])
 
 
 def _nic(message: agent_pb2.NicReport) -> NicReport:

@@ -25,9 +25,11 @@ from netctl.model.status import Status
 from netctl.server.convert import (
     meta_from_proto,
     meta_to_proto,
+    parse_categories,
     parse_enum,
     parse_name,
     parse_reference,
+    render_categories,
     render_name,
     status_to_proto,
 )
@@ -103,6 +105,8 @@ def host_from_proto(message: infra_pb2.Host) -> Host:
             if message.HasField("internal_bridge")
             else None
         ),
+        categories=parse_categories(message.categories),
+        maintenance=message.maintenance,
     )
 
 
@@ -166,6 +170,8 @@ def host_to_proto(host: Host, status: Status | None) -> infra_pb2.Host:
         message.internal_bridge.name = host.internal_bridge.name
         message.internal_bridge.addresses.extend(host.internal_bridge.addresses)
         message.internal_bridge.interfaces.extend(host.internal_bridge.interfaces)
+    message.categories.extend(render_categories(host.categories))
+    message.maintenance = host.maintenance
     if status is not None:
         status_to_proto(status, message.status)
     return message

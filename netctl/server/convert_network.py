@@ -13,6 +13,7 @@ from netctl.model.keys import (
     ServiceChainId,
     SubnetId,
     VirtualSwitchId,
+    VmId,
     VpcId,
 )
 from netctl.model.nic import FunctionSide, Nic, NicKind, NicMode, NicModel, TrunkVlan
@@ -245,6 +246,7 @@ def nic_from_proto(message: network_pb2.Nic) -> Nic:
             "model", message.model or network_pb2.NIC_MODEL_VIRTIO, _NIC_MODELS, _NIC_MODEL_NAMES
         ),
         queues=message.queues or 1,
+        vm=VmId(parse_reference("vm", message.vm, Kind.VM)),
     )
 
 
@@ -294,6 +296,16 @@ def nic_to_proto(nic: Nic, status: Status | None) -> network_pb2.Nic:
     message.model = _NIC_MODEL_VALUES[nic.model]
     message.queues = nic.queues
     message.basic = nic.basic
+    if nic.vm:
+        message.vm = f"vms/{nic.vm}"
     if status is not None:
         status_to_proto(status, message.status)
+    return message
+
+
+def nic_to_request(nic: Nic) -> network_pb2.Nic:
+    """Return the message by which a client would ask for this NIC: a virtual machine's is where that is."""
+    message = nic_to_proto(nic, None)
+    if nic.vm:
+        message.host = ""
     return message

@@ -13,9 +13,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
 
 from netctl.errors import InvalidIntent
+from netctl.model.affinity import AffinityKind
 from netctl.model.chain import FailureHandling, ForwardingMode
+from netctl.model.disk import DiskBus, DiskKind
+from netctl.model.image import ImageFormat
 from netctl.model.infra import BondMode, LacpMode, LacpTimeout, Rollout
 from netctl.model.intent import Intent
 from netctl.model.mirror import MirrorDirection
@@ -33,14 +37,18 @@ from netctl.model.security_policy import (
 from netctl.model.service import ServiceProtocol
 from netctl.model.status import Status
 from netctl.model.subnet import Ipv6Mode, SubnetKind
+from netctl.model.vm import BootDevice, Firmware, MachineType, PowerState, RestartPolicy
+from netctl.model.vm_migration import Stage
 from netctl.model.vpc import VpcKind
 from netctl.server import (
     convert_chain,
+    convert_compute,
     convert_infra,
     convert_network,
     convert_policy,
     convert_security,
     convert_security_policy,
+    convert_vm,
     convert_vpc,
 )
 from netctl.server.nouns import AnyNoun
@@ -63,16 +71,26 @@ Getter = Callable[[Intent, Status | None], Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Term:
-    """One comparison; `getter` reads what `value` is compared with, for `:` a list."""
+    """One comparison; `getter` reads what `value` is compared with, for `:` a list.
+
+    What is `derived` no intent has: it is read from the message, once all else that it has is in it.
+    """
 
     path: str
     op: str
     value: str | int | bool
     getter: Getter
+    derived: bool = False
 
     def matches(self, intent: Intent, status: Status | None) -> bool:
         """Tell whether the comparison holds."""
-        found = self.getter(intent, status)
+        return self.derived or self._holds(self.getter(intent, status))
+
+    def shows(self, message: Message) -> bool:
+        """Tell whether the comparison of something derived holds."""
+        return not self.derived or self._holds(_shown(message, self.path))
+
+    def _holds(self, found: Any) -> bool:
         if self.op == ":":
             return self.value in found
         return (found == self.value) is (self.op == "=")
@@ -88,6 +106,10 @@ class Filter:
     def matches(self, intent: Intent, status: Status | None) -> bool:
         """Tell whether all terms hold."""
         return all(term.matches(intent, status) for term in self.terms)
+
+    def shows(self, message: Message) -> bool:
+        """Tell whether the terms hold that only a whole message can be asked."""
+        return all(term.shows(message) for term in self.terms)
 
     def wanted(self, path: str) -> str | None:
         """Return the only value that `path` may have, None when the filter does not say."""
@@ -164,7 +186,8 @@ def _term(path: str, op: str, text: str, noun: AnyNoun) -> Term:
     if prefixes and text and not text.startswith(prefixes):
         forms = " or ".join(f"{prefix}ID" for prefix in prefixes)
         raise _wrong(f'{text[:80]!r} cannot be a {path}; write {forms}, or "" for none')
-    return Term(path=path, op=op, value=_value(path, field, text), getter=getter)
+    value = _value(path, field, text)
+    return Term(path=path, op=op, value=value, getter=getter, derived=path in noun.derived)
 
 
 def _value(path: str, field: FieldDescriptor, text: str) -> str | int | bool:
@@ -190,8 +213,10 @@ def _value(path: str, field: FieldDescriptor, text: str) -> str | int | bool:
 def _resolve(path: str, noun: AnyNoun) -> tuple[Getter, FieldDescriptor, bool]:
     """Return what reads a field, the field, and whether it is a list or in one."""
     names = path.split(".")
-    if names[0] in noun.derived:
+    if names[0] in noun.derived and names[0] not in _shown_fields(noun):
         raise _wrong(f"{names[0]} is no part of the intent; nothing is found by it")
+    if "customization" in names:
+        raise _wrong(f"{path[:80]} is secret; nothing is found by it")
     fields = noun.message.DESCRIPTOR
     if names[0] == "labels" and all(names[1:]) and len(names) > 1:
         return _label(".".join(names[1:])), fields.fields_by_name["display_name"], False
@@ -208,6 +233,20 @@ def _resolve(path: str, noun: AnyNoun) -> tuple[Getter, FieldDescriptor, bool]:
     if field is None or field.message_type is not None:
         raise _wrong(f"{path[:80]!r} cannot be compared; name a single value, e.g. labels.tier")
     return _getter(path, noun, field, is_list=is_list), field, is_list
+
+
+def _shown_fields(noun: AnyNoun) -> frozenset[str]:
+    """Return what is derived and a single value."""
+    fields = noun.message.DESCRIPTOR.fields_by_name
+    return frozenset(
+        name for name in noun.derived if fields[name].message_type is None and not fields[name].is_repeated
+    )
+
+
+def _shown(message: Message, name: str) -> Any:
+    """Return a single field of a message as filters spell it."""
+    field, value = message.DESCRIPTOR.fields_by_name[name], getattr(message, name)
+    return field.enum_type.values_by_number[value].name if field.enum_type is not None else value
 
 
 def _getter(path: str, noun: AnyNoun, field: FieldDescriptor, *, is_list: bool) -> Getter:
@@ -288,4 +327,14 @@ _ENUMS: Mapping[type, Mapping[Any, str]] = {
     ForwardingMode: convert_chain.FORWARDING_MODE_NAMES,
     FailureHandling: convert_chain.FAILURE_HANDLING_NAMES,
     MirrorDirection: convert_chain.MIRROR_DIRECTION_NAMES,
+    PowerState: convert_vm.POWER_STATE_NAMES,
+    RestartPolicy: convert_vm.RESTART_POLICY_NAMES,
+    Firmware: convert_vm.FIRMWARE_NAMES,
+    MachineType: convert_vm.MACHINE_TYPE_NAMES,
+    BootDevice: convert_vm.BOOT_DEVICE_NAMES,
+    DiskKind: convert_vm.DISK_KIND_NAMES,
+    DiskBus: convert_vm.DISK_BUS_NAMES,
+    ImageFormat: convert_compute.IMAGE_FORMAT_NAMES,
+    AffinityKind: convert_compute.AFFINITY_KIND_NAMES,
+    Stage: convert_compute.STAGE_NAMES,
 }

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Iterable, Mapping
-from typing import Generic, TypeVar, cast
+from collections.abc import Iterable, Mapping
+from typing import cast
 
 from netctl.errors import InvalidIntent
 from netctl.model.category import Category
@@ -34,38 +33,12 @@ from netctl.server import (
     convert_vpc,
 )
 from netctl.server.convert import AnyResource
+from netctl.server.noun import OUTPUT_ONLY, Noun
+from netctl.server.nouns_compute import AFFINITY_POLICY, IMAGE, VM, VM_MIGRATION, VM_TEMPLATE
 from netctl.v1 import chain_pb2, infra_pb2, network_pb2, operations_pb2, security_pb2, vpc_pb2
 
-P = TypeVar("P", bound=AnyResource)
-N = TypeVar("N", bound=Intent)
-
-# What the server alone sets on every noun; `name` says which resource and never changes.
-_OUTPUT_ONLY = frozenset({"name", "uid", "revision", "create_time", "update_time", "status"})
 _CATEGORIES = {"categories": "categories/"}
 _SERVICE_CHAIN = {"service_chain": "serviceChains/"}
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Noun(Generic[P, N]):
-    """One noun between API and core.
-
-    `field` is its name in requests, responses and `Resource`. `to_request` renders the message by which a client
-    would ask for a stored intent; `output_only` are paths that no mask may name; `references` are fields that hold
-    the name of another resource, those of parts with their path (`next_hops.external_subnet`). `terms` are fields that
-    hold names of several collections, in the model as well; `derived` those that intents do not hold.
-    """
-
-    kind: Kind
-    field: str
-    message: type[P]
-    intent: type[N]
-    from_proto: Callable[[P], N]
-    to_proto: Callable[[N, Status | None], P]
-    to_request: Callable[[N], P]
-    references: Mapping[str, str]
-    terms: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
-    output_only: frozenset[str] = dataclasses.field(default=_OUTPUT_ONLY)
-    derived: frozenset[str] = frozenset()
 
 
 def _collections(kinds: Iterable[Kind]) -> tuple[str, ...]:
@@ -81,6 +54,8 @@ CLUSTER = Noun(
     to_proto=convert_infra.cluster_to_proto,
     to_request=lambda cluster: convert_infra.cluster_to_proto(cluster, None),
     references={},
+    output_only=OUTPUT_ONLY | {"cpu_baseline"},
+    derived=frozenset({"cpu_baseline"}),
 )
 HOST = Noun(
     kind=Kind.HOST,
@@ -95,7 +70,10 @@ HOST = Noun(
         "tunnel_virtual_switch": "virtualSwitches/",
         "uplinks.virtual_switch": "virtualSwitches/",
         "internal_ports.virtual_switch": "virtualSwitches/",
+        **_CATEGORIES,
     },
+    output_only=OUTPUT_ONLY | {"remaining_vms"},
+    derived=frozenset({"remaining_vms"}),
 )
 VIRTUAL_SWITCH = Noun(
     kind=Kind.VIRTUAL_SWITCH,
@@ -106,7 +84,7 @@ VIRTUAL_SWITCH = Noun(
     to_proto=convert_infra.virtual_switch_to_proto,
     to_request=convert_infra.virtual_switch_to_request,
     references={"cluster": "clusters/"},
-    output_only=_OUTPUT_ONLY | {"pending_hosts"},
+    output_only=OUTPUT_ONLY | {"pending_hosts"},
     derived=frozenset({"pending_hosts"}),
 )
 SUBNET = Noun(
@@ -124,7 +102,7 @@ SUBNET = Noun(
         **_CATEGORIES,
         **_SERVICE_CHAIN,
     },
-    output_only=_OUTPUT_ONLY | {"vni", "dhcp.server_mac_address", "gateway_mac_address", "migration"},
+    output_only=OUTPUT_ONLY | {"vni", "dhcp.server_mac_address", "gateway_mac_address", "migration"},
     derived=frozenset({"migration"}),
 )
 NIC = Noun(
@@ -134,9 +112,15 @@ NIC = Noun(
     intent=Nic,
     from_proto=convert_network.nic_from_proto,
     to_proto=convert_network.nic_to_proto,
-    to_request=lambda nic: convert_network.nic_to_proto(nic, None),
-    references={"subnet": "subnets/", "host": "hosts/", "trunk_vlans.subnet": "subnets/", **_CATEGORIES},
-    output_only=_OUTPUT_ONLY | {"tap_name", "basic"},
+    to_request=convert_network.nic_to_request,
+    references={
+        "subnet": "subnets/",
+        "host": "hosts/",
+        "trunk_vlans.subnet": "subnets/",
+        "vm": "vms/",
+        **_CATEGORIES,
+    },
+    output_only=OUTPUT_ONLY | {"tap_name", "basic"},
 )
 VPC = Noun(
     kind=Kind.VPC,
@@ -152,7 +136,7 @@ VPC = Noun(
         "external_connections.gateways": "hosts/",
         **_CATEGORIES,
     },
-    output_only=_OUTPUT_ONLY | {"vni"},
+    output_only=OUTPUT_ONLY | {"vni"},
 )
 FLOATING_IP = Noun(
     kind=Kind.FLOATING_IP,
@@ -163,7 +147,7 @@ FLOATING_IP = Noun(
     to_proto=convert_vpc.floating_ip_to_proto,
     to_request=lambda floating: convert_vpc.floating_ip_to_proto(floating, None),
     references={"external_subnet": "subnets/", "nic": "nics/", "vpc": "vpcs/"},
-    output_only=_OUTPUT_ONLY | {"mac_address"},
+    output_only=OUTPUT_ONLY | {"mac_address"},
 )
 ROUTE = Noun(
     kind=Kind.ROUTE,
@@ -194,7 +178,7 @@ ADDRESS_RESERVATION = Noun(
     to_proto=convert_policy.reservation_to_proto,
     to_request=lambda reservation: convert_policy.reservation_to_proto(reservation, None),
     references={"subnet": "subnets/"},
-    output_only=_OUTPUT_ONLY | {"reserved"},
+    output_only=OUTPUT_ONLY | {"reserved"},
 )
 CATEGORY = Noun(
     kind=Kind.CATEGORY,
@@ -315,6 +299,11 @@ NOUNS: tuple[AnyNoun, ...] = cast(
         NETWORK_FUNCTION,
         SERVICE_CHAIN,
         TRAFFIC_MIRROR,
+        VM,
+        IMAGE,
+        VM_TEMPLATE,
+        AFFINITY_POLICY,
+        VM_MIGRATION,
     ),
 )
 BY_KIND: Mapping[Kind, AnyNoun] = {noun.kind: noun for noun in NOUNS}

@@ -14,14 +14,17 @@ from typing import Protocol
 
 from netctl.compiler.observed import NOTHING_OBSERVED, Observed
 from netctl.model.assignment import Assignment
+from netctl.model.compute_assignment import ComputeAssignment
 from netctl.model.hits import AclFlow, RouterFlows
 from netctl.model.intent import Change
 from netctl.model.keys import HostId, Key, SubnetId, VirtualSwitchId
 from netctl.model.snapshot import Snapshot
 from netctl.model.status import HostReport, Status
+from netctl.reconciler.compute_book import ComputeBook
 from netctl.reconciler.metrics import Metrics
 from netctl.reconciler.migration import MigrationState
 from netctl.server.requests import Answer, Request
+from netctl.server.sealing import Seal, random_seal
 from netctl.server.syslog import SyslogTarget
 
 
@@ -107,6 +110,18 @@ class Assignments(Protocol):
         ...
 
 
+class ComputeAssignments(Protocol):
+    """What each host's libvirt must have; its secrets are sealed."""
+
+    def assignment(self, host: HostId) -> ComputeAssignment | None:
+        """Return the host's assignment now, or None when there is no such host; quick when nothing changed."""
+        ...
+
+    def on_assignment_change(self, callback: Callable[[], None]) -> None:
+        """Call back when any host's assignment may have changed."""
+        ...
+
+
 class Southbound(Protocol):
     """What northd and the hosts made of our rows (`ovsdb/southbound.py`); blocks, SouthboundUnavailable in time."""
 
@@ -163,7 +178,8 @@ class Ports:
     `pending_hosts`: which hosts have not got the last change of a virtual switch, in the order of their turns.
     `migration`: None for a subnet whose NICs all are what they should be. `owner`: whose rows ours are. `southbound`
     None: nothing can be explained that it would say. `hits_file` None: sums of hits are not kept. `syslog` None: the
-    policy log is sent nowhere.
+    policy log is sent nowhere. `compute_reports`: what compute agents said. `compute_assignments` None: there is nobody
+    who makes them, and no compute agent is served. `seal` keeps secrets.
     """
 
     intents: Intents
@@ -180,3 +196,6 @@ class Ports:
     hits_file: Path | None = None
     metrics: Metrics = field(default_factory=Metrics)
     syslog: SyslogTarget | None = None
+    compute_reports: ComputeBook = field(default_factory=ComputeBook)
+    compute_assignments: ComputeAssignments | None = None
+    seal: Seal = field(default_factory=random_seal)

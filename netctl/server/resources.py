@@ -23,7 +23,8 @@ from netctl.server.convert import parse_name
 from netctl.server.edge import Context
 from netctl.server.facts import Facts
 from netctl.server.filters import Filter, parse_filter
-from netctl.server.nouns import AnyNoun, N, Noun, P
+from netctl.server.noun import N, Noun, P
+from netctl.server.nouns import AnyNoun
 from netctl.server.ports import Ports
 from netctl.server.row_diff import RowDiff, row_diff
 from netctl.server.writes import Mutation, check_revision, submit, within
@@ -93,6 +94,8 @@ class Resources(Generic[P, N]):
                 continue
             item = self._noun.to_proto(intent, status or self._status(id_, snapshot))
             self._facts.add(item, intent, snapshot)
+            if not wanted.shows(item):
+                continue
             used += item.ByteSize()
             if len(items) == size or (items and used > paging.MAX_BYTES):
                 token = paging.render_token(last, query)
@@ -104,12 +107,13 @@ class Resources(Generic[P, N]):
     async def create(self, resource: P, call: Call) -> Written[P]:
         """Store a new resource."""
         with self._within():
-            return await self._write(Create(intent=self._noun.from_proto(resource)), call)
+            return await self._write(Create(intent=self._noun.from_proto(self._sealed(resource))), call)
 
     async def update(self, resource: P, paths: Sequence[str], if_revision: int, call: Call) -> Written[P]:
         """Change fields of a resource."""
         check_revision("if_revision", if_revision)
         with self._within():
+            resource = self._sealed(resource)
             if masks.replaces_all(paths):
                 edit = Replace(intent=self._noun.from_proto(resource), if_revision=if_revision)
                 return await self._write(edit, call)
@@ -161,6 +165,9 @@ class Resources(Generic[P, N]):
         after = cast(N, result.after)
         resource = self._render(result.key[1], after, self._intents.snapshot())
         return resource, await row_diff(self._ports, answer)
+
+    def _sealed(self, resource: P) -> P:
+        return self._noun.seal(resource, self._ports.seal)
 
     def _missing(self, id_: str) -> NotFound:
         return NotFound(f"{self._noun.kind.value}/{id_} does not exist", field="name")

@@ -21,6 +21,13 @@ from netctl.server.agents import AgentService
 from netctl.server.batch import BatchService
 from netctl.server.chain_services import NetworkFunctionService, ServiceChainService, TrafficMirrorService
 from netctl.server.changes import ChangeService
+from netctl.server.compute_services import (
+    AffinityPolicyService,
+    ImageService,
+    VmMigrationService,
+    VmService,
+    VmTemplateService,
+)
 from netctl.server.edge import Context, Edge
 from netctl.server.explain import ExplainService
 from netctl.server.hits import PolicyHits
@@ -50,6 +57,7 @@ from netctl.server.watch import WatchService
 from netctl.v1 import (
     agent_pb2_grpc,
     chain_pb2_grpc,
+    compute_pb2_grpc,
     explain_pb2_grpc,
     infra_pb2_grpc,
     network_pb2_grpc,
@@ -60,7 +68,7 @@ from netctl.v1 import (
 
 MESSAGE_MAX_BYTES = 4 << 20
 _READY_POLL_S = 1.0
-_FILES = ("infra", "network", "vpc", "security", "chain", "operations", "explain", "agent")
+_FILES = ("infra", "network", "vpc", "security", "chain", "compute", "operations", "explain", "agent")
 SERVER_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.max_receive_message_length", MESSAGE_MAX_BYTES),
     # Two controllers on one port would share its connections without anybody noticing.
@@ -114,6 +122,7 @@ class Server:
         vpc_pb2_grpc.add_RoutingPolicyServiceServicer_to_server(RoutingPolicyService(ports), server)
         vpc_pb2_grpc.add_AddressReservationServiceServicer_to_server(AddressReservationService(ports), server)
         self._add_security_services()
+        self._add_compute_services()
         chain_pb2_grpc.add_NetworkFunctionServiceServicer_to_server(NetworkFunctionService(ports), server)
         chain_pb2_grpc.add_ServiceChainServiceServicer_to_server(ServiceChainService(ports), server)
         chain_pb2_grpc.add_TrafficMirrorServiceServicer_to_server(TrafficMirrorService(ports), server)
@@ -136,6 +145,14 @@ class Server:
         security_pb2_grpc.add_ServiceGroupServiceServicer_to_server(ServiceGroupService(ports), server)
         security_pb2_grpc.add_EntityGroupServiceServicer_to_server(EntityGroupService(ports), server)
         security_pb2_grpc.add_SecurityPolicyServiceServicer_to_server(SecurityPolicyService(ports), server)
+
+    def _add_compute_services(self) -> None:
+        ports, server = self._ports, self._grpc
+        compute_pb2_grpc.add_VmServiceServicer_to_server(VmService(ports), server)
+        compute_pb2_grpc.add_ImageServiceServicer_to_server(ImageService(ports), server)
+        compute_pb2_grpc.add_VmTemplateServiceServicer_to_server(VmTemplateService(ports), server)
+        compute_pb2_grpc.add_AffinityPolicyServiceServicer_to_server(AffinityPolicyService(ports), server)
+        compute_pb2_grpc.add_VmMigrationServiceServicer_to_server(VmMigrationService(ports), server)
 
     async def start(self, addresses: Sequence[str]) -> None:
         """Listen; Unavailable when an address cannot be had."""

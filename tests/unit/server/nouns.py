@@ -106,6 +106,8 @@ def hosts(draw: st.DrawFn) -> Host:
         uplinks=uplinks,
         internal_ports=ports if draw(st.booleans()) else (),
         internal_bridge=draw(st.sampled_from([None, InternalBridge(), bridge])),
+        categories=draw(category_lists),
+        maintenance=draw(st.booleans()),
     )
 
 

@@ -31,7 +31,7 @@ from netctl.model.routing_policy import (
 )
 from netctl.model.subnet import AddressRange
 from netctl.model.vpc import ExternalConnection, Vpc, VpcKind
-from tests.unit.server import chain_nouns, security_nouns
+from tests.unit.server import chain_nouns, compute_nouns, security_nouns
 from tests.unit.server.nouns import (
     category_lists,
     clusters,
@@ -173,4 +173,5 @@ intents: st.SearchStrategy[Intent] = st.one_of(
     reservations(),
     security_nouns.intents,
     chain_nouns.intents,
+    compute_nouns.intents,
 )
