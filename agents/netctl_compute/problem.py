@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 from netctl.errors import NetctlError
 
 
@@ -11,3 +13,10 @@ class Problem(NetctlError):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+def store_problem(error: OSError) -> Problem:
+    """Say what an error of the store's file system means."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Problem("STORE_FULL", f"the store has no room: {error}")
+    return Problem("STORE_BROKEN", f"the store cannot be used: {error}")

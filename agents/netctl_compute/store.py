@@ -3,7 +3,7 @@
     {store}/.netctl-store                     its id: hosts that see the same id share it
     {store}/images/{sha256}                   an image, as the controller sent it
     {store}/vms/{vm uid}/{disk uid}.qcow2     a disk
-    {store}/vms/{vm uid}/nvram.fd             firmware variables
+    {store}/vms/{vm uid}/nvram.fd             firmware variables; nvram.secboot.fd those for Secure Boot
     .../{final name}.{host tag}.part          being made by one host; swept when that host does not make it any more
 
 Every path is made here, of checked ids alone: a UUID or a SHA-256, never a name. Nothing on the way is followed when
@@ -26,13 +26,13 @@ from netctl_compute.file_locks import is_locked
 from netctl_compute.problem import Problem
 
 ID_FILE = ".netctl-store"
-NVRAM = "nvram.fd"
+NVRAM, NVRAM_SECURE = "nvram.fd", "nvram.secboot.fd"
 FOREIGN_PART_S = (
     86_400.0  # another host's unfinished file that nobody wrote for so long has no maker any more
 )
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _PART = re.compile(r".+\.([0-9a-f]{32})\.part")
-_OWN_FILES = re.compile(r"[0-9a-f-]{36}\.qcow2|nvram\.fd|.+\.[0-9a-f]{32}\.part")
+_OWN_FILES = re.compile(r"[0-9a-f-]{36}\.qcow2|nvram\.(?:secboot\.)?fd|.+\.[0-9a-f]{32}\.part")
 # Others may pass through, not look: QEMU runs as another user, to whom libvirt gives each file it needs.
 _DIRECTORY_MODE = 0o711
 
@@ -98,9 +98,9 @@ class Store:
         """Return where a disk is, or would be."""
         return self.vm_directory(vm_uid) / f"{checked_uid(disk_uid, 'disk')}.qcow2"
 
-    def nvram(self, vm_uid: str) -> Path:
-        """Return where a machine's firmware variables are, or would be."""
-        return self.vm_directory(vm_uid) / NVRAM
+    def nvram(self, vm_uid: str, *, secure_boot: bool) -> Path:
+        """Return where a machine's firmware variables are, or would be: each kind of firmware has its own."""
+        return self.vm_directory(vm_uid) / (NVRAM_SECURE if secure_boot else NVRAM)
 
     def image(self, sha256: str) -> Path:
         """Return where an image is, or would be."""
@@ -133,14 +133,21 @@ class Store:
 
     def part(self, final: Path) -> Path:
         """Return the name under which this host makes `final`; its directory is made."""
+        self.check()  # nothing is made in the mount point of a store that went away
         _make_directory(final.parent)
+        return self.part_of(final)
+
+    def part_of(self, final: Path) -> Path:
+        """Return the name under which this host would make `final`."""
         return final.with_name(f"{final.name}.{self._tag}.part")
 
     @contextmanager
     def new_part(self, final: Path) -> Iterator[Path]:
-        """Give the name under which this host makes `final`; nothing is there before, and nothing afterwards."""
+        """Give the empty file in which this host makes `final`; unless it is published nothing is left of it."""
         part = self.part(final)
         part.unlink(missing_ok=True)
+        # qemu-img keeps the mode of a file that is there.
+        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
         try:
             yield part
         finally:
