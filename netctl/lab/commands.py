@@ -6,27 +6,26 @@ Exit statuses are those of `netctl`: 0 done, 1 refused or not as expected, 3 som
 from __future__ import annotations
 
 import enum
-import functools
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, ParamSpec
+from typing import Annotated
 
 import typer
 
-from netctl.errors import Forbidden, InvalidIntent, NetctlError, NotFound, Unavailable
-from netctl.lab import daemons, demo, discover, report
+from netctl.errors import InvalidIntent, NotFound
+from netctl.lab import daemons, demo, report
 from netctl.lab.cables import CableState
+from netctl.lab.command_line import REFUSED, NameOption, only_lab, open_lab, reported
+from netctl.lab.function_commands import function_app
+from netctl.lab.guest_image import guest_image
 from netctl.lab.lab import Lab, lab_names, take_down
 from netctl.lab.progress import Lines
 from netctl.lab.switches import LagMode
 
-P = ParamSpec("P")
-REFUSED, UNREACHABLE, NOT_FOUND = 1, 3, 4
 SHIPPED = Path(__file__).parents[2] / "containerlab" / "two-hosts.clab.yml"
 
 
@@ -43,9 +42,6 @@ FileArgument = Annotated[
         metavar="[FILE]", help="A containerlab topology; the shipped two-hosts.clab.yml when absent."
     ),
 ]
-NameOption = Annotated[
-    str, typer.Option("--name", help="The lab's name; the only running lab when absent.", show_default=False)
-]
 NewNameOption = Annotated[
     str, typer.Option("--name", help="The lab's name; the file's when absent.", show_default=False)
 ]
@@ -59,34 +55,11 @@ _REST = {"allow_extra_args": True, "ignore_unknown_options": True, "allow_inters
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False)
 guest_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(guest_app, name="guest", help="Add and remove guests.")
-function_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(function_app, name="function", help="Add network functions, start and kill what is inside.")
 
 
-def _reported(command: Callable[P, None]) -> Callable[P, None]:
-    """Turn errors into one line and an exit status."""
-
-    @functools.wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            if (
-                os.geteuid() != 0
-            ):  # others see neither the processes nor the namespaces, and would be told wrong
-                raise Forbidden(
-                    "the lab lives in network namespaces: run this as root, for instance with sudo"
-                )
-            command(*args, **kwargs)
-        except NetctlError as error:
-            where = f"{error.field}: " if error.field else ""
-            typer.echo(f"error: {where}{error.message}", err=True)
-            status = {NotFound: NOT_FOUND, Unavailable: UNREACHABLE}.get(type(error), REFUSED)
-            raise typer.Exit(status) from None
-
-    return run
-
-
 @app.command()
-@_reported
+@reported
 def up(
     file: FileArgument = None,
     *,
@@ -110,7 +83,7 @@ def up(
 
 
 @app.command()
-@_reported
+@reported
 def down(
     *,
     name: NameOption = "",
@@ -123,16 +96,16 @@ def down(
     Example: netctl lab down --all
     """
     progress = Lines()
-    for lab in lab_names() if everything else [name or _only()]:
+    for lab in lab_names() if everything else [name or only_lab()]:
         with progress.step(f"lab {lab} removed"):
             take_down(lab)
 
 
 @app.command()
-@_reported
+@reported
 def status(*, name: NameOption = "", output: OutputOption = Output.TEXT) -> None:
     """Show what runs: nodes and their processes, guests, the controller's address."""
-    lab = _open(name)
+    lab = open_lab(name)
     processes = [(process, process.pid()) for process in lab.processes()]
     if output is Output.JSON:
         rows = [
@@ -151,7 +124,7 @@ def status(*, name: NameOption = "", output: OutputOption = Output.TEXT) -> None
 
 
 @app.command(name="exec", context_settings=_REST)
-@_reported
+@reported
 def exec_(context: typer.Context, node: str, *, name: NameOption = "") -> None:
     """Run a command on a node, in the fabric or in a guest; OVS and OVN tools find that node's daemons.
 
@@ -159,13 +132,13 @@ def exec_(context: typer.Context, node: str, *, name: NameOption = "") -> None:
 
     Example: netctl lab exec h1 -- ovs-vsctl show
     """
-    argv, environment = _open(name).command(node, _without_dashes(context.args) or ["sh"])
+    argv, environment = open_lab(name).command(node, _without_dashes(context.args) or ["sh"])
     sys.stdout.flush()
     raise typer.Exit(subprocess.run(argv, env=environment, check=False).returncode)
 
 
 @app.command()
-@_reported
+@reported
 def ping(
     guest: str,
     destination: Annotated[str, typer.Argument(help="An address.")],
@@ -178,7 +151,7 @@ def ping(
 
     Example: netctl lab ping v1 10.10.0.3
     """
-    result = _open(name).ping(guest, destination, count=count, timeout_s=2 + count // 5)
+    result = open_lab(name).ping(guest, destination, count=count, timeout_s=2 + count // 5)
     if output is Output.JSON:
         typer.echo(json.dumps(asdict(result)))
     else:
@@ -189,7 +162,7 @@ def ping(
 
 
 @app.command(name="demo")
-@_reported
+@reported
 def demo_(file: FileArgument = None, *, name: NewNameOption = "", output: OutputOption = Output.TEXT) -> None:
     """Show the product at work: two subnets, eight guests over the hosts, DHCP, a ping matrix. The lab stays up."""
     progress = Lines()
@@ -207,35 +180,35 @@ def demo_(file: FileArgument = None, *, name: NewNameOption = "", output: Output
 
 
 @app.command()
-@_reported
+@reported
 def kill(node: str, process: str, *, name: NameOption = "") -> None:
     """Kill a process of a node at once (SIGKILL), to see what happens.
 
     Example: netctl lab kill central controller
     """
-    _open(name).process(node, process).kill()
+    open_lab(name).process(node, process).kill()
 
 
 @app.command()
-@_reported
+@reported
 def start(node: str, process: str, *, name: NameOption = "") -> None:
     """Start a process of a node again; one that runs is left alone."""
-    _open(name).process(node, process).start()
+    open_lab(name).process(node, process).start()
 
 
 @app.command()
-@_reported
+@reported
 def reboot(host: str, *, name: NameOption = "") -> None:
     """Cut a host's power and give it back: its processes, links and Open vSwitch database are new.
 
     Its guests come back without addresses: netctl lab guest lease NAME.
     """
-    lab = _open(name, progress=Lines())
+    lab = open_lab(name, progress=Lines())
     lab.reboot(host)
 
 
 @app.command()
-@_reported
+@reported
 def link(
     where: Annotated[str, typer.Argument(help="One end of a cable, or a node for all of its cables.")],
     state: Annotated[
@@ -248,11 +221,11 @@ def link(
 
     Example: netctl lab link h1:eth1 down
     """
-    _open(name).link(where, state)
+    open_lab(name).link(where, state)
 
 
 @app.command()
-@_reported
+@reported
 def lag(
     switch: Annotated[str, typer.Argument(help="A leaf switch: a node of kind ovs-bridge.")],
     group: Annotated[str, typer.Argument(help="Its link aggregation group: label netctl.lag.GROUP.")],
@@ -264,64 +237,38 @@ def lag(
 
     Example: netctl lab lag leaf1 h1 lacp
     """
-    _open(name).set_lag(switch, group, mode)
+    open_lab(name).set_lag(switch, group, mode)
 
 
-@function_app.command(name="add")
-@_reported
-def add_function(
-    host: str,
-    ingress: Annotated[str, typer.Argument(metavar="TAP=MAC", help="The NIC towards the guests.")],
-    egress: Annotated[str, typer.Argument(metavar="TAP=MAC", help="The NIC towards the network.")],
-    *,
-    function: Annotated[str, typer.Option("--as", help="What to call it.")],
-    drop_port: Annotated[
-        list[int] | None,
-        typer.Option(min=1, max=65535, help="Drop TCP and UDP from or to it; repeat for more."),
-    ] = None,
-    name: NameOption = "",
-) -> None:
-    """Make a network function of two taps: it carries frames between them, and counts.
+@app.command()
+@reported
+def cut(host: str, *, name: NameOption = "") -> None:
+    """Cut a host's power: its processes and virtual machines die at once, its links go down.
 
-    Example: netctl lab function add h1 tap1=50:6b:8d:00:00:01 tap2=50:6b:8d:00:00:02 --as firewall --drop-port 23
+    Example: netctl lab cut h1
     """
-    lab = _open(name)
-    guest = lab.add_function(host, _end(ingress), _end(egress), name=function)
-    lab.functions.start(guest, drop_port or ())
+    open_lab(name).cut(host)
 
 
-@function_app.command(name="kill")
-@_reported
-def kill_function(function: str, *, name: NameOption = "") -> None:
-    """End what is inside at once: its taps keep their carrier, and nothing comes through."""
-    lab = _open(name)
-    lab.functions.kill(lab.guest(function))
+@app.command()
+@reported
+def restore(host: str, *, name: NameOption = "") -> None:
+    """Give a host that was cut its power back: its links and Open vSwitch database are new."""
+    open_lab(name, progress=Lines()).restore(host)
 
 
-@function_app.command(name="start")
-@_reported
-def start_function(function: str, *, name: NameOption = "") -> None:
-    """Let it forward again, as before."""
-    lab = _open(name)
-    lab.functions.start(lab.guest(function))
+@app.command()
+@reported
+def image() -> None:
+    """Print the path of the disk image of the lab's virtual machines; made now unless it is there.
 
-
-@function_app.command(name="counts")
-@_reported
-def counts(function: str, *, name: NameOption = "") -> None:
-    """Show what went through: by side, VLAN and port."""
-    lab = _open(name)
-    for what, frames in sorted(lab.functions.counts(lab.guest(function)).items()):
-        typer.echo(f"{frames:8} {what}")
-
-
-def _end(word: str) -> tuple[str, str]:
-    tap, _, mac = word.partition("=")
-    return tap, mac
+    Example: netctl image upload guest "$(netctl lab image)"
+    """
+    typer.echo(str(guest_image()))
 
 
 @guest_app.command()
-@_reported
+@reported
 def add(
     host: str,
     tap: Annotated[str, typer.Argument(help="The tap's name: tap_name of the NIC.")],
@@ -337,21 +284,21 @@ def add(
 
     Example: netctl lab guest add h1 tap03987e90384 50:6b:8d:00:00:03 --as web
     """
-    _open(name).add_guest(host, tap, mac, mtu, name=guest_name)
+    open_lab(name).add_guest(host, tap, mac, mtu, name=guest_name)
 
 
 @guest_app.command(name="del")
-@_reported
+@reported
 def delete(guest: str, *, name: NameOption = "") -> None:
     """Remove a guest and its tap."""
-    _open(name).remove_guest(guest)
+    open_lab(name).remove_guest(guest)
 
 
 @guest_app.command()
-@_reported
+@reported
 def lease(guest: str, *, name: NameOption = "", output: OutputOption = Output.TEXT) -> None:
     """Give a guest the address that DHCP offers."""
-    found = _open(name).lease(guest)
+    found = open_lab(name).lease(guest)
     typer.echo(
         json.dumps(asdict(found)) if output is Output.JSON else f"{found.address} MTU {found.mtu_bytes}"
     )
@@ -369,19 +316,6 @@ def _read(file: Path | None) -> str:
         raise NotFound(f"no file {path}; name a containerlab topology file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidIntent("", f"{path} cannot be read: {error}") from None
-
-
-def _only() -> str:
-    names = discover.lab_names()
-    if len(names) == 1:
-        return names[0]
-    if not names:
-        raise NotFound("no lab runs on this machine; start one: netctl lab up")
-    raise InvalidIntent("--name", f"which of the labs {', '.join(names)}? (of `lab exec`: before the node)")
-
-
-def _open(name: str, *, progress: Lines | None = None) -> Lab:
-    return Lab.open(name or _only(), progress=progress)
 
 
 def _own_call() -> str:

@@ -11,7 +11,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from netctl.lab import discover, namespaces
+from netctl.lab import discover, libvirt, namespaces
+from netctl.lab.libvirt import LibvirtHost
 from netctl.lab.processes import Daemon
 from netctl.lab.topology import FABRIC, Node, Topology, Vlans
 
@@ -20,11 +21,13 @@ CONTROLLER_PORT = 50051
 METRICS_PORT = 9464
 NB, SB, NORTHD, CONTROLLER = "nb", "sb", "ovn-northd", "controller"
 OVSDB, VSWITCHD, OVN_CONTROLLER, AGENT = "ovsdb-server", "ovs-vswitchd", "ovn-controller", "agent"
+LIBVIRTD, COMPUTE_AGENT = libvirt.LIBVIRTD, "compute-agent"
 VLANS, FORWARDER, LLDP = "vlans", "forwarder", "lldp"
 # In the order in which they start: each needs those before it on its node.
 CENTRAL_DAEMONS = (NB, SB, NORTHD, CONTROLLER)
 HOST_DAEMONS = (OVSDB, VSWITCHD, OVN_CONTROLLER, AGENT)
-DAEMONS = CENTRAL_DAEMONS + HOST_DAEMONS
+COMPUTE_DAEMONS = (LIBVIRTD, COMPUTE_AGENT)  # after those of a host, where virtual machines run
+DAEMONS = CENTRAL_DAEMONS + HOST_DAEMONS + COMPUTE_DAEMONS
 TOOLS = (
     *("ip", "sysctl", "nsenter", "setsid", "ovsdb-server", "ovsdb-tool", "ovs-vsctl", "ovs-vswitchd"),
     *("ovn-northd", "ovn-controller", "udhcpc", "ping"),
@@ -52,11 +55,25 @@ class Place:
         return namespaces.node_namespace(self.lab, self.node.id)
 
     @property
+    def libvirt(self) -> LibvirtHost:
+        """The libvirt of a host that runs virtual machines."""
+        node = self.node
+        return LibvirtHost(directory=self.directory / "libvirt", name=node.id, address=node.management_ip)
+
+    @property
+    def store(self) -> Path:
+        """The folder of such a host's disks: its own, or one that hosts share."""
+        shared = discover.run_dir(self.lab) / "stores" / self.node.store
+        return shared if self.node.store else self.directory / "store"
+
+    @property
     def environment(self) -> dict[str, str]:
         """What makes every OVS and OVN tool find this node's daemons and no others."""
         here = str(self.directory)
         names = ("OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR", "OVN_RUNDIR", "OVN_LOGDIR", "OVN_DBDIR")
         found = dict.fromkeys(names, here) | {"NETCTL_SERVER": f"unix:{discover.controller_socket(self.lab)}"}
+        if self.node.compute:
+            found |= {"LIBVIRT_DEFAULT_URI": self.libvirt.uri}
         if self.node == self.central:
             found |= {"OVN_NB_DB": f"unix:{here}/nb.sock", "OVN_SB_DB": f"unix:{here}/sb.sock"}
         return found
@@ -69,6 +86,11 @@ class Place:
         if not self.node.uplinks and self.node.id != FABRIC:
             return {}
         return {self.directory / "conf.db": VSWITCH_SCHEMA}
+
+
+def tools(topology: Topology) -> tuple[str, ...]:
+    """Return the programs that a lab of this topology needs."""
+    return TOOLS + (libvirt.TOOLS if any(host.compute for host in topology.hosts) else ())
 
 
 def daemons(place: Place) -> tuple[Daemon, ...]:
@@ -181,6 +203,24 @@ def _host(place: Place) -> tuple[Daemon, ...]:
         *_switch(place),
         _detached(place, OVN_CONTROLLER, ("ovn-controller", local)),
         _daemon(place, AGENT, agent),
+        *(_compute(place) if place.node.compute else ()),
+    )
+
+
+def _compute(place: Place) -> tuple[Daemon, ...]:
+    host = place.libvirt
+    agent = (
+        program("netctl-compute-agent"),
+        *("--host-id", place.node.id),
+        *("--controller", f"{place.central.management_ip}:{CONTROLLER_PORT}"),
+        *("--state-dir", str(place.directory / "compute")),
+        *("--store", str(place.store)),
+        *("--address", place.node.management_ip),
+        *("--domain-type", "qemu"),  # TCG: whether a machine of labs may use KVM is not known
+    )
+    return (
+        _daemon(place, LIBVIRTD, host.libvirtd(), serves=host.socket),
+        _daemon(place, COMPUTE_AGENT, host.inside(*agent)),
     )
 
 

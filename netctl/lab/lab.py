@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from netctl.errors import Forbidden, InvalidIntent, NotFound, Unavailable
-from netctl.lab import api, cables, daemons, discover, links, namespaces, processes, upstreams, wiring
+from netctl.lab import api, boot, cables, daemons, discover, links, namespaces, processes, upstreams, wiring
 from netctl.lab.cables import CableState
 from netctl.lab.daemons import Place
 from netctl.lab.functions import Functions
@@ -75,7 +75,7 @@ class Lab:
             raise InvalidIntent("without", f"no such daemon: {', '.join(sorted(unknown))}")
         if os.geteuid() != 0:
             raise Forbidden("the lab makes network namespaces: run this as root, for instance with sudo")
-        processes.require(daemons.TOOLS)
+        processes.require(daemons.tools(self.topology))
         if len(str(self.directory)) > _RUN_DIR_MAX:
             raise InvalidIntent(
                 "name", f"{self.directory} is too long for Unix sockets; set {discover.ENVIRONMENT}"
@@ -265,9 +265,7 @@ class Lab:
     def restore(self, host: str, *, without: Collection[str] = (), keep_ovs: bool = False) -> None:
         """Give a host that was cut its power back."""
         place = self.place(host)
-        if not keep_ovs:
-            for database in place.databases:
-                database.unlink(missing_ok=True)
+        boot.forget(place, keep_ovs=keep_ovs)
         with _locked(self.directory):
             guests = [guest for guest in self._guests.all() if guest.host == host]
             self._wire(guests)
@@ -304,18 +302,14 @@ class Lab:
 
     def _start_node(self, node: Node, without: Collection[str]) -> None:
         place = self.place(node.id)
-        place.directory.mkdir(exist_ok=True)
-        (place.directory / "state").mkdir(exist_ok=True)
-        for database, schema in place.databases.items():
-            if not database.exists():
-                self._run(["ovsdb-tool", "create", str(database), str(schema)])
+        boot.prepare(place)
         for daemon in self._daemons(place):
             if daemon.name not in without or node.id == FABRIC:
                 Process(daemon).start()
             if daemon.name == daemons.CONTROLLER:
                 self._share_socket()
             if daemon.name == daemons.OVSDB:
-                self._run(daemons.first_settings(place))
+                boot.run(daemons.first_settings(place))
         if node.id == FABRIC:
             self._leaves().set_up()
 
@@ -324,11 +318,6 @@ class Lab:
         with suppress(FileNotFoundError):
             if owner.isdigit():  # who called sudo may use the API without it
                 os.chown(discover.controller_socket(self.name), int(owner), -1)
-
-    def _run(self, argv: list[str]) -> None:
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
-        if done.returncode != 0:
-            raise Unavailable(f"{' '.join(argv)}: {done.stderr.strip()[-500:]}")
 
     def _keep_topology(self) -> None:
         kept = self.directory / _TOPOLOGY

@@ -8,6 +8,8 @@ containerlab key is left to containerlab. Labels of ours are `netctl.*`:
     netctl.cluster                  on central: id of the hosts' cluster, `lab` when absent; on a host: its own
     netctl.tunnel-address           on a host: address of its tunnel endpoint with prefix length
     netctl.tunnel-virtual-switch    on a host: virtual switch that carries the tunnels, the first when absent
+    netctl.compute                  on a host: "true": it runs virtual machines (libvirt and the compute agent)
+    netctl.store                    on such a host: hosts with the same word here share a store of disks; else its own
     netctl.uplink.{virtual switch}  on a host: its interfaces, joined by commas; the first is the bond's primary
     netctl.vlans.{interface}        on an upstream: VLAN ids, joined by commas, of sub-interfaces `{interface}.{id}`
     netctl.lag.{name}               on an ovs-bridge: its ports, joined by commas, that `netctl lab lag` aggregates
@@ -27,6 +29,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from netctl.errors import InvalidIntent
+from netctl.lab import management
 from netctl.lab.document import Section, read_yaml, shown
 from netctl.lab.switches import LAG, Switch, parse_switch
 
@@ -39,7 +42,11 @@ DEFAULT_MTU_BYTES = 9000  # carries a guest's 1500 in a tunnel with room to spar
 _LAB = re.compile(r"[a-z]([a-z0-9-]{0,29}[a-z0-9])?\Z")
 _NODE = re.compile(r"[a-z][a-z0-9-]{0,9}\Z")
 _INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}\Z")
-_LABELS = ("netctl.role", "netctl.cluster", "netctl.tunnel-address", "netctl.tunnel-virtual-switch")
+_STORE = re.compile(r"[a-z0-9][a-z0-9-]{0,30}\Z")
+_LABELS = (
+    *("netctl.role", "netctl.cluster", "netctl.tunnel-address", "netctl.tunnel-virtual-switch"),
+    *("netctl.compute", "netctl.store"),
+)
 _UPLINK, _VLANS = "netctl.uplink.", "netctl.vlans."
 
 
@@ -61,7 +68,10 @@ class Vlans:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """Central, a host or an upstream: a namespace with a management address. An upstream has `vlans` and `commands`."""
+    """Central, a host or an upstream: a namespace with a management address. An upstream has `vlans` and `commands`.
+
+    A host with `compute` runs virtual machines, with disks in the shared `store` or, where that is empty, in its own.
+    """
 
     id: str
     management_ip: str
@@ -69,6 +79,8 @@ class Node:
     tunnel_address: str = ""
     tunnel_virtual_switch: str = ""
     uplinks: tuple[Uplink, ...] = ()
+    compute: bool = False
+    store: str = ""
     vlans: tuple[Vlans, ...] = ()
     commands: tuple[tuple[str, ...], ...] = ()
 
@@ -162,8 +174,8 @@ def parse_topology(text: str, *, name: str = "") -> Topology:
     nodes = {key: topology.mapping("nodes").mapping(key) for key in topology.mapping("nodes").names()}
     kinds = {key: _kind(node, defaults) for key, node in nodes.items()}
     linux = {key: node for key, node in nodes.items() if kinds[key] == "linux"}
-    network = _network(file)
-    addresses = _management_addresses(linux, network)
+    network = management.parse_network(file)
+    addresses = management.choose_addresses(linux, network)
     roles = {key: _role(node) for key, node in linux.items()}
     central, hosts = _central_and_hosts(roles)
     cluster = _labels(linux[central]).text("netctl.cluster", "lab")
@@ -206,36 +218,6 @@ def _kind(node: Section, defaults: Section) -> str:
     if kind not in ("linux", "bridge", "ovs-bridge"):
         raise InvalidIntent(node.at("kind"), f"must be linux, bridge or ovs-bridge, is {shown(kind)}")
     return str(kind)
-
-
-def _network(file: Section) -> ipaddress.IPv4Network:
-    mgmt = file.mapping("mgmt")
-    text = mgmt.text("ipv4-subnet", "172.20.20.0/24")  # containerlab's default
-    try:
-        return ipaddress.IPv4Network(text)
-    except ValueError as error:
-        raise InvalidIntent(mgmt.at("ipv4-subnet"), str(error)) from None
-
-
-def _management_addresses(nodes: Mapping[str, Section], network: ipaddress.IPv4Network) -> dict[str, str]:
-    addresses: dict[str, str] = {}
-    for key, node in nodes.items():
-        if node.get("mgmt-ipv4", None) is None:
-            continue
-        text = node.text("mgmt-ipv4")
-        try:
-            inside = ipaddress.IPv4Address(text) in network
-        except ValueError as error:
-            raise InvalidIntent(node.at("mgmt-ipv4"), str(error)) from None
-        if not inside or text in addresses.values():
-            raise InvalidIntent(node.at("mgmt-ipv4"), f"{text} is not a free address of {network}")
-        addresses[key] = text
-    # Docker keeps the first address of containerlab's management network for its bridge.
-    free = (str(ip) for ip in network.hosts() if ip != network[1] and str(ip) not in addresses.values())
-    try:
-        return {key: addresses.get(key) or next(free) for key in nodes}
-    except StopIteration:
-        raise InvalidIntent("mgmt.ipv4-subnet", f"{network} has no room for {len(nodes)} nodes") from None
 
 
 def _labels(node: Section) -> Section:
@@ -321,7 +303,28 @@ def _host(node: Section, key: str, management_ip: str, cluster: str) -> Node:
         tunnel_address=address,
         tunnel_virtual_switch=labels.text("netctl.tunnel-virtual-switch", uplinks[0].virtual_switch),
         uplinks=uplinks,
+        compute=_flag(labels, "netctl.compute"),
+        store=_store(labels),
     )
+
+
+def _flag(labels: Section, label: str) -> bool:
+    text = labels.text(label, "false")
+    if text not in ("true", "false"):
+        raise InvalidIntent(labels.at(label), f'must be "true" or "false", is {text!r}')
+    return text == "true"
+
+
+def _store(labels: Section) -> str:
+    if labels.get("netctl.store", None) is None:
+        return ""
+    store = labels.text("netctl.store")
+    if not (_STORE.match(store) and _flag(labels, "netctl.compute")):
+        raise InvalidIntent(
+            labels.at("netctl.store"),
+            f"{store!r} must be up to 31 of a-z, 0-9 and -, on a host with netctl.compute",
+        )
+    return store
 
 
 def _links(topology: Section, nodes: frozenset[str]) -> tuple[Link, ...]:

@@ -4,13 +4,15 @@ from pathlib import Path
 
 from netctl.lab import daemons
 from netctl.lab.daemons import Place
-from netctl.lab.topology import parse_topology
+from netctl.lab.topology import Topology, parse_topology
 
-TOPOLOGY = parse_topology((Path(__file__).parents[3] / "containerlab" / "two-hosts.clab.yml").read_text())
+FOLDER = Path(__file__).parents[3] / "containerlab"
+TOPOLOGY = parse_topology((FOLDER / "two-hosts.clab.yml").read_text())
+COMPUTE = parse_topology((FOLDER / "compute-hosts.clab.yml").read_text())
 
 
-def places(lab: str) -> list[Place]:
-    return [Place(lab=lab, central=TOPOLOGY.central, node=node) for node in TOPOLOGY.nodes]
+def places(lab: str, topology: Topology = TOPOLOGY) -> list[Place]:
+    return [Place(lab=lab, central=topology.central, node=node) for node in topology.nodes]
 
 
 def test_names_are_those_that_can_be_left_out() -> None:
@@ -43,3 +45,18 @@ def test_hosts_reach_the_southbound_database_where_it_listens() -> None:
     words = {daemon.name: daemon.argv for daemon in daemons.daemons(central)}
     assert "--remote=ptcp:6642:192.168.76.2" in words[daemons.SB]
     assert "tcp:192.168.76.2:6642" in words[daemons.CONTROLLER]
+
+
+def test_hosts_of_virtual_machines_run_libvirt_and_its_agent_last() -> None:
+    _, h1, h2, h3, _ = places("one", COMPUTE)
+    names = [daemon.name for daemon in daemons.daemons(h1)]
+    assert names == [*daemons.HOST_DAEMONS, *daemons.COMPUTE_DAEMONS]
+    assert h1.store == h2.store != h3.store
+    libvirtd, agent = daemons.daemons(h1)[-2:]
+    # Both see the host's own libvirt as the machine's; nothing of it is where the machine's own would be.
+    assert str(h1.libvirt.directory) in libvirtd.argv
+    assert str(h1.libvirt.directory) in agent.argv
+    assert libvirtd.serves == h1.libvirt.socket
+    assert str(h1.libvirt.socket).startswith(str(h1.directory))
+    assert h1.libvirt.directory != h2.libvirt.directory
+    assert set(daemons.tools(TOPOLOGY)) < set(daemons.tools(COMPUTE))

@@ -82,6 +82,33 @@ def test_three_hosts_of_which_two_have_the_way_out_and_what_is_beyond() -> None:
     assert ("ip", "addr", "add", "198.51.100.1/24", "dev", "eth2.100") in upstream.commands
 
 
+def test_hosts_that_run_virtual_machines_and_those_that_share_a_store() -> None:
+    topology = parse_topology((FOLDER / "compute-hosts.clab.yml").read_text())
+    assert [(host.id, host.compute, host.store) for host in topology.hosts] == [
+        ("h1", True, "shared"),
+        ("h2", True, "shared"),
+        ("h3", True, ""),
+    ]
+    assert not any(host.compute for host in parse_topology(FILE.read_text()).hosts)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {"netctl.compute": "yes"},
+        {"netctl.compute": True},
+        {"netctl.store": "shared"},
+        {"netctl.compute": "true", "netctl.store": "../etc"},
+        {"netctl.compute": "true", "netctl.store": 5},
+    ],
+)
+def test_labels_of_virtual_machines_that_cannot_be(labels: dict[str, object]) -> None:
+    label = list(labels)[-1]
+    with pytest.raises(InvalidIntent) as raised:
+        parse_topology(changed(lambda d: d["topology"]["nodes"]["h1"]["labels"].update(labels)))
+    assert raised.value.field == f"topology.nodes.h1.labels.{label}"
+
+
 def test_two_clusters_each_with_its_own_virtual_switch() -> None:
     topology = parse_topology((FOLDER / "two-clusters.clab.yml").read_text())
     assert topology.clusters == ("a", "b")
