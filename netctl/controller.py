@@ -21,6 +21,7 @@ import structlog
 from prometheus_client import start_http_server
 
 from netctl.compiler.assignment import AssignmentSettings
+from netctl.compute_loops import ComputeHalf, Shared
 from netctl.config import ControllerConfig, parse_arguments
 from netctl.errors import NetctlError
 from netctl.loop import Loop, Pace, Wake
@@ -79,11 +80,13 @@ class Controller:
             self.admission, self._restack, self.board.status, self.hosts_wake, metrics=self.metrics
         )
         self.hosts_loop = Loop("hosts", self._follow_hosts, self.hosts_wake, pace=pace)
+        self.compute = self._make_compute(epoch, pace)
         self.loop = Loop("reconciler", self.reconciler.step, self.wake, pace=pace)
         self.metrics.queue.set_function(self.admission.waiting)
         self.metrics.store_revision.set_function(lambda: self.admission.snapshot().revision)
         self.metrics.agents.set_function(self.board.reports.connected)
-        self._threads = [_thread_of(loop) for loop in (self.loop, self.hosts_loop)]
+        self._loops = (self.loop, self.hosts_loop, self.compute.loop)
+        self._threads = [_thread_of(loop) for loop in self._loops]
         self._grace = threading.Timer(START_GRACE_S, self.board.note_grace_over)
         self._grace.daemon = True
         self._northd_behind_since: float | None = None
@@ -102,6 +105,17 @@ class Controller:
                 is_written=self.board.is_written,
             ),
         )
+
+    def _make_compute(self, epoch: int, pace: Pace) -> ComputeHalf:
+        shared = Shared(
+            admission=self.admission,
+            board=self.board,
+            reconciler=self.reconciler,
+            wake_reconciler=self.wake,
+            nb_cfg=lambda: self.northbound.nb_cfg,
+            epoch=epoch,
+        )
+        return ComputeHalf(shared, pace)
 
     def _join_hosts(self) -> None:
         """Tell passes, assignments, turns and migrations of each other, of intents and of what hosts say."""
@@ -157,8 +171,8 @@ class Controller:
     def close(self) -> None:
         """Stop everything that `start` and construction began."""
         self._grace.cancel()
-        self.hosts_loop.stop()
-        self.loop.stop()
+        for loop in self._loops:
+            loop.stop()
         self.northbound.close()
         self.southbound.close()
         for thread in self._threads:
@@ -170,9 +184,7 @@ class Controller:
     def info(self) -> ControllerInfo:
         """Return the controller's state for operators."""
         problems = [
-            text
-            for text in (self.admission.problem(), self.loop.last_error, self.hosts_loop.last_error)
-            if text
+            text for text in (self.admission.problem(), *(loop.last_error for loop in self._loops)) if text
         ]
         schema = northd = ""
         rows = 0

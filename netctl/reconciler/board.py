@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from netctl.compiler.observed import NOTHING_OBSERVED, Observed
 from netctl.loop import Clock
-from netctl.model.keys import HostId, Key, Kind, NetworkFunctionId, NicId, VirtualSwitchId
+from netctl.model.keys import HostId, Key, Kind, NetworkFunctionId, NicId, VirtualSwitchId, VmMigrationId
 from netctl.model.snapshot import Snapshot
 from netctl.model.status import HostReport, Phase, Status
 from netctl.reconciler.passes import Passes
@@ -35,6 +35,8 @@ class StatusBoard:
         # Of the assignments and the rollouts, which need the board themselves: the composition root gives them.
         self.told: Callable[[HostId, NicId], int] = lambda host, nic: 0
         self.turns: Callable[[Snapshot, VirtualSwitchId], Turns] = lambda snapshot, switch: Turns()
+        # Of the engine of migrations, likewise.
+        self.waits: Callable[[VmMigrationId], str] = lambda migration: ""
         self._snapshot = snapshot
         self._clock = clock
         self._started = clock()
@@ -70,6 +72,7 @@ class StatusBoard:
             observed=self._observed,
             told=self.told,
             turns=self.turns,
+            waits=self.waits,
         )
 
     def on_status_change(self, callback: Callable[[], None]) -> None:

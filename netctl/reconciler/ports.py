@@ -48,6 +48,10 @@ class Northbound(Protocol):
         """
         ...
 
+    def bump(self, epoch: int) -> int:
+        """Bump nb_cfg and nothing else; return it. Raises as `apply`."""
+        ...
+
     def wait_northd(self, nb_cfg: int, timeout_s: float) -> bool:
         """Block until northd has worked off `nb_cfg` (`sb_cfg` >= it) or the time passed; say which."""
         ...

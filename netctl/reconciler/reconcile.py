@@ -9,6 +9,7 @@ written yet; a restart finds both again.
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from dataclasses import dataclass
@@ -89,6 +90,11 @@ class Reconciler:
         self._last_cfg = 0
         self._compiled = False
         self._mass_delete_allowed = threading.Event()
+        self._asks = itertools.count(1)
+        self._asked, self._raised = (
+            0,
+            (0, 0),
+        )  # the last ask for an nb_cfg; the last that was done, and which it got
         self.passes = 0
 
     @property
@@ -99,6 +105,19 @@ class Reconciler:
     def allow_mass_delete(self) -> None:
         """Let the next pass delete as much as it wants; any thread."""
         self._mass_delete_allowed.set()
+
+    def raise_cfg(self) -> int:
+        """Ask for a pass that raises nb_cfg, also with nothing to write; return what `raised_cfg` takes. Any thread.
+
+        What hosts bound before they install by then: an older nb_cfg says nothing of it.
+        """
+        self._asked = next(self._asks)
+        return self._asked
+
+    def raised_cfg(self, asked: int) -> int | None:
+        """Return the nb_cfg that was raised after that was asked, None as long as none was."""
+        done, nb_cfg = self._raised
+        return nb_cfg if done >= asked else None
 
     def step(self) -> None:
         """Run one pass; raises what keeps it from being done."""
@@ -131,7 +150,9 @@ class Reconciler:
             self._pending = None
         else:
             self._pending |= touched | actual_changed
-        nb_cfg = self._write(snapshot)
+        asked = self._asked
+        nb_cfg = self._write(snapshot, raise_cfg=asked > self._raised[0])
+        self._raised = (asked, nb_cfg) if asked > self._raised[0] else self._raised
         self._pending = set()
         self._explained.clear()
         if full:
@@ -173,11 +194,14 @@ class Reconciler:
     def _frozen_facts(self, snapshot: Snapshot, key: Key) -> set[FactKey]:
         return {fact for other in hanging_on(snapshot, key) for fact in self._desired.facts_of(other)}
 
-    def _write(self, snapshot: Snapshot) -> int:
+    def _write(self, snapshot: Snapshot, *, raise_cfg: bool) -> int:
         """Apply the delta; return the nb_cfg at which the northbound database equals the snapshot."""
         actual = self._northbound.owned_rows()
         delta = self._diff(actual)
         self._metrics.rows_owned.set(len(actual))
+        if not delta and raise_cfg:
+            nb_cfg = self._last_cfg = self._northbound.bump(self._settings.epoch)
+            return nb_cfg
         if not delta:
             if self._pending is not None:
                 return self._northbound.nb_cfg

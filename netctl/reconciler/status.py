@@ -16,9 +16,11 @@ from netctl.model.security_policy import SecurityPolicy
 from netctl.model.snapshot import Snapshot
 from netctl.model.status import Phase, Status
 from netctl.model.subnet import Subnet
+from netctl.model.vm_migration import VmMigration
 from netctl.model.vpc import Vpc
 from netctl.reconciler.status_chain import chain_verdict, function_verdict
 from netctl.reconciler.status_host import host_verdict, virtual_switch_verdict
+from netctl.reconciler.status_migration import migration_verdict
 from netctl.reconciler.status_nic import mirror_verdict, nic_verdict
 from netctl.reconciler.status_security import security_policy_verdict
 from netctl.reconciler.status_vpc import (
@@ -51,6 +53,8 @@ def _verdict(key: Key, intent: Intent, snapshot: Snapshot, world: World) -> Verd
         return virtual_switch_verdict(intent, snapshot, world)
     if isinstance(intent, Host):
         return host_verdict(intent, snapshot, world)
+    if isinstance(intent, VmMigration):
+        return migration_verdict(intent, world)
     if isinstance(intent, TrafficMirror):
         return mirror_verdict(intent, snapshot, world)
     if isinstance(intent, Nic) and not intent.has_port and intent.has_subnet:

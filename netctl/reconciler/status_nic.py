@@ -15,6 +15,9 @@ from netctl.reconciler.world import World, host_down, named
 
 def nic_verdict(nic: Nic, snapshot: Snapshot, world: World) -> Verdict:
     """Say whether a NIC is connected to its network."""
+    vm = snapshot.vm(nic.vm) if nic.vm else None
+    if vm is not None and not (vm.is_on and vm.is_placed):
+        return Phase.PENDING, "VM_OFF", f"vms/{vm.id} is not on: its host plugs the NIC when it starts"
     if not nic.host:
         return Phase.PENDING, "NOT_ATTACHED", "the NIC floats; set its host to plug it"
     down = host_down(nic.host, world) or _no_uplink(nic, snapshot)

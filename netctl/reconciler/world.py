@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from netctl.compiler.observed import NOTHING_OBSERVED, Observed
-from netctl.model.keys import HostId, Key, NicId, VirtualSwitchId
+from netctl.model.keys import HostId, Key, NicId, VirtualSwitchId, VmMigrationId
 from netctl.model.snapshot import Snapshot
 from netctl.model.status import Phase
 from netctl.reconciler.poison import Poison
@@ -25,6 +25,7 @@ class World:
     which a revision's flows are installed. `behind`: the connected hosts that have not installed an nb_cfg. `held`: why
     passes do not run, or "". `starting`: hosts get time to connect. `observed`: what the rows are compiled with.
     `told`: the revision at which a host was told what a NIC is. `turns`: where a virtual switch is with its hosts.
+    `waits`: why a migration of a virtual machine does not go on yet.
     """
 
     northbound_revision: int
@@ -38,6 +39,7 @@ class World:
     observed: Observed = NOTHING_OBSERVED
     told: Callable[[HostId, NicId], int] = lambda host, nic: 0
     turns: Callable[[Snapshot, VirtualSwitchId], Turns] = lambda snapshot, switch: Turns()
+    waits: Callable[[VmMigrationId], str] = lambda migration: ""
 
 
 def host_down(host: HostId, world: World) -> Verdict | None:
