@@ -148,14 +148,18 @@ def lacks_disks(demand: Demand, host: Host, view: View) -> str:
     return ""
 
 
-def is_bound_elsewhere(vm: Vm, host: Host, view: View) -> str:
-    """Must a machine that was on another host stay there, or may it still run there?"""
-    if not vm.host or vm.host == host.id:
+def lacks_tpm(vm: Vm, host: Host) -> str:
+    """Is a machine's TPM state at another host? Only a migration takes it along."""
+    if not vm.vtpm or vm.host in ("", host.id):
         return ""
-    if vm.vtpm and vm.effective_cpu_model:
-        return ""  # it runs: whoever asks is about to migrate it, TPM and all
-    if vm.vtpm:
-        return f"has not the TPM state of vms/{vm.id}, which is at hosts/{vm.host}"
+    return f"has not the TPM state of vms/{vm.id}, which is at hosts/{vm.host}"
+
+
+def must_wait(demand: Demand, host: Host, view: View) -> str:
+    """Say for what a start on a host waits: it may still run on another, or its disks are read."""
+    vm = demand.vm
+    if vm.host in ("", host.id):
+        return demand.waits
     report, connected = view.said(vm.host)
     if report is None or not connected:
         return (
@@ -166,7 +170,7 @@ def is_bound_elsewhere(vm: Vm, host: Host, view: View) -> str:
     seen = view.seen(vm, vm.host)
     if seen is not None and seen.run_state not in _ENDED:
         return f"must wait: vms/{vm.id} is {seen.run_state.value} on hosts/{vm.host}"
-    return ""
+    return demand.waits
 
 
 def _disks_at(vm: Vm, view: View) -> list[HostId]:

@@ -13,8 +13,8 @@ from netctl.model.keys import HostId, VmId
 from netctl.model.vm import Vm
 from netctl.scheduler.demand import Demand, demand_of
 from netctl.scheduler.memory import charge_mib
-from netctl.scheduler.place import Refused, rank
-from netctl.scheduler.preflight import checks_of
+from netctl.scheduler.place import rank
+from netctl.scheduler.preflight import destinations_of
 from netctl.scheduler.view import View
 
 _TRIES = 5_000  # to divide memory otherwise
@@ -102,18 +102,8 @@ def plan_evacuation(host: HostId, view: View) -> tuple[Move, ...]:
 def _guest(vm: Vm, view: View) -> tuple[_Guest, Move]:
     """Return a machine with the hosts that would take it, and what to say of it when none does."""
     demand = demand_of(vm, view)
-    hosts: list[Host] = []
-    reasons: dict[HostId, tuple[str, ...]] = {}
-    for host in view.hosts(vm.cluster):
-        if host.id == vm.host:
-            continue
-        stopping = tuple(one.message for one in checks_of(demand, host, view) if one.stops)
-        if stopping:
-            reasons[host.id] = stopping
-        else:
-            hosts.append(host)
-    hosts.sort(key=lambda host: rank(demand, host, view))
-    return _Guest(demand, hosts), Move(vm=vm.id, message=Refused(reasons=reasons).message)
+    hosts, refused = destinations_of(demand, view)
+    return _Guest(demand, hosts), Move(vm=vm.id, message=refused.message)
 
 
 def _divide(guests: list[_Guest], view: View) -> dict[VmId, HostId]:

@@ -11,7 +11,6 @@ from netctl.model.vm import Vm
 from netctl.scheduler.demand import (
     Demand,
     demand_of,
-    is_bound_elsewhere,
     is_closed,
     is_kept_away,
     lacks_answer,
@@ -20,10 +19,20 @@ from netctl.scheduler.demand import (
     lacks_memory,
     lacks_model,
     lacks_network,
+    lacks_tpm,
+    must_wait,
 )
 from netctl.scheduler.view import View
 
 _NAMED = 8  # hosts in one message
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """What keeps a machine from a host, after "hosts/h2 "; `passing`: a moment may help."""
+
+    message: str
+    passing: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +45,10 @@ class Placed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """Why no host takes a machine: of each, what is wrong."""
+    """Why no host takes a machine: of each, what is wrong. `passing`: a moment may help one of them."""
 
     reasons: Mapping[HostId, tuple[str, ...]]
+    passing: bool = False
 
     @property
     def message(self) -> str:
@@ -58,39 +68,43 @@ def place(vm: Vm, view: View, *, wish: HostId | None = None) -> Placed | Refused
     demand = demand_of(vm, view)
     fitting: list[Host] = []
     reasons: dict[HostId, tuple[str, ...]] = {}
+    passing = False
     for host in _candidates(vm, view, wish):
         found = tuple(objections(demand, host, view))
         if found:
-            reasons[host.id] = found
+            reasons[host.id] = tuple(one.message for one in found)
+            passing |= all(one.passing for one in found)
         else:
             fitting.append(host)
     if not fitting:
-        return Refused(reasons=reasons)
+        return Refused(reasons=reasons, passing=passing)
     best = min(fitting, key=lambda host: rank(demand, host, view))
     return Placed(host=best.id, cpu_model=demand.cpu_model)
 
 
-def objections(demand: Demand, host: Host, view: View) -> Iterator[str]:
+def objections(demand: Demand, host: Host, view: View) -> Iterator[Objection]:
     """Yield what keeps a machine from being started on a host."""
     silent = lacks_answer(host, view)
     if silent:
-        yield silent
+        yield Objection(silent)
         return
     if host.cluster != demand.vm.cluster:
-        yield f"is of clusters/{host.cluster}, not of clusters/{demand.vm.cluster}"
+        yield Objection(f"is of clusters/{host.cluster}, not of clusters/{demand.vm.cluster}")
         return
     found = (
-        demand.waits,
         is_closed(host),
         is_kept_away(demand, host),
-        is_bound_elsewhere(demand.vm, host, view),
+        lacks_tpm(demand.vm, host),
         lacks_memory(demand, host, view),
         lacks_disks(demand, host, view),
         lacks_model(demand, host, view),
         lacks_device(demand.vm, host, view),
         lacks_network(demand.subnets, host, view),
     )
-    yield from filter(None, found)
+    yield from map(Objection, filter(None, found))
+    wait = must_wait(demand, host, view)
+    if wait:
+        yield Objection(wait, passing=True)
 
 
 def rank(demand: Demand, host: Host, view: View) -> tuple[bool, int, bool, int, str]:

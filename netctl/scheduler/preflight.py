@@ -37,12 +37,16 @@ _MIB = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One thing that a migration needs; one that is not `ok` stops it unless it is a `warning`."""
+    """One thing that a migration needs; one that is not `ok` stops it unless it is a `warning`.
+
+    `passing`: a moment may help.
+    """
 
     check: str
     ok: bool
     message: str
     warning: bool = False
+    passing: bool = False
 
     @property
     def stops(self) -> bool:
@@ -72,6 +76,11 @@ def checks_of(demand: Demand, host: Host, view: View) -> tuple[Check, ...]:
     return (*checks, check_flows(host, view))
 
 
+def is_passing(checks: Iterable[Check]) -> bool:
+    """Is all that stops a migration such that a moment may help?"""
+    return all(one.passing for one in checks if one.stops)
+
+
 def problem_of(checks: Iterable[Check]) -> str:
     """Return all that stops a migration, in one text; "" when nothing does."""
     return "; ".join(f"{one.check}: {one.message}" for one in checks if one.stops)
@@ -79,21 +88,26 @@ def problem_of(checks: Iterable[Check]) -> str:
 
 def choose_destination(vm: Vm, view: View) -> Placed | Refused:
     """Choose where a running machine is migrated to in its cluster: the best host at which all checks are well."""
-    demand = demand_of(vm, view)
+    fitting, refused = destinations_of(demand_of(vm, view), view)
+    return Placed(host=fitting[0].id, cpu_model=vm.effective_cpu_model) if fitting else refused
+
+
+def destinations_of(demand: Demand, view: View) -> tuple[list[Host], Refused]:
+    """Return the hosts of its cluster that a running machine can migrate to, the best first, and why not the others."""
     fitting: list[Host] = []
     reasons: dict[HostId, tuple[str, ...]] = {}
-    for host in view.hosts(vm.cluster):
-        if host.id == vm.host:
+    passing = False
+    for host in view.hosts(demand.vm.cluster):
+        if host.id == demand.vm.host:
             continue
-        stopping = tuple(one.message for one in checks_of(demand, host, view) if one.stops)
+        stopping = [one for one in checks_of(demand, host, view) if one.stops]
         if stopping:
-            reasons[host.id] = stopping
+            reasons[host.id] = tuple(one.message for one in stopping)
+            passing |= is_passing(stopping)
         else:
             fitting.append(host)
-    if not fitting:
-        return Refused(reasons=reasons)
-    best = min(fitting, key=lambda host: rank(demand, host, view))
-    return Placed(host=best.id, cpu_model=vm.effective_cpu_model)
+    fitting.sort(key=lambda host: rank(demand, host, view))
+    return fitting, Refused(reasons=reasons, passing=passing)
 
 
 def round_trip_us(vm: Vm, destination: HostId, view: View) -> int | None:
@@ -107,15 +121,17 @@ def check_host(demand: Demand, host: Host, view: View) -> Check:
     vm = demand.vm
     if host.id == vm.host:
         return _fails("HOST", host, f"is where vms/{vm.id} is already; name another")
-    wrong = lacks_answer(host, view) or is_closed(host)
-    if wrong:
-        return _fails("HOST", host, wrong)
+    if host.maintenance:
+        return _fails("HOST", host, is_closed(host))
+    silent = lacks_answer(host, view)
+    if silent:
+        return _fails("HOST", host, silent, passing=True)
     source = view.snapshot.host(vm.host)
     if source is None:
         return Check(check="HOST", ok=False, message=f"vms/{vm.id} is nowhere yet: switch it on")
     silent = lacks_answer(source, view)
     if silent:
-        return _fails("HOST", source, silent)
+        return _fails("HOST", source, silent, passing=True)
     here, there = view.said(source.id)[0], view.said(host.id)[0]
     older = _is_older(there, here)
     if older:
@@ -241,7 +257,7 @@ def check_latency(demand: Demand, host: Host, view: View) -> Check:
             f"the round trip from hosts/{demand.vm.host} to hosts/{host.id} is not measured yet; it is before the"
             f" start, and refused over {ROUND_TRIP_MAX_US // 1000} ms"
         )
-        return Check(check="LATENCY", ok=False, warning=True, message=message)
+        return Check(check="LATENCY", ok=False, warning=True, passing=True, message=message)
     text = f"is {measured / 1000:.1f} ms away from hosts/{demand.vm.host}"
     if measured > ROUND_TRIP_MAX_US:
         return _fails("LATENCY", host, f"{text}; at most {ROUND_TRIP_MAX_US // 1000} ms are allowed")
@@ -255,17 +271,16 @@ def check_flows(host: Host, view: View) -> Check:
     """FLOWS: does the destination's ovn-controller follow?"""
     report, connected = view.network(host.id)
     if report is None or not connected:
-        return _fails(
-            "FLOWS", host, "has no agent connected (netctl-host-agent): nothing would be plugged there"
-        )
+        message = "has no agent connected (netctl-host-agent): nothing would be plugged there"
+        return _fails("FLOWS", host, message, passing=True)
     if not report.ovn_controller_connected:
-        return _fails("FLOWS", host, "has no ovn-controller that is connected to the southbound database")
+        message = "has no ovn-controller that is connected to the southbound database"
+        return _fails("FLOWS", host, message, passing=True)
     if report.nb_cfg < view.overdue_nb_cfg:
-        return _fails(
-            "FLOWS",
-            host,
-            f"has installed the flows up to nb_cfg {report.nb_cfg}; {view.overdue_nb_cfg} was due a while ago",
+        message = (
+            f"has installed the flows up to nb_cfg {report.nb_cfg}; {view.overdue_nb_cfg} was due a while ago"
         )
+        return _fails("FLOWS", host, message, passing=True)
     return _well("FLOWS", host, "has current flows")
 
 
@@ -307,5 +322,5 @@ def _well(check: str, host: Host, message: str) -> Check:
     return Check(check=check, ok=True, message=f"hosts/{host.id} {message}")
 
 
-def _fails(check: str, host: Host, message: str) -> Check:
-    return Check(check=check, ok=False, message=f"hosts/{host.id} {message}")
+def _fails(check: str, host: Host, message: str, *, passing: bool = False) -> Check:
+    return Check(check=check, ok=False, passing=passing, message=f"hosts/{host.id} {message}")

@@ -251,7 +251,10 @@ def test_a_machine_that_may_run_elsewhere_is_not_started() -> None:
         ({"h1": compute("h1", seen(asked, RunState.SHUTTING_DOWN))}, (), "is shutting-down on hosts/h1"),
         ({"h1": compute("h1", seen(asked))}, (), "is running on hosts/h1"),
     ):
-        assert words in refused(asked, view(asked, full, reports=reports, lost=lost)).message
+        found = refused(asked, view(asked, full, vm("c", on="h2"), reports=reports, lost=lost))
+        assert words in found.reasons[H2][0]
+        assert found.passing
+        assert not refused(replace(asked, memory_mib=6000), view(asked, full, vm("c", on="h2"))).passing
     for state in (RunState.ABSENT, RunState.SHUT_DOWN, RunState.CRASHED):
         assert placed(asked, view(asked, full, reports={"h1": compute("h1", seen(asked, state))})) == "h2"
     assert placed(asked, view(asked, full)) == "h2", "its host does not know it"
