@@ -75,7 +75,7 @@ class ComputeHalf:
             return _look_at(vm, migration, view)
         chosen = choose_destination(vm, view)
         if isinstance(chosen, Refused):
-            return Found(message=f"no host would take it: {chosen.message}", passing=chosen.passing)
+            return Found(message=f"no host would take it: {chosen.message}", passing=True)
         return Found(destination=chosen.host, ok=True)
 
     def _join(self) -> None:

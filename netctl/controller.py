@@ -82,9 +82,7 @@ class Controller:
         self.hosts_loop = Loop("hosts", self._follow_hosts, self.hosts_wake, pace=pace)
         self.compute = self._make_compute(epoch, pace)
         self.loop = Loop("reconciler", self.reconciler.step, self.wake, pace=pace)
-        self.metrics.queue.set_function(self.admission.waiting)
-        self.metrics.store_revision.set_function(lambda: self.admission.snapshot().revision)
-        self.metrics.agents.set_function(self.board.reports.connected)
+        self._set_gauges()
         self._loops = (self.loop, self.hosts_loop, self.compute.loop)
         self._threads = [_thread_of(loop) for loop in self._loops]
         self._grace = threading.Timer(START_GRACE_S, self.board.note_grace_over)
@@ -105,6 +103,11 @@ class Controller:
                 is_written=self.board.is_written,
             ),
         )
+
+    def _set_gauges(self) -> None:
+        self.metrics.queue.set_function(self.admission.waiting)
+        self.metrics.store_revision.set_function(lambda: self.admission.snapshot().revision)
+        self.metrics.agents.set_function(self.board.reports.connected)
 
     def _make_compute(self, epoch: int, pace: Pace) -> ComputeHalf:
         shared = Shared(
