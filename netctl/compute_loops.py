@@ -23,6 +23,7 @@ from netctl.reconciler.overdue import Overdue
 from netctl.reconciler.reconcile import Reconciler
 from netctl.reconciler.vm_migrations import Hosts, VmMigrations
 from netctl.reconciler.vm_purge import VmPurge
+from netctl.scheduler.memory import usable_mib
 from netctl.scheduler.place import Refused
 from netctl.scheduler.preflight import choose_destination, preflight, problem_of, round_trip_us
 from netctl.scheduler.view import ComputeSaid, View
@@ -65,6 +66,10 @@ class ComputeHalf:
     def view(self, snapshot: Snapshot) -> View:
         """Return what the scheduler reads, at this moment."""
         return View(snapshot, self._said, self._shared.board.heard, overdue_nb_cfg=self._overdue.nb_cfg)
+
+    def largest_memory_mib(self) -> int:
+        """Return the most that any host can give one machine; 0 while none has said it."""
+        return max((usable_mib(report.capacity) for report in self.book.live().values()), default=0)
 
     def find_destination(self, snapshot: Snapshot, migration: VmMigration) -> Found:
         """Return where a migration goes: pre-flight's answer for its destination, or for the best one."""

@@ -38,8 +38,11 @@ from netctl.reconciler.migration import Migration
 from netctl.reconciler.reconcile import Reconciler, Settings
 from netctl.reconciler.rollouts import Rollouts
 from netctl.server.admission import Admission
+from netctl.server.group import Sealing
+from netctl.server.image_store import ImageStore
 from netctl.server.ports import ControllerInfo, Ports
 from netctl.server.requests import Answer, Request
+from netctl.server.sealing import VTPM_SECRET, load_seal, new_secret
 from netctl.server.serve import serve
 from netctl.store.sqlite import SqliteStore
 
@@ -65,8 +68,14 @@ class Controller:
         self.southbound = OvsdbSouthbound(config.southbound)  # connects when it is first asked
         self._features: Features | None = None
         self._features_until = 0.0
+        self.seal = load_seal(config.state_dir / "secrets.key")
+        self.images = ImageStore(config.state_dir / "images")
         self.admission = Admission(
-            self.store, dhcpv6=self._may_answer_dhcpv6, network_functions=self._has_network_functions
+            self.store,
+            dhcpv6=self._may_answer_dhcpv6,
+            network_functions=self._has_network_functions,
+            sealing=Sealing(seal=lambda secret: self.seal.seal(VTPM_SECRET, secret), new_secret=new_secret),
+            largest_memory_mib=lambda: self.compute.largest_memory_mib(),
         )
         self.metrics = Metrics()
         self.board = StatusBoard(self.admission.snapshot)
@@ -264,6 +273,12 @@ class Controller:
             hits_file=self._config.state_dir / "hits.json",
             metrics=self.metrics,
             syslog=self._config.syslog,
+            compute_reports=self.compute.book,
+            compute_assignments=self.compute.assignments,
+            view=self.compute.view,
+            queue_position=self.compute.migrations.queue_position,
+            seal=self.seal,
+            images=self.images,
         )
 
 

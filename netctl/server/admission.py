@@ -31,7 +31,7 @@ from netctl.errors import StoreUnavailable, Unavailable
 from netctl.loop import Clock, Loop, Pace, Wake
 from netctl.model.keys import Key, Uid
 from netctl.model.snapshot import Snapshot
-from netctl.server.group import Group, Verdict
+from netctl.server.group import UNSEALED, Group, Sealing, Verdict
 from netctl.server.recent import RecentKeys
 from netctl.server.requests import Answer, Request
 from netctl.store.records import REMEMBER_S, Remembered, Store
@@ -90,16 +90,20 @@ class Admission:
         new_uid: Callable[[], Uid] = _new_uid,
         dhcpv6: Callable[[], bool] = lambda: True,
         network_functions: Callable[[], bool] = lambda: False,
+        sealing: Sealing = UNSEALED,
+        largest_memory_mib: Callable[[], int] = lambda: 0,
         limits: Limits = Limits(),
         pace: Pace = _PACE,
     ) -> None:
         """Load the store. `clock` is wall time, seconds since the epoch.
 
         `dhcpv6`: may OVN be asked to answer it? `network_functions`: has it those of its own (26.03)?
+        `largest_memory_mib`: the most that any host can give one virtual machine, 0 while none has said it.
         """
         self.counts = Counts()
         self._store, self._clock, self._new_uid, self._limits = store, clock, new_uid, limits
         self._dhcpv6, self._network_functions = dhcpv6, network_functions
+        self._sealing, self._largest_memory_mib = sealing, largest_memory_mib
         self._queue: deque[_Waiting] = deque()
         self._queue_lock, self._published_lock = threading.Lock(), threading.Lock()
         self._closed, self._stale, self._store_problem, self._purge_at = False, False, "", 0.0
@@ -243,6 +247,8 @@ class Admission:
             new_uid=self._new_uid,
             dhcpv6=self._dhcpv6(),
             network_functions=self._network_functions(),
+            sealing=self._sealing,
+            largest_memory_mib=self._largest_memory_mib(),
         )
 
     def _commit(self, group: Group) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 
 import structlog
 
-from netctl.errors import Conflict, HostUnavailable, InvalidIntent, NetctlError, NotFound, Unavailable
+from netctl.errors import HostUnavailable, InvalidIntent, NetctlError, Unavailable
 from netctl.model.assignment import Assignment
 from netctl.model.hits import FlowKey, Hits
 from netctl.model.keys import HostId
@@ -32,6 +32,7 @@ from netctl.server.convert_agent import (
 from netctl.server.convert_assignment import assignment_to_proto
 from netctl.server.convert_policy_log import logs_from_proto
 from netctl.server.edge import Context
+from netctl.server.host_stream import HostStream, HostStreams
 from netctl.server.ports import Ports
 from netctl.server.wakes import LoopWake
 from netctl.v1 import agent_pb2 as pb
@@ -48,29 +49,14 @@ PROBLEM_MAX = 500
 _ECHOES_MAX = 64
 
 
-class _Stream:
-    """One agent's stream: what to send next, or why it ends."""
+class _Stream(HostStream[Assignment]):
+    """One agent's stream, and the questions on it."""
 
     def __init__(self, host: HostId) -> None:
-        self.host = host
-        self.flag = asyncio.Event()
-        self.newest: Assignment | None = None
-        self.error: NetctlError | None = None
-        self.ended = False
+        super().__init__(host)
         self.questions: deque[pb.ConnectResponse] = deque()
         self.echoes: deque[int] = deque(maxlen=_ECHOES_MAX)
         self.waiting: dict[int, asyncio.Future[Any]] = {}
-
-    def offer(self, assignment: Assignment | None) -> None:
-        if assignment is None:
-            self.end(
-                NotFound(
-                    f"hosts/{self.host} does not exist; create it, the agent keeps trying", field="host_id"
-                )
-            )
-        elif assignment is not self.newest:
-            self.newest = assignment
-            self.flag.set()
 
     def ask(self, number: int, question: pb.ConnectResponse) -> asyncio.Future[Any]:
         """Send a question; the future has the answer, or why there is none."""
@@ -103,17 +89,8 @@ class _Stream:
         while self.questions:
             yield self.questions.popleft()
 
-    def heard_all(self, reading: asyncio.Task[None]) -> None:
-        """End with the task that reads, whatever ended it."""
-        bug = None if reading.cancelled() else reading.exception()
-        if bug is not None:
-            log.error("reading an agent's stream failed", host=self.host, exc_info=bug)
-        self.end(Unavailable("the report could not be taken; connect again") if bug is not None else None)
-
     def end(self, error: NetctlError | None) -> None:
-        self.ended = True
-        self.error = self.error or error
-        self.flag.set()
+        super().end(error)
         for answer in self.waiting.values():
             if not answer.done():
                 answer.set_exception(HostUnavailable(f"host {self.host}: its agent disconnected"))
@@ -126,7 +103,7 @@ class AgentService(agent_pb2_grpc.AgentServiceServicer):
     def __init__(self, ports: Ports) -> None:
         """Begin; needs the running event loop."""
         self._assignments, self._reports, self._intents = ports.assignments, ports.reports, ports.intents
-        self._streams: dict[HostId, _Stream] = {}
+        self._streams: HostStreams[_Stream] = HostStreams("agent")
         self._wake = LoopWake(self._look)
         self._numbers = itertools.count(1)
         self._log_listeners: list[Callable[[HostId, AclLogs], None]] = []
@@ -135,12 +112,11 @@ class AgentService(agent_pb2_grpc.AgentServiceServicer):
     def close(self) -> None:
         """End all streams; the agents connect again."""
         self._wake.close()
-        for stream in self._streams.values():
-            stream.end(Unavailable("the controller is stopping; connect again"))
+        self._streams.close()
 
     def is_connected(self, host: HostId) -> bool:
         """Has the host's agent a stream now?"""
-        return host in self._streams
+        return self._streams.get(host) is not None
 
     def on_logs(self, callback: Callable[[HostId, AclLogs], None]) -> None:
         """Call back with what the ACLs of a host logged; it must not wait."""
@@ -194,7 +170,7 @@ class AgentService(agent_pb2_grpc.AgentServiceServicer):
         stream.offer(self._assignments.assignment(report.host))
         if stream.error is not None:
             raise stream.error
-        self._enter(stream, context.peer())
+        self._streams.enter(stream, context.peer())
         reading = asyncio.create_task(self._read(request_iterator, stream))
         reading.add_done_callback(stream.heard_all)
         try:
@@ -213,22 +189,8 @@ class AgentService(agent_pb2_grpc.AgentServiceServicer):
                 raise stream.error
         finally:
             reading.cancel()
-            self._leave(stream)
-
-    def _enter(self, stream: _Stream, peer: str) -> None:
-        replaced = self._streams.get(stream.host)
-        if replaced is not None:
-            log.warning("agent connects again, its older stream ends", host=stream.host, peer=peer)
-            replaced.end(Conflict(f"another agent has connected as host {stream.host}"))
-        else:
-            log.info("agent connected", host=stream.host, peer=peer)
-        self._streams[stream.host] = stream
-
-    def _leave(self, stream: _Stream) -> None:
-        if self._streams.get(stream.host) is stream:
-            del self._streams[stream.host]
-            log.info("agent disconnected", host=stream.host)
-            self._reports.note_disconnect(stream.host)
+            if self._streams.leave(stream):
+                self._reports.note_disconnect(stream.host)
 
     async def _read(self, requests: AsyncIterator[pb.ConnectRequest], stream: _Stream) -> None:
         try:
@@ -282,6 +244,6 @@ class AgentService(agent_pb2_grpc.AgentServiceServicer):
         return sent.revision < awaited <= newest.revision
 
     async def _look(self) -> None:
-        for stream in tuple(self._streams.values()):
+        for stream in self._streams:
             stream.offer(self._assignments.assignment(stream.host))
             await asyncio.sleep(0)

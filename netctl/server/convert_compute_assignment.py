@@ -23,6 +23,7 @@ from netctl.server.convert_vm import (
     RESTART_POLICY_VALUES,
     SECRETS,
 )
+from netctl.server.sealing import VTPM_SECRET
 from netctl.v1 import agent_compute_pb2 as pb
 
 _ROLES = {
@@ -101,7 +102,7 @@ def _vm(message: pb.VmAssignment, vm: VmAssignment, opener: Opener) -> None:
     message.boot_order.extend(BOOT_DEVICE_VALUES[device] for device in vm.boot_order)
     message.pci_devices.extend(vm.pci_devices)
     message.gpu_profiles.extend(vm.gpu_profiles)
-    message.vtpm_secret = opener.open("vtpm_secret", vm.vtpm_secret)
+    message.vtpm_secret = opener.open(VTPM_SECRET, vm.vtpm_secret)
     if vm.customization != GuestCustomization():
         for name in SECRETS:
             setattr(message.customization, name, opener.open(name, getattr(vm.customization, name)))

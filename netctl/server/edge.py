@@ -60,6 +60,8 @@ def _wrap(handler: Any) -> _Handler:
         return grpc.unary_unary_rpc_method_handler(_unary(handler.unary_unary), deserializer, serializer)
     if handler.unary_stream is not None:
         return grpc.unary_stream_rpc_method_handler(_stream(handler.unary_stream), deserializer, serializer)
+    if handler.stream_unary is not None:
+        return grpc.stream_unary_rpc_method_handler(_taken(handler.stream_unary), deserializer, serializer)
     return grpc.stream_stream_rpc_method_handler(_streams(handler.stream_stream), deserializer, serializer)
 
 
@@ -104,14 +106,27 @@ def _stream(
     return answer
 
 
+def _taken(
+    inner: Callable[[AsyncIterator[Any], Context], Awaitable[Any]],
+) -> Callable[[AsyncIterator[Any], Context], Awaitable[Any]]:
+    async def answer(requests: AsyncIterator[Any], context: Context) -> Any:
+        try:
+            return await inner(_checked_all(requests), context)
+        except NetctlError as error:
+            await _refuse(context, error)
+
+    return answer
+
+
 def _streams(
     inner: Callable[[Any, Context], AsyncIterator[Any]],
 ) -> Callable[[Any, Context], AsyncIterator[Any]]:
-    async def checked(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
-        async for request in requests:
-            yield _checked(request)
+    return _stream(lambda requests, context: inner(_checked_all(requests), context))
 
-    return _stream(lambda requests, context: inner(checked(requests), context))
+
+async def _checked_all(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async for request in requests:
+        yield _checked(request)
 
 
 async def _refuse(context: Context, error: NetctlError) -> None:

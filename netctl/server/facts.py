@@ -1,19 +1,23 @@
 """What a resource tells beside its intent and status: derived from reports when it is asked for, stored nowhere.
 
-`VirtualSwitch.pending_hosts`, `Subnet.migration`, `Cluster.cpu_baseline`, `Host.remaining_vms`, `Vm.run_state`. In:
-the message of an intent; out: the same message, with that in it.
+`VirtualSwitch.pending_hosts`, `Subnet.migration`, `Cluster.cpu_baseline`, `Host.remaining_vms`, `Vm.run_state`, whom an
+affinity policy is obeyed by, `VmMigration.queue_position`. In: the message of an intent; out: the same message, with
+that in it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from netctl.model.affinity import AffinityPolicy
 from netctl.model.infra import Cluster, Host, VirtualSwitch
 from netctl.model.intent import Intent
 from netctl.model.keys import HostId
 from netctl.model.snapshot import Snapshot
 from netctl.model.subnet import Subnet
 from netctl.model.vm import Vm
+from netctl.model.vm_migration import Stage, VmMigration
+from netctl.scheduler.affinity import compliance_of
 from netctl.scheduler.cpu_models import baseline_of
 from netctl.server.convert import AnyResource
 from netctl.server.convert_compute_report import RUN_STATE_VALUES
@@ -46,6 +50,13 @@ class Facts:
                 message.remaining_vms = sum(vm.is_on for vm in snapshot.vms_of_host(intent.id))
         elif isinstance(intent, Vm) and isinstance(message, compute_pb2.Vm):
             self._add_run_state(message, intent)
+        elif isinstance(intent, AffinityPolicy) and isinstance(message, compute_pb2.AffinityPolicy):
+            compliance = compliance_of(intent, snapshot)
+            message.compliant_vms = compliance.compliant
+            message.non_compliant_vms.extend(f"vms/{id}" for id in compliance.non_compliant)
+        elif isinstance(intent, VmMigration) and isinstance(message, compute_pb2.VmMigration):
+            queued = intent.stage is Stage.QUEUED
+            message.queue_position = self.ports.queue_position(snapshot, intent.id) if queued else 0
 
     def _add_run_state(self, message: compute_pb2.Vm, vm: Vm) -> None:
         seen = self.ports.compute_reports.get(vm.host).vms.get(vm.id)

@@ -9,14 +9,30 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from netctl.errors import InvalidIntent, NetctlError
+from netctl.errors import InvalidIntent, NetctlError, Unsupported
 from netctl.model.admit import Admitted, Context, admit
 from netctl.model.asked_macs import pass_asked_macs
 from netctl.model.intent import Change
 from netctl.model.keys import Uid
 from netctl.model.snapshot import Snapshot
+from netctl.model.vm import Sealed
 from netctl.server.requests import Answer, Request
 from netctl.store.records import Remembered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealing:
+    """How secrets that admission makes are made and sealed."""
+
+    seal: Callable[[str], Sealed]
+    new_secret: Callable[[], str]
+
+
+def _cannot(_: str) -> Sealed:
+    raise Unsupported("this controller keeps no secrets", field="vtpm")
+
+
+UNSEALED = Sealing(seal=_cannot, new_secret=str)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +55,8 @@ class Group:
         new_uid: Callable[[], Uid],
         dhcpv6: bool = True,
         network_functions: bool = False,
+        sealing: Sealing = UNSEALED,
+        largest_memory_mib: int = 0,
     ) -> None:
         self.changes: list[Change] = []
         self.answers: list[Remembered] = []
@@ -46,6 +64,7 @@ class Group:
         self._remembered = dict(remembered)
         self._time_s, self._new_uid = time_s, new_uid
         self._dhcpv6, self._network_functions = dhcpv6, network_functions
+        self._sealing, self._largest_memory_mib = sealing, largest_memory_mib
 
     def judge(self, request: Request) -> Verdict:
         """Admit all edits of a request, or none."""
@@ -85,6 +104,9 @@ class Group:
             new_uid=self._new_uid,
             dhcpv6=self._dhcpv6,
             network_functions=self._network_functions,
+            seal=self._sealing.seal,
+            new_secret=self._sealing.new_secret,
+            largest_memory_mib=self._largest_memory_mib,
         )
         admitted: list[tuple[Admitted, ...]] = []
         if request.batch:

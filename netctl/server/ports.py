@@ -6,6 +6,7 @@ is called from any thread and only wakes: nobody is told what changed, everybody
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -17,12 +18,14 @@ from netctl.model.assignment import Assignment
 from netctl.model.compute_assignment import ComputeAssignment
 from netctl.model.hits import AclFlow, RouterFlows
 from netctl.model.intent import Change
-from netctl.model.keys import HostId, Key, SubnetId, VirtualSwitchId
+from netctl.model.keys import HostId, Key, SubnetId, VirtualSwitchId, VmMigrationId
 from netctl.model.snapshot import Snapshot
 from netctl.model.status import HostReport, Status
 from netctl.reconciler.compute_book import ComputeBook
 from netctl.reconciler.metrics import Metrics
 from netctl.reconciler.migration import MigrationState
+from netctl.scheduler.view import View
+from netctl.server.image_store import ImageStore
 from netctl.server.requests import Answer, Request
 from netctl.server.sealing import Seal, random_seal
 from netctl.server.syslog import SyslogTarget
@@ -179,7 +182,8 @@ class Ports:
     `migration`: None for a subnet whose NICs all are what they should be. `owner`: whose rows ours are. `southbound`
     None: nothing can be explained that it would say. `hits_file` None: sums of hits are not kept. `syslog` None: the
     policy log is sent nowhere. `compute_reports`: what compute agents said. `compute_assignments` None: there is nobody
-    who makes them, and no compute agent is served. `seal` keeps secrets.
+    who makes them, and no compute agent is served. `view`: what the scheduler reads. `queue_position`: how many
+    migrations go before one. `seal` keeps secrets, `images` the bytes of images.
     """
 
     intents: Intents
@@ -198,4 +202,7 @@ class Ports:
     syslog: SyslogTarget | None = None
     compute_reports: ComputeBook = field(default_factory=ComputeBook)
     compute_assignments: ComputeAssignments | None = None
+    view: Callable[[Snapshot], View] = lambda snapshot: View(snapshot, lambda host: (None, False))
+    queue_position: Callable[[Snapshot, VmMigrationId], int] = lambda snapshot, migration: 0
     seal: Seal = field(default_factory=random_seal)
+    images: ImageStore = field(default_factory=lambda: ImageStore(Path(os.devnull, "images")))

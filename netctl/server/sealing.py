@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from netctl.errors import StoreUnavailable
 from netctl.model.vm import Sealed
 
+VTPM_SECRET = "vtpm_secret"  # a purpose; those of a customization are its fields
 KEY_BYTES = 64  # AES-256-SIV: one half authenticates, the other encrypts
 _PREFIX = "sealed1:"
 
@@ -48,6 +49,11 @@ class Seal:
                 f"a secret ({purpose}) cannot be opened: secrets.key is not the key that it was sealed with; restore"
                 " the key file of this state directory"
             ) from None
+
+
+def new_secret() -> str:
+    """Return a secret that nobody has: 256 random bits in base64."""
+    return base64.b64encode(secrets.token_bytes(32)).decode()
 
 
 def random_seal() -> Seal:

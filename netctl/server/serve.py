@@ -21,6 +21,7 @@ from netctl.server.agents import AgentService
 from netctl.server.batch import BatchService
 from netctl.server.chain_services import NetworkFunctionService, ServiceChainService, TrafficMirrorService
 from netctl.server.changes import ChangeService
+from netctl.server.compute_agents import ComputeAgentService
 from netctl.server.compute_services import (
     AffinityPolicyService,
     ImageService,
@@ -31,6 +32,7 @@ from netctl.server.compute_services import (
 from netctl.server.edge import Context, Edge
 from netctl.server.explain import ExplainService
 from netctl.server.hits import PolicyHits
+from netctl.server.image_intake import Intake
 from netctl.server.info import ControllerService
 from netctl.server.infra_services import ClusterService, HostService, VirtualSwitchService
 from netctl.server.network_services import NicService, SubnetService
@@ -55,6 +57,7 @@ from netctl.server.vpc_services import (
 from netctl.server.wakes import survived
 from netctl.server.watch import WatchService
 from netctl.v1 import (
+    agent_compute_pb2_grpc,
     agent_pb2_grpc,
     chain_pb2_grpc,
     compute_pb2_grpc,
@@ -68,7 +71,18 @@ from netctl.v1 import (
 
 MESSAGE_MAX_BYTES = 4 << 20
 _READY_POLL_S = 1.0
-_FILES = ("infra", "network", "vpc", "security", "chain", "compute", "operations", "explain", "agent")
+_FILES = (
+    "infra",
+    "network",
+    "vpc",
+    "security",
+    "chain",
+    "compute",
+    "operations",
+    "explain",
+    "agent",
+    "agent_compute",
+)
 SERVER_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.max_receive_message_length", MESSAGE_MAX_BYTES),
     # Two controllers on one port would share its connections without anybody noticing.
@@ -96,6 +110,8 @@ class Server:
         self._grpc = grpc.aio.server(interceptors=(Edge(),), options=SERVER_OPTIONS)
         self._watch = WatchService(ports)
         self._agents = AgentService(ports)
+        self._intake = Intake(ports)
+        self._compute_agents = ComputeAgentService(ports, self._intake)
         acls = AclBook(ports.intents.snapshot, ports.observed)
         self._hits = PolicyHits(ports, self._agents, acls)
         self._log = PolicyLog(ports, acls)
@@ -148,6 +164,7 @@ class Server:
 
     def _add_compute_services(self) -> None:
         ports, server = self._ports, self._grpc
+        agent_compute_pb2_grpc.add_ComputeAgentServiceServicer_to_server(self._compute_agents, server)
         compute_pb2_grpc.add_VmServiceServicer_to_server(VmService(ports), server)
         compute_pb2_grpc.add_ImageServiceServicer_to_server(ImageService(ports), server)
         compute_pb2_grpc.add_VmTemplateServiceServicer_to_server(VmTemplateService(ports), server)
@@ -165,6 +182,7 @@ class Server:
         await self._health.stop()
         self._watch.close()
         self._agents.close()
+        self._compute_agents.close()
         self._log.close()
         self._hits.close()
         if self._syslog is not None:

@@ -84,9 +84,9 @@ BUGS = (
     ),
     Bug(
         "an agent's old stream ends its new one",
-        "netctl/server/agents.py",
-        "        if self._streams.get(stream.host) is stream:",
-        "        if stream.host in self._streams:",
+        "netctl/server/host_stream.py",
+        "        if self._streams.get(stream.host) is not stream:",
+        "        if stream.host not in self._streams:",
         "tests/functional/server/test_agents.py",
     ),
     Bug(

@@ -8,8 +8,14 @@ from pathlib import Path
 import grpc
 import pytest
 
+from netctl.reconciler.compute_assignments import ComputeAssignmentBook
+from netctl.reconciler.compute_book import ComputeBook
+from netctl.scheduler.view import View
 from netctl.server.admission import Admission
+from netctl.server.group import Sealing
+from netctl.server.image_store import ImageStore
 from netctl.server.ports import Ports
+from netctl.server.sealing import VTPM_SECRET, new_secret, random_seal
 from netctl.server.serve import serve
 from netctl.store.sqlite import SqliteStore
 from tests.fakes.controller import FakeAssignments, FakeController, FakeDerived, FakeReports, FakeStatuses
@@ -19,7 +25,12 @@ from tests.functional.server.world import World
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     store = SqliteStore(tmp_path / "netctl.db")
-    admission = Admission(store)
+    seal, book = random_seal(), ComputeBook()
+    sealing = Sealing(seal=lambda secret: seal.seal(VTPM_SECRET, secret), new_secret=new_secret)
+    admission = Admission(store, sealing=sealing)
+    compute_assignments = ComputeAssignmentBook(admission, book, epoch=1)
+    admission.on_change(compute_assignments.changed)
+    book.on_report(lambda host: compute_assignments.note_report())
     admission.start()
     statuses, reports, controller = FakeStatuses(), FakeReports(), FakeController()
     derived = FakeDerived()
@@ -32,6 +43,11 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         controller=controller,
         pending_hosts=derived.pending_hosts,
         migration=derived.migration,
+        compute_reports=book,
+        compute_assignments=compute_assignments,
+        view=lambda snapshot: View(snapshot, lambda host: (book.get(host).report, book.get(host).connected)),
+        seal=seal,
+        images=ImageStore(tmp_path / "images", reserve_bytes=0),
     )
     address = f"unix:{tmp_path}/netctl.sock"
     server = await serve(ports, [address])

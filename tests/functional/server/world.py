@@ -17,15 +17,17 @@ from netctl.server.admission import Admission
 from netctl.server.ports import Ports
 from netctl.server.serve import Server
 from netctl.store.sqlite import SqliteStore
-from netctl.v1 import chain_pb2 as chain
 from netctl.v1 import (
+    agent_compute_pb2_grpc,
     chain_pb2_grpc,
+    compute_pb2_grpc,
     infra_pb2_grpc,
     network_pb2_grpc,
     operations_pb2_grpc,
     security_pb2_grpc,
     vpc_pb2_grpc,
 )
+from netctl.v1 import chain_pb2 as chain
 from netctl.v1 import infra_pb2 as infra
 from netctl.v1 import network_pb2 as network
 from netctl.v1 import security_pb2 as security
@@ -70,6 +72,12 @@ class World:
         self.functions = chain_pb2_grpc.NetworkFunctionServiceStub(channel)
         self.chains = chain_pb2_grpc.ServiceChainServiceStub(channel)
         self.mirrors = chain_pb2_grpc.TrafficMirrorServiceStub(channel)
+        self.vms = compute_pb2_grpc.VmServiceStub(channel)
+        self.images = compute_pb2_grpc.ImageServiceStub(channel)
+        self.templates = compute_pb2_grpc.VmTemplateServiceStub(channel)
+        self.affinities = compute_pb2_grpc.AffinityPolicyServiceStub(channel)
+        self.migrations = compute_pb2_grpc.VmMigrationServiceStub(channel)
+        self.compute_agents = agent_compute_pb2_grpc.ComputeAgentServiceStub(channel)
         self.batches = operations_pb2_grpc.BatchServiceStub(channel)
         self.changes = operations_pb2_grpc.ChangeServiceStub(channel)
         self.watches = operations_pb2_grpc.WatchServiceStub(channel)

@@ -18,6 +18,7 @@ from netctl.model.route import Bfd
 from netctl.model.routing_policy import Endpoint, Fallback, PolicyAction, PortRange, RoutingPolicy
 from netctl.model.status import HostReport, NicReport, Phase, Status, TunnelReport
 from netctl.model.subnet import Subnet
+from netctl.model.vm import GuestCustomization, Vm
 from netctl.model.vpc import ExternalConnection, VpcKind
 from netctl.server.convert_agent import report_from_proto, report_to_proto
 from netctl.server.convert_policy import routing_policy_from_proto, routing_policy_to_proto
@@ -35,7 +36,7 @@ from netctl.server.nouns import (
     opened,
     wrapped,
 )
-from netctl.v1 import agent_pb2, infra_pb2, network_pb2, operations_pb2, vpc_pb2
+from netctl.v1 import agent_pb2, compute_pb2, infra_pb2, network_pb2, operations_pb2, vpc_pb2
 from tests.unit.server import nouns, vpc_nouns
 
 STATUS = Status(phase=Phase.FAILED, reason="HOST_DOWN", message="start it", revision=7)
@@ -62,6 +63,10 @@ def test_output_only_fields_are_shown_and_ignored(intent: Intent, revision: int,
     assert message.create_time.ToMicroseconds() == pytest.approx(time_s * 1e6, abs=1)
     assert message.status.reason == "HOST_DOWN"
     assert message.status.phase == 3
+    if isinstance(intent, Vm):
+        secret = intent.customization != GuestCustomization()
+        assert message.customization == compute_pb2.GuestCustomization(has_secrets=secret)
+        intent = dataclasses.replace(intent, customization=GuestCustomization())
     assert noun.from_proto(message) == intent
 
 
