@@ -23,12 +23,13 @@ def prepare(place: Place) -> None:
 
 
 def forget(place: Place, *, keep_ovs: bool) -> None:
-    """Remove what does not outlive a loss of power: OVS' database, unless it is kept, and what libvirt has in /run."""
+    """Remove what does not outlive a loss of power: OVS' database, unless it is kept, and what is in /run."""
     if not keep_ovs:
         for database in place.databases:
             database.unlink(missing_ok=True)
     if place.node.compute:
-        shutil.rmtree(place.libvirt.directory / "run", ignore_errors=True)
+        for in_memory in (place.libvirt.directory / "run", place.directory / "compute-run"):
+            shutil.rmtree(in_memory, ignore_errors=True)
 
 
 def run(argv: list[str]) -> None:

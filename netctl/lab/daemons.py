@@ -214,9 +214,11 @@ def _compute(place: Place) -> tuple[Daemon, ...]:
         *("--host-id", place.node.id),
         *("--controller", f"{place.central.management_ip}:{CONTROLLER_PORT}"),
         *("--state-dir", str(place.directory / "compute")),
+        *("--run-dir", str(place.directory / "compute-run")),
         *("--store", str(place.store)),
-        *("--address", place.node.management_ip),
-        *("--domain-type", "qemu"),  # TCG: whether a machine of labs may use KVM is not known
+        *("--migration-address", host.migrate_uri),
+        *("--domain-type", "qemu"),  # a machine that has labs need not have a KVM that works
+        *("--tap-offloads", "off"),  # the userspace datapath reads frames as they are
     )
     return (
         _daemon(place, LIBVIRTD, host.libvirtd(), serves=host.socket),

@@ -9,6 +9,7 @@ import pytest
 from tests.e2e.bonded import vlan
 from tests.e2e.figures import FIGURES, note
 from tests.e2e.site import Site, site
+from tests.e2e.vms import SUBNETS, Vms
 from tests.e2e.vpcs import EXTERNALS, removed_after
 from tests.e2e.wards import Ward, emptied_after, wards
 from tests.labs import own_labs
@@ -33,6 +34,15 @@ def bonded() -> Iterator[Site]:
     basic = [vlan("basic10", 10, basic=True), vlan("basic30", 30, basic=True)]
     with site("bonded", "bonded-hosts", [*basic, vlan("plain20", 20)]) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def vms() -> Iterator[Vms]:
+    """The lab of virtual machines: three hosts with libvirt, the guest's image."""
+    with site("vm", "compute-hosts", SUBNETS) as running:
+        found = Vms(running)
+        found.upload()
+        yield found
 
 
 @pytest.fixture

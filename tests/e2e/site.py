@@ -19,7 +19,16 @@ from netctl.lab.guests import Lease
 from netctl.lab.lab import Lab
 from netctl.lab.processes import Process
 from netctl.loop import wait_until
-from netctl.v1 import chain_pb2, infra_pb2, network_pb2, operations_pb2, security_pb2, status_pb2, vpc_pb2
+from netctl.v1 import (
+    chain_pb2,
+    compute_pb2,
+    infra_pb2,
+    network_pb2,
+    operations_pb2,
+    security_pb2,
+    status_pb2,
+    vpc_pb2,
+)
 from netctl.v1.explain_pb2_grpc import ExplainServiceStub, SecurityExplainServiceStub
 from netctl.v1.infra_pb2_grpc import HostServiceStub, VirtualSwitchServiceStub
 from netctl.v1.network_pb2_grpc import NicServiceStub, SubnetServiceStub
@@ -47,6 +56,8 @@ Resource = (
     | security_pb2.ServiceGroup
     | security_pb2.EntityGroup
     | security_pb2.SecurityPolicy
+    | compute_pb2.Vm
+    | compute_pb2.AffinityPolicy
 )
 PROGRAMMED = status_pb2.PHASE_PROGRAMMED
 DEADLINE_S = 30.0
