@@ -76,6 +76,11 @@ def a_policy(
     return AffinityPolicy(id=AffinityPolicyId(id), kind=kind, **fields)
 
 
+def a_version(number: int = 1, *, images: tuple[ImageId, ...] = (), **vm: Any) -> TemplateVersion:
+    """Make a version of a template, of a virtual machine with these fields and disks of these images."""
+    return TemplateVersion(number=number, vm=a_vm(**vm), images=images)
+
+
 def a_template(id: str = "golden", *versions: TemplateVersion, **fields: Any) -> VmTemplate:
     """Make a template."""
     return VmTemplate(id=VmTemplateId(id), versions=versions, **fields)

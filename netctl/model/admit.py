@@ -121,8 +121,6 @@ def _remove(edit: Remove, draft: Draft, context: Context) -> tuple[Admitted, ...
         return vm_moves.removed(before, draft, context)
     if isinstance(before, VmMigration):
         check_ended(before)
-    elif isinstance(before, Nic) and before.vm:
-        vm_moves.check_not_moving(before.vm, draft, "name")
     dependents = dependents_of(before, draft)
     if dependents:
         raise in_use(f"{resource_name(edit.key)} is in use", dependents, field="name")

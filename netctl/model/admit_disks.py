@@ -81,15 +81,16 @@ def _kept(asked: tuple[Disk, ...], stored: tuple[Disk, ...]) -> dict[int, Disk]:
         if by_uid[disk.uid] in found.values():
             raise InvalidIntent(f"disks[{i}].uid", f"{disk.uid} is listed twice; list it once")
         found[i] = by_uid[disk.uid]
-    for i, disk in enumerate(asked):
-        if not disk.uid:
-            same = next((old for old in stored if old not in found.values() and _is(disk, old)), None)
-            if same is not None:
-                found[i] = same
+    for exactly in (True, False):  # a disk that fits as it is goes before one that would grow
+        for i, disk in enumerate(asked):
+            if not disk.uid and i not in found:
+                free = (old for old in stored if old not in found.values() and _is(disk, old, exactly))
+                same = next(free, None)
+                found |= {i: same} if same is not None else {}
     return found
 
 
-def _is(asked: Disk, stored: Disk) -> bool:
+def _is(asked: Disk, stored: Disk, exactly: bool) -> bool:
     """May a disk without a uid be this one? A CD-ROM is, also with another medium."""
     if asked.kind is not stored.kind or asked.bus not in (DiskBus.AUTO, stored.bus):
         return False
@@ -97,7 +98,10 @@ def _is(asked: Disk, stored: Disk) -> bool:
         return False
     if asked.kind is DiskKind.CDROM:
         return True
-    return _origin(asked) == _origin(stored) and not 0 < asked.size_bytes < stored.size_bytes
+    fits = asked.size_bytes in (0, stored.size_bytes) or (
+        not exactly and asked.size_bytes > stored.size_bytes
+    )
+    return fits and _origin(asked) == _origin(stored)
 
 
 def _origin(disk: Disk) -> tuple[str, str, int]:

@@ -19,7 +19,7 @@ from netctl.model.places import subnets_of
 from netctl.model.snapshot import Draft
 from netctl.model.stamp import Context, absent, check_kept, in_use, replace_unchecked, stamp
 from netctl.model.subnet import Subnet, SubnetKind
-from netctl.model.vm import NICS_MAX
+from netctl.model.vm import NICS_MAX, Vm
 
 # Linux: an interface name has at most 15 bytes (IFNAMSIZ less the NUL); "tap" and 11 digits are 14, as in Neutron.
 _TAP_DIGITS = 11
@@ -166,7 +166,7 @@ def _admit_bare(asked: Nic, before: Nic | None, draft: Draft, context: Context) 
     if mac and (before is None or mac != before.mac_address):
         check_mac(draft, mac, (Kind.NIC, asked.id))
     elif not mac:
-        mac = before.mac_address if before is not None else _mac_of_bare(host, draft)
+        mac = before.mac_address if before is not None else _mac_of_bare(host or draft.vm(asked.vm), draft)
     return replace_unchecked(
         asked,
         meta=meta,
@@ -176,9 +176,9 @@ def _admit_bare(asked: Nic, before: Nic | None, draft: Draft, context: Context) 
     )
 
 
-def _mac_of_bare(host: Host | None, draft: Draft) -> str:
-    """Return a free MAC address with the prefix of the host's cluster; a floating NIC has that of the first one."""
-    id = host.cluster if host is not None else next(draft.ids(Kind.CLUSTER), "")
+def _mac_of_bare(place: Host | Vm | None, draft: Draft) -> str:
+    """Return a free MAC address with the prefix of where it is; that of a floating NIC is the first cluster's."""
+    id = place.cluster if place is not None else next(draft.ids(Kind.CLUSTER), "")
     cluster = draft.cluster(ClusterId(id))
     if cluster is None:
         raise InvalidIntent(

@@ -38,6 +38,7 @@ def admit_vm(asked: Vm, before: Vm | None, draft: Draft, context: Context) -> Vm
     A `power_epoch` or `reset_epoch` above the stored one asks for another start, or a reset: it is one more then.
     Customization that is all empty stays what it is. What is decided by us is taken from `before`, whatever was asked.
     """
+    asked = replace_unchecked(asked, deleting=False)
     if before is not None:
         _check_changeable(asked, before)
     _check_references(asked, before, draft)
@@ -75,7 +76,6 @@ def _decided(vm: Vm, before: Vm | None, context: Context) -> Vm:
             effective_cpu_model="",
             power_epoch=int(vm.is_on),
             reset_epoch=0,
-            deleting=False,
         )
     starts = vm.power_state is not PowerState.OFF and before.power_state is PowerState.OFF
     counts = starts or (vm.power_state is PowerState.ON and before.power_state is not PowerState.ON)
@@ -90,7 +90,6 @@ def _decided(vm: Vm, before: Vm | None, context: Context) -> Vm:
         effective_cpu_model="" if starts else before.effective_cpu_model,
         power_epoch=before.power_epoch + (counts or again),
         reset_epoch=before.reset_epoch + (vm.reset_epoch > before.reset_epoch),
-        deleting=False,
         customization=before.customization if nothing_told else vm.customization,
         template=before.template,
         template_version=before.template_version,

@@ -73,11 +73,10 @@ def advance(edit: Advance, before: VmMigration, draft: Draft, context: Context) 
 def check_ended(migration: VmMigration) -> None:
     """Refuse to remove a migration that goes on."""
     if migration.is_active:
-        raise InUse(
-            f"vmMigrations/{migration.id} moves vms/{migration.vm}: abort it, or wait for its end",
-            dependents=(f"vms/{migration.vm}",),
-            total=1,
-        )
+        text = f"vmMigrations/{migration.id} moves vms/{migration.vm}: abort it, or wait for its end"
+        error = InUse(text, dependents=(f"vms/{migration.vm}",), total=1)
+        error.field = "name"
+        raise error
 
 
 def prune(created: VmMigration, draft: Draft) -> tuple[Admitted, ...]:

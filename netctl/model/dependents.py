@@ -10,7 +10,7 @@ from netctl.model.image import Image
 from netctl.model.indexes import Relation
 from netctl.model.infra import Host
 from netctl.model.intent import Intent, key_of
-from netctl.model.keys import ImageId, Key, Kind, resource_name
+from netctl.model.keys import ImageId, Key, Kind, VmId, resource_name
 from netctl.model.networks import users_inside
 from netctl.model.nic import Nic
 from netctl.model.nic_users import held_by, users_of
@@ -108,6 +108,7 @@ def dependents_of(intent: Intent, draft: Draft) -> tuple[Key, ...]:
             more += users_inside(draft, intent.vpc, config.cidr) if config is not None else ()
     elif isinstance(intent, Nic):
         more += users_of(held_by(intent), draft)
+        more += _moving(intent.vm, draft) if intent.vm else ()
     elif isinstance(intent, Vm | Image | Host):
         more += _machines_of(intent, draft)
     return tuple(dict.fromkeys((*found, *more)))
@@ -122,10 +123,13 @@ def _machines_of(intent: Vm | Image | Host, draft: Draft) -> Iterator[Key]:
         case Image():
             yield from ((Kind.VM, vm.id) for vm in draft.vms_of_image(intent.id) if _shows(vm, intent.id))
         case Vm():
-            migration = draft.active_migration_of(intent.id)
-            if migration is not None:
-                yield Kind.VM_MIGRATION, migration.id
+            yield from _moving(intent.id, draft)
             yield from copies_ahead(intent, draft)
+
+
+def _moving(vm: VmId, draft: Draft) -> list[Key]:
+    migration = draft.active_migration_of(vm)
+    return [(Kind.VM_MIGRATION, migration.id)] if migration is not None else []
 
 
 def _shows(vm: Vm, image: ImageId) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netctl.model.ipam import make_plan
-from netctl.model.keys import ClusterId, Key, Kind
+from netctl.model.keys import ClusterId, HostId, Key, Kind
 from netctl.model.networks import users_inside
-from netctl.model.nic import NicKind
+from netctl.model.nic import Nic, NicKind
 from netctl.model.nic_users import private_claim
 from netctl.model.numbers import address_number, eui64_number, version_of
 from netctl.model.snapshot import Draft
@@ -29,7 +29,7 @@ def check_users(subnet: Subnet, before: Subnet, draft: Draft) -> None:
 
 
 def _check_clusters(subnet: Subnet, before: Subnet, draft: Draft) -> None:
-    """Refuse to leave a cluster in which a NIC or gateway of the subnet is."""
+    """Refuse to leave a cluster in which a NIC, its virtual machine or a gateway of the subnet is."""
     gone: set[ClusterId] = set(before.clusters) - set(subnet.clusters)
     field = "clusters"
     if subnet.has_vlan:
@@ -40,8 +40,7 @@ def _check_clusters(subnet: Subnet, before: Subnet, draft: Draft) -> None:
         return
     users: list[Key] = []
     for nic in (*draft.nics_of_subnet(subnet.id), *draft.trunks_of_subnet(subnet.id)):
-        host = draft.host(nic.host) if nic.host else None
-        if host is not None and host.cluster in gone:
+        if not gone.isdisjoint(_clusters_of(nic, draft)):
             users.append((Kind.NIC, nic.id))
     for vpc in draft.vpcs_of_subnet(subnet.id):
         connection = vpc.connection(subnet.id)
@@ -51,6 +50,18 @@ def _check_clusters(subnet: Subnet, before: Subnet, draft: Draft) -> None:
     if users:
         names = ", ".join(f"clusters/{id}" for id in sorted(gone))
         raise in_use(f"subnets/{subnet.id} in {names} is used", dict.fromkeys(users), field=field)
+
+
+def _clusters_of(nic: Nic, draft: Draft) -> Iterator[ClusterId]:
+    """Yield the cluster that a NIC is in, and the one that it is on its way to."""
+    vm = draft.vm(nic.vm) if nic.vm else None
+    if vm is not None:  # it has a cluster before it has a host
+        yield vm.cluster
+    migration = draft.active_migration_of(vm.id) if vm is not None else None
+    for id in (nic.host, migration.destination if migration is not None else ""):
+        host = draft.host(HostId(id)) if id else None
+        if host is not None:
+            yield host.cluster
 
 
 def _check_untagged(subnet: Subnet, draft: Draft) -> None:

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from netctl.errors import AlreadyExists, Exhausted, InUse, NetctlError, NotFound
 from netctl.model.infra import Meta
-from netctl.model.intent import Create, Edit, Intent, Remove, Replace, Restack, key_of, target_of
+from netctl.model.intent import Create, Edit, Intent, Remove, Replace, key_of, target_of
 from netctl.model.keys import HostId, Kind
 from netctl.model.nic import Nic
 from netctl.model.snapshot import Snapshot
@@ -209,7 +209,7 @@ class Admission(RuleBasedStateMachine):
         if isinstance(edit, Remove):
             assert before.dependents(edit.key[0].value, edit.key[1]) == set()
             return
-        if isinstance(edit, Restack):
+        if not isinstance(edit, Create | Replace):
             return
         asked: Intent = edit.intent
         assert not isinstance(edit, Create) or key_of(asked) not in map(key_of, before.intents)

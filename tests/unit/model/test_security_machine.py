@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule
 
 from netctl.errors import InvalidIntent, NetctlError, NotFound
-from netctl.model.intent import Create, Edit, Remove, Replace, Restack
+from netctl.model.intent import Create, Edit, Replace
 from netctl.model.keys import CategoryId, Kind, VpcId
 from netctl.model.security_policy import (
     Direction,
@@ -188,7 +188,7 @@ class Security(Admission):
 
     def check_refusal(self, edit: Edit, before: naive.World, error: NetctlError) -> None:
         super().check_refusal(edit, before, error)
-        if isinstance(edit, Remove | Restack):
+        if not isinstance(edit, Create | Replace):
             return
         after = naive.World(
             [
