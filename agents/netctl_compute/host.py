@@ -35,7 +35,7 @@ from netctl_compute.actions import (
     SetSecret,
     StartDomain,
 )
-from netctl_compute.assignment import ComputeAssignment, VmAssignment
+from netctl_compute.assignment import ComputeAssignment, PowerState, VmAssignment, VmRole
 from netctl_compute.domain_found import find_disk, find_nic, with_link, with_medium
 from netctl_compute.domain_xml import Found, Start, render_disk, render_domain, render_metadata, render_nic
 from netctl_compute.parts import Hypervisor, Migrations, Storage, Taps, TpmStates
@@ -43,6 +43,18 @@ from netctl_compute.reported import ExportReport, HostCapacity, MigrationReport
 from netctl_compute.settings import Settings
 from netctl_compute.state import HostState, HowEnded
 from netctl_compute.tpm import secret_uid, secret_value, secret_xml
+
+
+class Devices(Protocol):
+    """GPUs of this host: `gpus.py`."""
+
+    def mdevs(self, vm: VmAssignment) -> tuple[str, ...]:
+        """Return the mediated devices of a machine, made when they are not there; raise Problem NO_GPU."""
+        ...
+
+    def remove_mdevs(self, vm: VmAssignment) -> None:
+        """Give them back."""
+        ...
 
 
 class SerialLogs(Protocol):
@@ -71,13 +83,15 @@ class Parts:
     tpm_states: TpmStates
     migrations: Migrations
     serial_logs: SerialLogs
+    devices: Devices
     capacity: Callable[[], HostCapacity]
+    measure: Callable[[Mapping[str, str]], Mapping[str, int]]
 
 
 class Host:
-    """Used by the loop's thread alone."""
+    """Used by the loop's thread alone; `settings` may raise HostUnavailable as long as libvirt did not answer."""
 
-    def __init__(self, parts: Parts, settings: Settings) -> None:
+    def __init__(self, parts: Parts, settings: Callable[[], Settings]) -> None:
         self._parts = parts
         self._settings = settings
 
@@ -110,11 +124,14 @@ class Host:
         """Go on with migrations and exports, let go of what nobody needs; return how far each is."""
         self._parts.storage.tidy(assignment)
         self._parts.serial_logs.cut()
+        for vm in assignment.vms:
+            if vm.gpu_profiles and vm.uid not in state.domains and _is_over(vm):
+                self._parts.devices.remove_mdevs(vm)
         return self._parts.migrations.serve(assignment, state), self._parts.storage.export(assignment.exports)
 
     def measure(self, hosts: Mapping[str, str]) -> Mapping[str, int]:
         """Return round trips to hosts, in microseconds, as far as they are known."""
-        return self._parts.migrations.measure(hosts)
+        return self._parts.measure(hosts)
 
     def apply(self, action: Action, state: HostState) -> None:
         """Do one action; raise NetctlError when it cannot be done."""
@@ -164,9 +181,10 @@ class Host:
         found = Found(
             storage=state.storage[vm.uid],
             serial_log=self._parts.serial_logs.path(vm.uid),
+            mdevs=self._parts.devices.mdevs(vm),
         )
         start = Start(power_epoch=vm.power_epoch, reset_epoch=vm.reset_epoch, time_s=time.time())
-        self._parts.hypervisor.start(render_domain(vm, found, self._settings, start), paused=paused)
+        self._parts.hypervisor.start(render_domain(vm, found, self._settings(), start), paused=paused)
 
     def _change_device(self, action: HotAction, state: HostState) -> None:
         hypervisor, uid = self._parts.hypervisor, action.uid
@@ -174,7 +192,7 @@ class Host:
             case AttachDisk(disk=disk):
                 hypervisor.attach(uid, render_disk(disk, Found(storage=state.storage[uid])))
             case AttachNic(nic=nic):
-                hypervisor.attach(uid, render_nic(nic, self._settings))
+                hypervisor.attach(uid, render_nic(nic, self._settings()))
             case DetachDisk(target=target):
                 hypervisor.detach(uid, find_disk(hypervisor.read_xml(uid), target))
             case DetachNic(tap=tap):
@@ -187,3 +205,7 @@ class Host:
                 hypervisor.grow_disk(uid, target, size_bytes)
             case _:
                 assert_never(action)
+
+
+def _is_over(vm: VmAssignment) -> bool:
+    return vm.role is VmRole.REMOVE or (vm.role is VmRole.RUN and vm.power_state is PowerState.OFF)

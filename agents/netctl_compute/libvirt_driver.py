@@ -13,10 +13,12 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
+from xml.etree import ElementTree as ET
 
 import libvirt
 
 from netctl.errors import NotFound
+from netctl_compute.capacity import HypervisorFacts
 from netctl_compute.domain_found import parse_domain, with_state
 from netctl_compute.domain_xml import NAMESPACE, PREFIX
 from netctl_compute.libvirt_connection import CALL_S, LibvirtConnection
@@ -76,6 +78,7 @@ class LibvirtDriver:
         self._known: dict[str, _Known] = {}
         self._ended: dict[str, HowEnded] = {}
         self._reread_s = 0.0
+        self._facts: tuple[str, HypervisorFacts] | None = None
         self.connection = LibvirtConnection(uri, opened=self._watch, lost=self._forget_all, call_s=call_s)
 
     def read_domains(self) -> tuple[Mapping[str, Domain], tuple[UnknownDomain, ...]]:
@@ -186,6 +189,21 @@ class LibvirtDriver:
         except NotFound:
             return
 
+    def read_facts(self, domain_type: str) -> tuple[str, HypervisorFacts]:
+        """Return the type of domains (`auto`: KVM where there is some), and what libvirt says of itself.
+
+        Asked once for each connection: libvirtd is restarted when QEMU is another one.
+        """
+        with self._lock:
+            facts = self._facts
+        if facts is None:
+            facts = self.connection.call(
+                "read facts", lambda connection: _read_facts(connection, domain_type)
+            )
+            with self._lock:
+                self._facts = facts
+        return facts
+
     def close(self) -> None:
         """Let go of libvirtd; guests run on."""
         self.connection.close()
@@ -238,6 +256,7 @@ class LibvirtDriver:
     def _forget_all(self) -> None:
         with self._lock:
             self._known.clear()
+            self._facts = None
         self._wake()
 
 
@@ -265,6 +284,19 @@ def _read(
         read[uid] = there
         states[uid] = _run_state(stats)
     return read, states
+
+
+def _read_facts(connection: libvirt.virConnect, domain_type: str) -> tuple[str, HypervisorFacts]:
+    if domain_type == "auto":
+        kinds = ET.fromstring(connection.getCapabilities()).findall("guest/arch/domain")
+        domain_type = "kvm" if any(kind.get("type") == "kvm" for kind in kinds) else "qemu"
+    # Of the two machine types q35 is the one with Secure Boot.
+    capabilities = connection.getDomainCapabilities(None, None, "q35", domain_type)
+    return domain_type, HypervisorFacts(
+        domain_capabilities=capabilities,
+        libvirt_version=connection.getLibVersion(),
+        qemu_version=connection.getVersion(),
+    )
 
 
 def _run_state(stats: Mapping[str, int]) -> RunState:

@@ -58,10 +58,6 @@ class Migrations(Protocol):
         """Start, go on with or abort the orders of the assignment; return how far each is."""
         ...
 
-    def measure(self, hosts: Mapping[str, str]) -> Mapping[str, int]:
-        """Return the round trips to these hosts' addresses, in microseconds, as far as they are known."""
-        ...
-
     def running(self) -> frozenset[str]:
         """Return the uids of the domains that are being copied from here."""
         ...
