@@ -106,14 +106,7 @@ def assignment_from_proto(message: pb.ComputeAssignment) -> ComputeAssignment:
 
 
 def _vm(message: pb.VmAssignment) -> VmAssignment:
-    _check_id("vms.vm_id", message.vm_id)
-    _check_uid("vms.uid", message.uid)
-    if message.generation_id:
-        _check_uid("vms.generation_id", message.generation_id)
-    if message.cpu_model:
-        _check("vms.cpu_model", _CPU, message.cpu_model)
-    for address in message.pci_devices:
-        _check("vms.pci_devices", _PCI, address)
+    _check_vm(message)
     return VmAssignment(
         vm=message.vm_id,
         uid=message.uid,
@@ -146,6 +139,17 @@ def _vm(message: pb.VmAssignment) -> VmAssignment:
         keep_disks=message.keep_disks,
         description=message.description,
     )
+
+
+def _check_vm(message: pb.VmAssignment) -> None:
+    _check_id("vms.vm_id", message.vm_id)
+    _check_uid("vms.uid", message.uid)
+    if message.generation_id:
+        _check_uid("vms.generation_id", message.generation_id)
+    if message.cpu_model:
+        _check("vms.cpu_model", _CPU, message.cpu_model)
+    for address in message.pci_devices:
+        _check("vms.pci_devices", _PCI, address)
 
 
 def _disk(message: pb.DiskAssignment) -> DiskAssignment:

@@ -26,7 +26,7 @@ from netctl_compute.assignment import (
 from netctl_compute.settings import Settings
 from netctl_compute.state import Domain
 from netctl_compute.storage_state import VmStorage
-from netctl_compute.tpm import secret_uid
+from netctl_compute.tpm_secret import secret_uid
 
 NAMESPACE = "urn:netctl:vm"
 PREFIX = "netctl"

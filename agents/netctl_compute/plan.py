@@ -38,7 +38,7 @@ from netctl_compute.plan_hot import plan_hot
 from netctl_compute.records import Record
 from netctl_compute.reported import RunState
 from netctl_compute.state import Domain, HostState, HowEnded, Tap
-from netctl_compute.tpm import secret_uid
+from netctl_compute.tpm_secret import secret_uid
 
 _GONE = frozenset({RunState.SHUT_DOWN, RunState.CRASHED})
 

@@ -11,16 +11,11 @@ import base64
 import binascii
 import shutil
 from pathlib import Path
-from uuid import NAMESPACE_URL, uuid5
 from xml.etree import ElementTree
 
 from netctl_compute.problem import Problem
 from netctl_compute.store import checked_uid
-
-
-def secret_uid(vm_uid: str) -> str:
-    """Return the UUID of the libvirt secret of a machine's vTPM: what `<encryption secret=>` names."""
-    return str(uuid5(NAMESPACE_URL, f"netctl:vtpm/{checked_uid(vm_uid, 'virtual machine')}"))
+from netctl_compute.tpm_secret import secret_uid as secret_uid
 
 
 def secret_xml(vm_uid: str) -> str:
