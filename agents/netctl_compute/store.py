@@ -173,7 +173,7 @@ class Store:
         directory = self.vm_directory(vm_uid)
         names = self.vm_files(vm_uid)
         for name in names:
-            if name.endswith(".qcow2") and is_locked(directory / name):
+            if name.endswith(".qcow2") and self.has(directory / name) and is_locked(directory / name):
                 raise Problem("DISK_IN_USE", f"{directory / name} is used by a running virtual machine")
         if foreign := [name for name in names if not _OWN_FILES.fullmatch(name)]:
             raise Problem("LEFT_OVER", f"{directory} has files that are not ours: {', '.join(foreign)[:200]}")
