@@ -140,7 +140,7 @@ class Agent:
             self._offer(replace(self._report, libvirt_connected=False, problems=(error.message,)))
             raise
         problems += self._save_records()
-        if assignment is not None and not failed and not self._attempts.problems():
+        if assignment is not None:  # what could not be done of it each machine's report says itself
             self._reached_revision = assignment.revision
         report = make_report(self._host_id, assignment, state, self._told(failed))
         self._offer(
