@@ -57,6 +57,8 @@ BENCHES = {
         Bench(name="steering", sizes=(100, 1000, 4000, 10_000), quick=(100, 1000)),
         Bench(name="start", sizes=(1000, 10_000, 100_000)),
         Bench(name="latency", sizes=(10, 1000), quick=(10,)),
+        Bench(name="vm_create", sizes=(1, 50), quick=(1,)),
+        Bench(name="migrations", sizes=(100,), quick=(4,)),
     )
 }
 

@@ -12,6 +12,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -76,12 +77,11 @@ class Probes:
         )
 
     def __enter__(self) -> Probes:
-        try:
+        with ExitStack() as undo:
+            undo.callback(self.close)
             self._hear()
             wait_until(self._all_answer, timeout_s=10, what="answers at every station")
-        except BaseException:
-            self.close()
-            raise
+            undo.pop_all()
         return self
 
     def __exit__(self, *_error: object) -> None:
