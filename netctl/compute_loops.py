@@ -1,4 +1,6 @@
-"""The compute half of the controller, wired together: what compute agents say and get, migrations, what is purged.
+"""The compute half of the controller, wired together: what compute agents say and get, and the loop of our own edits.
+
+That places machines, lets migrations go on, empties hosts in maintenance and purges what was deleted.
 
 `controller.py` makes it and gives it the parts that it shares with the network: admission, the board, the reconciler.
 """
@@ -10,29 +12,36 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from netctl.loop import Loop, Pace, Wake
-from netctl.model.intent import Advance, Edit, Purge
-from netctl.model.keys import HostId
+from netctl.model.intent import Edit
+from netctl.model.keys import HostId, Kind
 from netctl.model.snapshot import Snapshot
 from netctl.model.vm import Vm
 from netctl.model.vm_migration import VmMigration
 from netctl.reconciler.board import StatusBoard
 from netctl.reconciler.compute_assignments import ComputeAssignmentBook
 from netctl.reconciler.compute_book import ComputeBook
+from netctl.reconciler.compute_changes import Echo
+from netctl.reconciler.maintenance import Maintenance
 from netctl.reconciler.migration_steps import Found
 from netctl.reconciler.overdue import Overdue
+from netctl.reconciler.placement import Placement
 from netctl.reconciler.reconcile import Reconciler
 from netctl.reconciler.vm_migrations import Hosts, VmMigrations
 from netctl.reconciler.vm_purge import VmPurge
 from netctl.scheduler.memory import usable_mib
 from netctl.scheduler.place import Refused
-from netctl.scheduler.preflight import choose_destination, preflight, problem_of, round_trip_us
+from netctl.scheduler.preflight import choose_destination, is_passing, preflight, problem_of, round_trip_us
 from netctl.scheduler.view import ComputeSaid, View
 from netctl.server.admission import Admission
 from netctl.server.requests import Answer, Request
 
-MIGRATION_ACTOR, PURGE_ACTOR = "vm-migration", "vm-purge"  # of our own edits, in the change log
-# What may be well in a moment: agents that connect, flows that are on their way.
-_PASSING = frozenset({"HOST", "FLOWS"})
+# Of our own edits, in the change log.
+MIGRATION_ACTOR, PURGE_ACTOR, PLACEMENT_ACTOR, MAINTENANCE_ACTOR = (
+    "vm-migration",
+    "vm-purge",
+    "placement",
+    "maintenance",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +68,22 @@ class ComputeHalf:
         self.migrations = VmMigrations(
             shared.admission, self._submit_as(MIGRATION_ACTOR), self._hosts(), self.wake
         )
+        self.placement = Placement(
+            shared.admission,
+            self._submit_as(PLACEMENT_ACTOR),
+            self.view,
+            self.wake,
+            is_starting=lambda: shared.board.is_starting,
+            changed=lambda ids: shared.board.note_changed((Kind.VM, id) for id in ids),
+        )
+        self.maintenance = Maintenance(
+            shared.admission,
+            self._submit_as(MAINTENANCE_ACTOR),
+            self.view,
+            self.wake,
+            changed=lambda ids: shared.board.note_changed((Kind.HOST, id) for id in ids),
+        )
+        self._echo = Echo(shared.admission, shared.board.note_changed)
         self._purge = VmPurge(self.book, self._submit_as(PURGE_ACTOR))
         self.loop = Loop("compute", self._step, self.wake, pace=pace)
         self._join()
@@ -80,7 +105,7 @@ class ComputeHalf:
             return _look_at(vm, migration, view)
         chosen = choose_destination(vm, view)
         if isinstance(chosen, Refused):
-            return Found(message=f"no host would take it: {chosen.message}", passing=True)
+            return Found(message=f"no host would take it: {chosen.message}", passing=chosen.passing)
         return Found(destination=chosen.host, ok=True)
 
     def _join(self) -> None:
@@ -90,14 +115,19 @@ class ComputeHalf:
         shared.admission.on_change(self.wake)
         self.book.on_report(lambda host: self.assignments.note_report())
         self.book.on_report(lambda host: self.wake())
+        self.book.on_report(shared.board.note_compute)
         shared.board.on_report(lambda report, before: self.wake())
         shared.board.on_pass(lambda: self._overdue.note(shared.nb_cfg()))
         shared.board.on_pass(self.wake)
-        shared.board.waits = self.migrations.waits_for
+        shared.board.waits, shared.board.compute = self.migrations.waits_for, self.book.get
+        shared.board.unplaced, shared.board.blocked = self.placement.why, self.maintenance.blocked
 
     def _step(self) -> None:
-        self._purge.step(self._shared.admission.snapshot())
+        self.placement.step()
         self.migrations.step()
+        self.maintenance.step()
+        self._purge.step(self._shared.admission.snapshot())
+        self._echo.step()
 
     def _hosts(self) -> Hosts:
         shared = self._shared
@@ -120,7 +150,7 @@ class ComputeHalf:
         heard = self.book.get(host)
         return heard.report, heard.connected
 
-    def _submit_as(self, actor: str) -> Callable[[Advance | Purge], Future[Answer]]:
+    def _submit_as(self, actor: str) -> Callable[[Edit], Future[Answer]]:
         def submit(edit: Edit) -> Future[Answer]:
             return self._shared.admission.submit(Request(edits=(edit,), actor=actor))
 
@@ -140,6 +170,6 @@ def _look_at(vm: Vm, migration: VmMigration, view: View) -> Found:
         destination=host.id,
         ok=not stopping,
         message=problem_of(checks),
-        passing=all(one.check in _PASSING for one in stopping),
+        passing=is_passing(checks),
         round_trip_us=measured or 0,
     )

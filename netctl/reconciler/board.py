@@ -11,10 +11,23 @@ from collections.abc import Callable, Iterable, Mapping
 
 from netctl.compiler.observed import NOTHING_OBSERVED, Observed
 from netctl.loop import Clock
-from netctl.model.keys import HostId, Key, Kind, NetworkFunctionId, NicId, VirtualSwitchId, VmMigrationId
+from netctl.model.keys import (
+    HostId,
+    ImageId,
+    Key,
+    Kind,
+    NetworkFunctionId,
+    NicId,
+    VirtualSwitchId,
+    VmId,
+    VmMigrationId,
+)
 from netctl.model.snapshot import Snapshot
 from netctl.model.status import HostReport, Phase, Status
+from netctl.reconciler.compute_book import ComputeHeard
+from netctl.reconciler.compute_changes import changed_by_compute
 from netctl.reconciler.passes import Passes
+from netctl.reconciler.placement import Waiting
 from netctl.reconciler.poison import Poison
 from netctl.reconciler.reports import Heard, HostReports
 from netctl.reconciler.rollout import Turns
@@ -35,8 +48,13 @@ class StatusBoard:
         # Of the assignments and the rollouts, which need the board themselves: the composition root gives them.
         self.told: Callable[[HostId, NicId], int] = lambda host, nic: 0
         self.turns: Callable[[Snapshot, VirtualSwitchId], Turns] = lambda snapshot, switch: Turns()
-        # Of the engine of migrations, likewise.
+        # Of the engine of migrations, likewise; of compute agents, placement, maintenance and the fetching of images.
         self.waits: Callable[[VmMigrationId], str] = lambda migration: ""
+        self.compute: Callable[[HostId], ComputeHeard] = lambda host: ComputeHeard()
+        self.unplaced: Callable[[VmId], Waiting | None] = lambda vm: None
+        self.blocked: Callable[[HostId], Mapping[VmId, str]] = lambda host: {}
+        self.image_problem: Callable[[ImageId], str] = lambda image: ""
+        self._computed: dict[HostId, ComputeHeard] = {}
         self._snapshot = snapshot
         self._clock = clock
         self._started = clock()
@@ -68,12 +86,21 @@ class StatusBoard:
             behind=self.reports.behind,
             held=self._held,
             poison=self._poison,
-            starting=self._clock() - self._started < START_GRACE_S,
+            starting=self.is_starting,
             observed=self._observed,
             told=self.told,
             turns=self.turns,
             waits=self.waits,
+            compute=self.compute,
+            unplaced=self.unplaced,
+            blocked=self.blocked,
+            image_problem=self.image_problem,
         )
+
+    @property
+    def is_starting(self) -> bool:
+        """May agents still be connecting?"""
+        return self._clock() - self._started < START_GRACE_S
 
     def on_status_change(self, callback: Callable[[], None]) -> None:
         """Call `callback` (which only wakes) whenever there are new candidates."""
@@ -157,6 +184,19 @@ class StatusBoard:
         for listener in self._report_listeners:
             listener(None, before)
         self._mark(self._on_host(host), unsettled=False)
+
+    def note_compute(self, host: HostId) -> None:
+        """A compute agent reported, or left."""
+        now = self.compute(host)
+        with self._lock:
+            before, self._computed[host] = self._computed.get(host, ComputeHeard()), now
+        changed = changed_by_compute(host, before, now, self._snapshot())
+        if changed:
+            self._mark(changed, unsettled=True)
+
+    def note_changed(self, keys: Iterable[Key]) -> None:
+        """Something else that a status tells of has changed for these intents."""
+        self._mark(keys, unsettled=False)
 
     @staticmethod
     def _moved(report: HostReport, before: Heard) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from netctl.model.affinity import AffinityPolicy
 from netctl.model.chain import NetworkFunction, ServiceChain
 from netctl.model.floating_ip import FloatingIp
+from netctl.model.image import Image
 from netctl.model.infra import Cluster, Host, VirtualSwitch
 from netctl.model.intent import Intent
 from netctl.model.keys import Key
@@ -16,13 +18,19 @@ from netctl.model.security_policy import SecurityPolicy
 from netctl.model.snapshot import Snapshot
 from netctl.model.status import Phase, Status
 from netctl.model.subnet import Subnet
+from netctl.model.template import VmTemplate
+from netctl.model.vm import Vm
 from netctl.model.vm_migration import VmMigration
 from netctl.model.vpc import Vpc
+from netctl.reconciler.status_affinity import affinity_verdict
 from netctl.reconciler.status_chain import chain_verdict, function_verdict
 from netctl.reconciler.status_host import host_verdict, virtual_switch_verdict
+from netctl.reconciler.status_image import image_verdict
 from netctl.reconciler.status_migration import migration_verdict
 from netctl.reconciler.status_nic import mirror_verdict, nic_verdict
 from netctl.reconciler.status_security import security_policy_verdict
+from netctl.reconciler.status_template import template_verdict
+from netctl.reconciler.status_vm import vm_verdict
 from netctl.reconciler.status_vpc import (
     PROGRAMMED,
     Verdict,
@@ -53,8 +61,8 @@ def _verdict(key: Key, intent: Intent, snapshot: Snapshot, world: World) -> Verd
         return virtual_switch_verdict(intent, snapshot, world)
     if isinstance(intent, Host):
         return host_verdict(intent, snapshot, world)
-    if isinstance(intent, VmMigration):
-        return migration_verdict(intent, world)
+    if isinstance(intent, (Vm, Image, VmTemplate, AffinityPolicy, VmMigration)):
+        return _of_compute(intent, snapshot, world)
     if isinstance(intent, TrafficMirror):
         return mirror_verdict(intent, snapshot, world)
     if isinstance(intent, Nic) and not intent.has_port and intent.has_subnet:
@@ -69,6 +77,22 @@ def _verdict(key: Key, intent: Intent, snapshot: Snapshot, world: World) -> Verd
     if world.sb_cfg < world.required_cfg(intent.meta.revision):
         return Phase.PENDING, "WAITING_FOR_NORTHD", "ovn-northd has not worked it off yet; is it running?"
     return _routed(intent, snapshot, world)
+
+
+def _of_compute(
+    intent: Vm | Image | VmTemplate | AffinityPolicy | VmMigration, snapshot: Snapshot, world: World
+) -> Verdict:
+    """Say how far what OVN has no part in is."""
+    match intent:
+        case Vm():
+            return vm_verdict(intent, snapshot, world)
+        case Image():
+            return image_verdict(intent, snapshot, world)
+        case VmTemplate():
+            return template_verdict(intent, snapshot)
+        case AffinityPolicy():
+            return affinity_verdict(intent, snapshot)
+    return migration_verdict(intent, world)
 
 
 def _routed(intent: Intent, snapshot: Snapshot, world: World) -> Verdict:

@@ -10,6 +10,7 @@ from netctl.model.keys import HostId
 from netctl.model.snapshot import Snapshot
 from netctl.model.status import HostReport, Phase
 from netctl.reconciler.rollout import Turns
+from netctl.reconciler.status_vm import compute_verdict
 from netctl.reconciler.status_vpc import PROGRAMMED, Verdict
 from netctl.reconciler.world import NAMED, World, host_down, named
 
@@ -17,7 +18,17 @@ _NOT_SPOKEN = "configured"  # LACP as ovs-appctl lacp/show says it: set here, no
 
 
 def host_verdict(host: Host, snapshot: Snapshot, world: World) -> Verdict:
-    """Say whether a host is what it is to be."""
+    """Say whether a host is what it is to be: for its network, then for its machines."""
+    network = _network_verdict(host, snapshot, world)
+    if network[0] is Phase.FAILED:
+        return network
+    compute = compute_verdict(host, snapshot, world)
+    if compute is not None and (compute[0] is Phase.FAILED or network[0] is Phase.PROGRAMMED):
+        return compute
+    return network
+
+
+def _network_verdict(host: Host, snapshot: Snapshot, world: World) -> Verdict:
     down = host_down(host.id, world)
     if down is not None:
         return down

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from netctl.compiler.observed import NOTHING_OBSERVED, Observed
-from netctl.model.keys import HostId, Key, NicId, VirtualSwitchId, VmMigrationId
+from netctl.model.keys import HostId, ImageId, Key, NicId, VirtualSwitchId, VmId, VmMigrationId
 from netctl.model.snapshot import Snapshot
 from netctl.model.status import Phase
+from netctl.reconciler.compute_book import ComputeHeard
+from netctl.reconciler.placement import Waiting
 from netctl.reconciler.poison import Poison
 from netctl.reconciler.reports import Heard
 from netctl.reconciler.rollout import Turns
@@ -25,7 +27,9 @@ class World:
     which a revision's flows are installed. `behind`: the connected hosts that have not installed an nb_cfg. `held`: why
     passes do not run, or "". `starting`: hosts get time to connect. `observed`: what the rows are compiled with.
     `told`: the revision at which a host was told what a NIC is. `turns`: where a virtual switch is with its hosts.
-    `waits`: why a migration of a virtual machine does not go on yet.
+    `waits`: why a migration of a virtual machine does not go on yet. `compute`: what compute agents said last.
+    `unplaced`: why a machine has no host. `blocked`: who cannot leave a host in maintenance, and why. `image_problem`:
+    why an image could not be fetched, or "".
     """
 
     northbound_revision: int
@@ -40,6 +44,10 @@ class World:
     told: Callable[[HostId, NicId], int] = lambda host, nic: 0
     turns: Callable[[Snapshot, VirtualSwitchId], Turns] = lambda snapshot, switch: Turns()
     waits: Callable[[VmMigrationId], str] = lambda migration: ""
+    compute: Callable[[HostId], ComputeHeard] = lambda host: ComputeHeard()
+    unplaced: Callable[[VmId], Waiting | None] = lambda vm: None
+    blocked: Callable[[HostId], Mapping[VmId, str]] = lambda host: {}
+    image_problem: Callable[[ImageId], str] = lambda image: ""
 
 
 def host_down(host: HostId, world: World) -> Verdict | None:

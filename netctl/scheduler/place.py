@@ -86,7 +86,7 @@ def objections(demand: Demand, host: Host, view: View) -> Iterator[Objection]:
     """Yield what keeps a machine from being started on a host."""
     silent = lacks_answer(host, view)
     if silent:
-        yield Objection(silent)
+        yield Objection(silent, passing=True)
         return
     if host.cluster != demand.vm.cluster:
         yield Objection(f"is of clusters/{host.cluster}, not of clusters/{demand.vm.cluster}")
