@@ -22,7 +22,7 @@ from netctl.reconciler.compute_assignments import ComputeAssignmentBook
 from netctl.reconciler.compute_book import ComputeBook
 from netctl.reconciler.compute_changes import Echo
 from netctl.reconciler.maintenance import Maintenance
-from netctl.reconciler.migration_steps import Found
+from netctl.reconciler.migration_sight import Found
 from netctl.reconciler.overdue import Overdue
 from netctl.reconciler.placement import Placement
 from netctl.reconciler.reconcile import Reconciler

@@ -22,7 +22,8 @@ GONE_S = 15.0
 class ComputeHeard:
     """The last report of a host, None before the first; `connected` while its agent holds a stream.
 
-    `vms` and `migrations` are the report's by id. `silent_since_s` is on the monotonic clock, while not connected.
+    `vms` and `migrations` are the report's by id. On the book's clock: when the report came (`received_s`), and since
+    when there is no agent (`silent_since_s`), while there is none.
     """
 
     report: ComputeReport | None = None
@@ -30,6 +31,7 @@ class ComputeHeard:
     vms: Mapping[VmId, VmReport] = field(default_factory=dict)
     migrations: Mapping[VmMigrationId, MigrationReport] = field(default_factory=dict)
     silent_since_s: float = 0.0
+    received_s: float = 0.0
 
 
 class ComputeBook:
@@ -86,6 +88,7 @@ class ComputeBook:
             connected=True,
             vms={vm.vm: vm for vm in report.vms},
             migrations={one.migration: one for one in report.migrations},
+            received_s=self._clock(),
         )
         with self._lock:
             before = self._heard.get(report.host, self._never)

@@ -8,26 +8,37 @@ A guest goes on where it runs: no timer decides that, and where it is not known 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from netctl.compiler.compute_assignment import share_store
-from netctl.model.compute_report import JobState, MigrationReport, RunState, VmReport
+from netctl.model.compute_report import JobState, MigrationReport, RunState
 from netctl.model.intent import Advance
-from netctl.model.keys import HostId, Key, Kind
-from netctl.model.nic import Nic
-from netctl.model.snapshot import Snapshot
-from netctl.model.status import Phase, Status
+from netctl.model.keys import HostId
 from netctl.model.vm import Vm
 from netctl.model.vm_migration import Evidence, Stage, VmMigration
 from netctl.reconciler.compute_book import ComputeHeard
-from netctl.reconciler.reports import Heard
+from netctl.reconciler.migration_sight import (
+    ALIVE,
+    Sight,
+    Waits,
+    Why,
+    entered_s,
+    is_announced,
+    is_away,
+    is_bound,
+    is_programmed,
+    job_of,
+    left_at,
+    state_on,
+    told,
+)
 
 SETTLE_S = 30.0
 ANNOUNCE_S = 3.0  # a guest whose NICs are silent is not waited for
 BIND_S = 30.0
 PREPARE_PROBLEM_S = 30.0
 PATIENCE_S = 15.0  # what only needs a moment: a host that connects, flows that are on their way
+EVIDENCE_S = 2.0
+UNDER_WAY_S = 1.0  # so long a report may be on its way
 OTHERS_S = 5.0  # other hosts that are behind with their flows
 RETRY_FIRST_S, RETRY_LONGEST_S = 2.0, 30.0
 ABORTED = "ABORTED"
@@ -35,58 +46,7 @@ RETRIED = frozenset({"FAILED_TO_CONVERGE", "UNREACHABLE", "LIBVIRT"})
 # What the destination needs time for, no reason to give up.
 _UNDER_WAY = frozenset({"IMAGE_FETCHING", "DISK_COPYING"})
 _UNCHOSEN = HostId("")
-_ALIVE = frozenset({RunState.RUNNING, RunState.PAUSED, RunState.SHUTTING_DOWN})
 _GONE_ON = frozenset({RunState.RUNNING, RunState.SHUTTING_DOWN})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """Pre-flight's answer: where to, and if not, why. `passing`: what is wrong may be well in a moment.
-
-    `round_trip_us`: as measured, between clusters.
-    """
-
-    destination: HostId = HostId("")
-    round_trip_us: int = 0
-    ok: bool = False
-    message: str = ""
-    passing: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sight:
-    """What is seen now, beside the migration itself.
-
-    `now_s`: seconds since the epoch. QUEUED: `ahead` go first, `busy` hosts take part in two already, and pre-flight
-    has refused it for `refused_s`. `raised`: the nb_cfg that was raised after all its ports were bound, None before.
-    `behind`: hosts that have not installed an nb_cfg.
-    """
-
-    snapshot: Snapshot
-    now_s: float
-    compute: Callable[[HostId], ComputeHeard]
-    is_gone: Callable[[HostId], bool]
-    network: Callable[[HostId], Heard]
-    status: Callable[[Key], Status | None]
-    preflight: Callable[[VmMigration], Found]
-    ahead: int = 0
-    busy: Collection[HostId] = ()
-    refused_s: float = 0.0
-    raised: int | None = None
-    behind: Callable[[int], Collection[HostId]] = lambda nb_cfg: ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waits:
-    """Why a migration does not go on yet; `again_s`: when time alone may change that.
-
-    `refused`: by pre-flight. `bound`: all its ports are, and nb_cfg is to be raised now.
-    """
-
-    message: str
-    again_s: float = math.inf
-    refused: bool = False
-    bound: bool = False
 
 
 def next_step(migration: VmMigration, sight: Sight) -> Advance | Waits | None:
@@ -126,8 +86,9 @@ def _queued(migration: VmMigration, sight: Sight) -> Advance | Waits:
     if found.ok:
         evidence = Evidence(round_trip_us=found.round_trip_us)
         return _to(migration, Stage.PREPARING, destination=found.destination, evidence=evidence)
-    if found.passing and sight.refused_s < PATIENCE_S:
-        return Waits(message=found.message, again_s=PATIENCE_S - sight.refused_s, refused=True)
+    left_s = PATIENCE_S - sight.lasted_s(Why.REFUSED)
+    if found.passing and left_s > 0:
+        return Waits(message=found.message, again_s=left_s, why=Why.REFUSED)
     return _to(migration, Stage.FAILED, failure="PREFLIGHT", message=found.message)
 
 
@@ -136,7 +97,7 @@ def _rest_s(migration: VmMigration, sight: Sight) -> float:
     if migration.attempt <= 1:
         return 0.0
     pause_s = min(RETRY_LONGEST_S, RETRY_FIRST_S * 2.0 ** (migration.attempt - 2))
-    return _entered_s(migration) + pause_s - sight.now_s
+    return entered_s(migration) + pause_s - sight.now_s
 
 
 def _stopped(migration: VmMigration, sight: Sight) -> Advance | None:
@@ -168,7 +129,7 @@ def _preparing(migration: VmMigration, sight: Sight) -> Advance | Waits:
     where = f"host {migration.destination}"
     if there is None or not there.problem:
         return Waits(message=f"{where} makes its disks and taps")
-    left_s = _entered_s(migration) + PREPARE_PROBLEM_S - sight.now_s
+    left_s = entered_s(migration) + PREPARE_PROBLEM_S - sight.now_s
     if there.reason in _UNDER_WAY or left_s > 0:
         return Waits(message=f"{where}: {there.problem}", again_s=max(1.0, left_s))
     return _back(migration, "NOT_PREPARED", f"{where}: {there.problem}")
@@ -178,8 +139,8 @@ def _binding(migration: VmMigration, sight: Sight) -> Advance | Waits:
     """Wait until the destination has bound its ports; then until it has all flows that there were after that."""
     heard = sight.network(migration.destination)
     nics = list(sight.snapshot.nics_of_vm(migration.vm))
-    missing = sorted(nic.id for nic in nics if not _is_bound(nic, heard))
-    left_s = _entered_s(migration) + BIND_S - sight.now_s
+    missing = sorted(nic.id for nic in nics if not is_bound(nic, heard))
+    left_s = entered_s(migration) + BIND_S - sight.now_s
     if missing or not heard.connected or heard.report is None:
         what = f"nics/{', nics/'.join(missing)}" if missing else "its agent"
         message = f"host {migration.destination} has not plugged and bound {what}"
@@ -191,63 +152,79 @@ def _binding(migration: VmMigration, sight: Sight) -> Advance | Waits:
     if not any(nic.has_port for nic in nics):
         return _to(migration, Stage.COPYING)
     if sight.raised is None:
-        return Waits(message="its ports are bound; flows are asked for", bound=True)
+        return Waits(message="its ports are bound; flows are asked for", why=Why.FLOWS)
     if heard.report.nb_cfg < sight.raised:
         message = f"host {migration.destination} has not installed its flows"
         return (
-            Waits(message=message, again_s=left_s, bound=True)
+            Waits(message=message, again_s=left_s, why=Why.FLOWS)
             if left_s > 0
             else _back(migration, "NO_FLOWS", f"{message} in {BIND_S:g} s")
         )
-    others_s = _entered_s(migration) + OTHERS_S - sight.now_s
+    others_s = entered_s(migration) + OTHERS_S - sight.now_s
     late = sorted(sight.behind(sight.raised))
     if late and others_s > 0:  # they would send to the source alone; but one that is stuck holds up nobody
-        return Waits(message=f"host(s) {', '.join(late[:8])} install flows", again_s=others_s, bound=True)
+        return Waits(message=f"host(s) {', '.join(late[:8])} install flows", again_s=others_s, why=Why.FLOWS)
     return _to(migration, Stage.COPYING)
 
 
-def _is_bound(nic: Nic, heard: Heard) -> bool:
-    seen = heard.nics.get(nic.meta.uid)
-    if not nic.has_port:
-        return not nic.connected or (seen is not None and seen.plugged)
-    return seen is not None and seen.plugged and seen.ovn_installed
-
-
 def _copying(migration: VmMigration, sight: Sight) -> Advance | Waits:
-    """Forward or back is where the guest runs; a job that failed, and nothing else, says that it does not come."""
-    source, destination = migration.source, migration.destination
-    here, there = _state(sight.compute(source), migration), _state(sight.compute(destination), migration)
-    job = _job(migration, sight)
-    done = job is not None and job.state is JobState.DONE and here not in _ALIVE
-    if there in _GONE_ON or done or (there is RunState.PAUSED and here is RunState.ABSENT):
+    """Forward or back is where the guest runs; that a job failed alone says neither."""
+    here, there = sight.compute(migration.source), sight.compute(migration.destination)
+    at_source, arrived = state_on(here, migration), _has_arrived(migration, sight)
+    job = job_of(migration, sight)
+    if arrived:
+        measured = job is not None and job.state is not JobState.RUNNING
+        left_s = EVIDENCE_S - sight.lasted_s(Why.EVIDENCE)
+        if here.connected and not measured and left_s > 0:
+            return Waits(message="it runs at its destination", again_s=left_s, why=Why.EVIDENCE)
         return _to(migration, Stage.SETTLING, evidence=_measured(migration, job, sight))
-    is_absent = sight.compute(destination).connected and there is RunState.ABSENT
-    if job is not None and job.state is JobState.FAILED and (here in _ALIVE or is_absent):
+    failed = job is not None and job.state is JobState.FAILED
+    if (
+        job is not None
+        and failed
+        and (at_source in ALIVE or _is_not(there, migration, sight, _doubt_s(sight)))
+    ):
         back = _back(migration, job.failure or "LIBVIRT", job.message or "the copy broke off")
         return replace(back, evidence=_measured(migration, job, sight))
-    if is_absent and sight.is_gone(source):
-        return _back(migration, "SOURCE_LOST", f"the compute agent of its host {source} went away")
-    if job is not None and job.state is JobState.FAILED:
-        return Waits(
-            message=f"the copy broke off, and neither host {source} nor {destination} says that it runs"
-        )
-    if not sight.compute(source).connected:
-        return Waits(message=f"host {source} says nothing, {destination}: {_told(there)}", again_s=1.0)
+    if sight.is_gone(migration.source) and _is_not(there, migration, sight, here.silent_since_s):
+        return _back(migration, "SOURCE_LOST", f"the compute agent of its host {migration.source} went away")
+    if failed:
+        message = f"the copy broke off; host {migration.destination} is asked whether it runs there"
+        return Waits(message=message, again_s=1.0, why=Why.DOUBT)
+    if not here.connected:
+        message = f"host {migration.source} says nothing, {migration.destination}: {told(there, migration)}"
+        return Waits(message=message, again_s=1.0)
     return Waits(message="its memory is copied")
 
 
-def _told(state: RunState | None) -> str:
-    return state.value if state is not None else "unknown"
+def _has_arrived(migration: VmMigration, sight: Sight) -> bool:
+    """Does the guest run at the destination, by its word, or by the source's?"""
+    at_source, there = (
+        state_on(sight.compute(host), migration) for host in (migration.source, migration.destination)
+    )
+    job = job_of(migration, sight)
+    done = job is not None and job.state is JobState.DONE and at_source not in ALIVE
+    return there in _GONE_ON or done or (there is RunState.PAUSED and at_source is RunState.ABSENT)
+
+
+def _doubt_s(sight: Sight) -> float:
+    return sight.since_s if sight.why is Why.DOUBT else sight.clock_s
+
+
+def _is_not(there: ComputeHeard, migration: VmMigration, sight: Sight, since_s: float) -> bool:
+    """Does the destination say that the guest is not there, in a report that was made after `since_s`?"""
+    fresh = there.connected and there.received_s >= since_s + UNDER_WAY_S
+    return fresh and state_on(there, migration) is RunState.ABSENT
 
 
 def _settling(migration: VmMigration, sight: Sight) -> Advance | Waits:
     vm = sight.snapshot.vm(migration.vm)
     nics = list(sight.snapshot.nics_of_vm(migration.vm)) if vm is not None and vm.is_on else []
-    waiting = sorted(nic.id for nic in nics if not _is_programmed(nic, sight))
+    waiting = sorted(nic.id for nic in nics if not is_programmed(nic, sight))
     heard = sight.network(migration.destination)
-    silent = [nic for nic in nics if nic.connected and not _is_announced(nic, heard)]
-    entered_s = _entered_s(migration)
-    left_s = entered_s + (SETTLE_S if waiting else ANNOUNCE_S) - sight.now_s
+    silent = [nic for nic in nics if nic.connected and not is_announced(nic, heard)]
+    at_s = entered_s(migration)
+    left_s = at_s + (SETTLE_S if waiting else ANNOUNCE_S) - sight.now_s
     if (waiting or silent) and left_s > 0:
         named = f"nics/{', nics/'.join(waiting)}" if waiting else "its guest's first frames"
         return Waits(message=f"waits for {named} at host {migration.destination}", again_s=left_s)
@@ -258,21 +235,11 @@ def _settling(migration: VmMigration, sight: Sight) -> Advance | Waits:
     return _to(migration, Stage.CLEANING, message=message, evidence=evidence)
 
 
-def _is_programmed(nic: Nic, sight: Sight) -> bool:
-    status = sight.status((Kind.NIC, nic.id))
-    return status is not None and status.phase is Phase.PROGRAMMED and status.revision >= nic.meta.revision
-
-
-def _is_announced(nic: Nic, heard: Heard) -> bool:
-    seen = heard.nics.get(nic.meta.uid)
-    return seen is not None and seen.resumed
-
-
 def _cleaning(migration: VmMigration, sight: Sight) -> Advance | Waits:
-    left = _left_at(migration, migration.source, sight)
+    left = left_at(migration, migration.source, sight)
     if left is None:
         return _to(migration, Stage.DONE)
-    if _is_away(migration.source, sight):
+    if is_away(migration.source, sight):
         return _to(migration, Stage.DONE, message=f"host {migration.source} went away: {left}")
     return Waits(message=f"host {migration.source} removes what it has: {left}", again_s=1.0)
 
@@ -280,8 +247,8 @@ def _cleaning(migration: VmMigration, sight: Sight) -> Advance | Waits:
 def _aborting(migration: VmMigration, sight: Sight) -> Advance | Waits:
     """Leave when the destination has nothing any more: to another try, or for good."""
     destination = migration.destination
-    left = _left_at(migration, destination, sight) if destination else None
-    if left is not None and not _is_away(destination, sight):
+    left = left_at(migration, destination, sight) if destination else None
+    if left is not None and not is_away(destination, sight):
         return Waits(message=f"host {destination} removes what it has: {left}", again_s=1.0)
     again = migration.failure in RETRIED and migration.attempt <= migration.retries and not migration.abort
     if again and not _why_off(sight.snapshot.vm(migration.vm)):
@@ -291,69 +258,15 @@ def _aborting(migration: VmMigration, sight: Sight) -> Advance | Waits:
     )
 
 
-def _is_away(host: HostId, sight: Sight) -> bool:
-    return sight.snapshot.host(host) is None or sight.is_gone(host)
-
-
-def _left_at(migration: VmMigration, host: HostId, sight: Sight) -> str | None:
-    """Say what a host still has of the machine, by a report that knows that it must go; None: nothing."""
-    vm, heard = sight.snapshot.vm(migration.vm), sight.compute(host)
-    if vm is None:
-        return None
-    report = heard.report
-    if report is None or not heard.connected or report.assignment_revision < migration.meta.revision:
-        return "it has not said so yet"
-    if not report.libvirt_connected:
-        return "its libvirt does not answer"
-    seen = heard.vms.get(migration.vm)
-    if seen is None:
-        return None
-    return left_over(seen, keep_disks=_shares(migration, sight))
-
-
-def left_over(seen: VmReport, *, keep_disks: bool) -> str | None:
-    """Say what of a machine a report still has; None: nothing but disks that others use."""
-    if seen.run_state is not RunState.ABSENT:
-        return f"it is {seen.run_state.value} there"
-    if seen.problem:
-        return seen.problem
-    return "disks" if seen.disk_bytes and not keep_disks else None
-
-
-def _shares(migration: VmMigration, sight: Sight) -> bool:
-    ends = (migration.source, migration.destination)
-    reports = {host: report for host in ends if (report := sight.compute(host).report) is not None}
-    return share_store(reports, *ends) is not False
-
-
-def _state(heard: ComputeHeard, migration: VmMigration) -> RunState | None:
-    """Return what the machine did on a host when that was last seen; None: nobody knows."""
-    if heard.report is None or not heard.report.libvirt_connected:
-        return None
-    seen = heard.vms.get(migration.vm)
-    return seen.run_state if seen is not None else None
-
-
-def _job(migration: VmMigration, sight: Sight) -> MigrationReport | None:
-    """Return what the source says of this try."""
-    found = sight.compute(migration.source).migrations.get(migration.id)
-    return found if found is not None and found.attempt == migration.attempt else None
-
-
 def _measured(migration: VmMigration, job: MigrationReport | None, sight: Sight) -> Evidence:
     evidence = job.evidence if job is not None else Evidence()
-    copy_ms = evidence.copy_ms or max(0, round((sight.now_s - _entered_s(migration)) * 1000))
+    copy_ms = evidence.copy_ms or max(0, round((sight.now_s - entered_s(migration)) * 1000))
     return replace(
         evidence,
         copy_ms=copy_ms,
         network_gap_ms=evidence.pause_ms,
         round_trip_us=evidence.round_trip_us or migration.evidence.round_trip_us,
     )
-
-
-def _entered_s(migration: VmMigration) -> float:
-    """Return when the stage was entered."""
-    return migration.steps[-1].time_s if migration.steps else migration.meta.create_time_s
 
 
 def _back(migration: VmMigration, failure: str, message: str) -> Advance:

@@ -1,7 +1,7 @@
 """Migrations of virtual machines: each is asked for its next stage whenever anything may have changed.
 
-Where each is, is stored; what is kept beside that may be forgotten, and a controller that starts finds it again: since
-when pre-flight refuses one, and the nb_cfg that was raised after the ports of one were bound.
+Where each is, is stored; what is kept beside that may be forgotten, and a controller that starts finds it again: for
+how long one has waited, and the nb_cfg that was raised after its ports were bound.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from netctl.model.snapshot import Snapshot
 from netctl.model.status import Status
 from netctl.model.vm_migration import ACTIVE_PER_HOST_MAX, Stage, VmMigration
 from netctl.reconciler.compute_book import ComputeBook
-from netctl.reconciler.migration_steps import Found, Sight, Waits, next_step
+from netctl.reconciler.migration_sight import Found, Sight, Waits, Why
+from netctl.reconciler.migration_steps import next_step
 from netctl.reconciler.ports import IntentSource
 from netctl.reconciler.reports import Heard
 
@@ -51,12 +52,13 @@ class Hosts:
 
 @dataclass(slots=True)
 class _Kept:
-    """Of one try: since when pre-flight refuses it; what raising nb_cfg was asked as; why it waits."""
+    """Of one try: what it waits for and since when; what raising nb_cfg was asked as."""
 
     attempt: int
-    refused_since_s: float | None = None
-    asked: int | None = None
+    why: Why = Why.OTHER
+    since_s: float = 0.0
     message: str = ""
+    asked: int | None = None
 
 
 def in_order(migrations: Iterable[VmMigration]) -> list[VmMigration]:
@@ -158,10 +160,11 @@ class VmMigrations:
         return math.inf
 
     def _sight(self, snapshot: Snapshot, migration: VmMigration, kept: _Kept) -> Sight:
-        hosts, since_s = self._hosts, kept.refused_since_s
+        hosts = self._hosts
         return Sight(
             snapshot=snapshot,
             now_s=self._wall(),
+            clock_s=self._clock(),
             compute=hosts.compute.get,
             is_gone=hosts.compute.is_gone,
             network=hosts.network,
@@ -169,18 +172,17 @@ class VmMigrations:
             preflight=lambda one: hosts.preflight(snapshot, one),
             ahead=self.queue_position(snapshot, migration.id),
             busy=busy_hosts(snapshot.active_migrations()) if not migration.destination else frozenset(),
-            refused_s=0.0 if since_s is None else self._clock() - since_s,
+            why=kept.why,
+            since_s=kept.since_s,
             raised=None if kept.asked is None else hosts.raised_cfg(kept.asked),
             behind=hosts.behind,
         )
 
     def _wait(self, waits: Waits, kept: _Kept) -> float:
         kept.message = waits.message
-        if not waits.refused:
-            kept.refused_since_s = None
-        elif kept.refused_since_s is None:
-            kept.refused_since_s = self._clock()
-        if not waits.bound:
+        if kept.why is not waits.why:
+            kept.why, kept.since_s = waits.why, self._clock()
+        if waits.why is not Why.FLOWS:
             kept.asked = None  # what was raised before all ports are bound says nothing
         elif kept.asked is None:
             kept.asked = self._hosts.raise_cfg()

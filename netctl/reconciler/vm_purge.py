@@ -14,7 +14,7 @@ from netctl.model.keys import Kind
 from netctl.model.snapshot import Snapshot
 from netctl.model.vm import Vm
 from netctl.reconciler.compute_book import ComputeBook
-from netctl.reconciler.migration_steps import left_over
+from netctl.reconciler.migration_sight import left_over
 from netctl.reconciler.subjects import Kept
 
 log = structlog.get_logger()
