@@ -14,7 +14,12 @@ from netctl.model.template import TemplateVersion, VmTemplate
 def admit_vm_template(
     asked: VmTemplate, before: VmTemplate | None, draft: Draft, context: Context
 ) -> VmTemplate:
-    """Return the template to store. `active_version` 0 stays what it is; at the start it is the first."""
+    """Return the template to store. `active_version` 0 stays what it is; at the start it is the first.
+
+    No versions are all that there are: the last one is the active one, which cannot go.
+    """
+    if before is not None and not asked.versions:
+        asked = replace_unchecked(asked, versions=before.versions)
     known = {version.number: version for version in before.versions} if before is not None else {}
     versions = tuple(
         _admit_version(version, known, f"versions[{i}]", draft, context)

@@ -1,54 +1,30 @@
-"""The services of the nouns of virtual machines: messages to `resources.py` and back."""
+"""The services of images, templates and affinity policies: messages to `resources.py` and others, and back."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
+from netctl.errors import InvalidIntent
+from netctl.model.template import VmTemplate
+from netctl.server.composed import submit_composed
 from netctl.server.edge import Context
-from netctl.server.nouns_compute import AFFINITY_POLICY, IMAGE, VM, VM_MIGRATION, VM_TEMPLATE
+from netctl.server.image_intake import Intake
+from netctl.server.nouns_compute import AFFINITY_POLICY, IMAGE, VM, VM_TEMPLATE
 from netctl.server.ports import Ports
+from netctl.server.requests import Answer
 from netctl.server.resources import Resources
+from netctl.server.vm_copies import copy_field, nics_of, plan_deploy, vm_of
+from netctl.server.vm_templates import plan_removal, plan_version, version_field
+from netctl.server.writes import actor_of
 from netctl.v1 import compute_pb2 as pb
 from netctl.v1 import compute_pb2_grpc
-
-
-class VmService(compute_pb2_grpc.VmServiceServicer):
-    """Virtual machines."""
-
-    def __init__(self, ports: Ports) -> None:
-        self._vms = Resources(VM, ports)
-
-    async def GetVm(self, request: pb.GetVmRequest, context: Context) -> pb.GetVmResponse:
-        """Return one."""
-        return pb.GetVmResponse(vm=self._vms.get(request.name))
-
-    async def ListVms(self, request: pb.ListVmsRequest, context: Context) -> pb.ListVmsResponse:
-        """Return a page."""
-        page = await self._vms.list_page(request.page_size, request.page_token, request.filter)
-        return pb.ListVmsResponse(
-            vms=page.items, next_page_token=page.next_page_token, revision=page.revision
-        )
-
-    async def CreateVm(self, request: pb.CreateVmRequest, context: Context) -> pb.CreateVmResponse:
-        """Store a new one."""
-        vm, diff = await self._vms.create(request.vm, (request, context))
-        return pb.CreateVmResponse(vm=vm, row_changes=diff.rows, row_change_count=diff.count)
-
-    async def UpdateVm(self, request: pb.UpdateVmRequest, context: Context) -> pb.UpdateVmResponse:
-        """Change one."""
-        vm, diff = await self._vms.update(
-            request.vm, request.update_mask.paths, request.if_revision, (request, context)
-        )
-        return pb.UpdateVmResponse(vm=vm, row_changes=diff.rows, row_change_count=diff.count)
-
-    async def DeleteVm(self, request: pb.DeleteVmRequest, context: Context) -> pb.DeleteVmResponse:
-        """Remove one."""
-        revision, diff = await self._vms.delete(request.name, request.if_revision, (request, context))
-        return pb.DeleteVmResponse(revision=revision, row_changes=diff.rows, row_change_count=diff.count)
 
 
 class ImageService(compute_pb2_grpc.ImageServiceServicer):
     """Images."""
 
-    def __init__(self, ports: Ports) -> None:
+    def __init__(self, ports: Ports, intake: Intake) -> None:
+        self._intents, self._intake = ports.intents, intake
         self._images = Resources(IMAGE, ports)
 
     async def GetImage(self, request: pb.GetImageRequest, context: Context) -> pb.GetImageResponse:
@@ -79,12 +55,34 @@ class ImageService(compute_pb2_grpc.ImageServiceServicer):
         revision, diff = await self._images.delete(request.name, request.if_revision, (request, context))
         return pb.DeleteImageResponse(revision=revision, row_changes=diff.rows, row_change_count=diff.count)
 
+    async def UploadImage(
+        self, request_iterator: AsyncIterator[pb.UploadImageRequest], context: Context
+    ) -> pb.UploadImageResponse:
+        """Take the bytes of one."""
+        first = await anext(request_iterator, None)
+        if first is None:
+            raise InvalidIntent("name", "is empty; the first message names the image, e.g. images/debian")
+        image = self._images.stored(first.name, self._intents.snapshot())
+        if image.source_uri or image.source_vm:
+            field = "source_uri" if image.source_uri else "source_vm"
+            raise InvalidIntent(
+                "name", f"images/{image.id} has {field}: its bytes come from there, not by upload"
+            )
+        stored = await self._intake.take(
+            image,
+            _uploaded(first, request_iterator),
+            actor_of(context.peer()),
+            size_bytes=first.size_bytes,
+        )
+        return pb.UploadImageResponse(image=self._images.rendered(stored))
+
 
 class VmTemplateService(compute_pb2_grpc.VmTemplateServiceServicer):
     """Templates of virtual machines."""
 
     def __init__(self, ports: Ports) -> None:
-        self._vm_templates = Resources(VM_TEMPLATE, ports)
+        self._intents, self._seal = ports.intents, ports.seal
+        self._vm_templates, self._vms = Resources(VM_TEMPLATE, ports), Resources(VM, ports)
 
     async def GetVmTemplate(
         self, request: pb.GetVmTemplateRequest, context: Context
@@ -131,6 +129,48 @@ class VmTemplateService(compute_pb2_grpc.VmTemplateServiceServicer):
         return pb.DeleteVmTemplateResponse(
             revision=revision, row_changes=diff.rows, row_change_count=diff.count
         )
+
+    async def CreateTemplateVersion(
+        self, request: pb.CreateTemplateVersionRequest, context: Context
+    ) -> pb.CreateTemplateVersionResponse:
+        """Add a version made of a virtual machine."""
+        answer = await submit_composed(
+            self._intents,
+            lambda snapshot: plan_version(request, snapshot, self._seal),
+            (request, context),
+            version_field,
+        )
+        return pb.CreateTemplateVersionResponse(vm_template=self._template(answer, -1))
+
+    async def DeleteTemplateVersion(
+        self, request: pb.DeleteTemplateVersionRequest, context: Context
+    ) -> pb.DeleteTemplateVersionResponse:
+        """Remove a version and its images."""
+        answer = await submit_composed(
+            self._intents,
+            lambda snapshot: plan_removal(request, snapshot),
+            (request, context),
+            lambda index, field: "number",
+        )
+        return pb.DeleteTemplateVersionResponse(vm_template=self._template(answer, 0))
+
+    async def DeployTemplate(
+        self, request: pb.DeployTemplateRequest, context: Context
+    ) -> pb.DeployTemplateResponse:
+        """Make a virtual machine."""
+        nics = "subnets" if request.subnets else "template"
+        answer = await submit_composed(
+            self._intents,
+            lambda snapshot: plan_deploy(request, snapshot, self._seal),
+            (request, context),
+            lambda index, field: copy_field(index, field, nics),
+        )
+        return pb.DeployTemplateResponse(vm=self._vms.rendered(vm_of(answer)), nics=nics_of(answer))
+
+    def _template(self, answer: Answer, place: int) -> pb.VmTemplate:
+        after = answer.results[place].after
+        assert isinstance(after, VmTemplate)
+        return self._vm_templates.rendered(after)
 
 
 class AffinityPolicyService(compute_pb2_grpc.AffinityPolicyServiceServicer):
@@ -188,54 +228,12 @@ class AffinityPolicyService(compute_pb2_grpc.AffinityPolicyServiceServicer):
         )
 
 
-class VmMigrationService(compute_pb2_grpc.VmMigrationServiceServicer):
-    """Live migrations."""
-
-    def __init__(self, ports: Ports) -> None:
-        self._vm_migrations = Resources(VM_MIGRATION, ports)
-
-    async def GetVmMigration(
-        self, request: pb.GetVmMigrationRequest, context: Context
-    ) -> pb.GetVmMigrationResponse:
-        """Return one."""
-        return pb.GetVmMigrationResponse(vm_migration=self._vm_migrations.get(request.name))
-
-    async def ListVmMigrations(
-        self, request: pb.ListVmMigrationsRequest, context: Context
-    ) -> pb.ListVmMigrationsResponse:
-        """Return a page."""
-        page = await self._vm_migrations.list_page(request.page_size, request.page_token, request.filter)
-        return pb.ListVmMigrationsResponse(
-            vm_migrations=page.items, next_page_token=page.next_page_token, revision=page.revision
-        )
-
-    async def CreateVmMigration(
-        self, request: pb.CreateVmMigrationRequest, context: Context
-    ) -> pb.CreateVmMigrationResponse:
-        """Store a new one."""
-        vm_migration, diff = await self._vm_migrations.create(request.vm_migration, (request, context))
-        return pb.CreateVmMigrationResponse(
-            vm_migration=vm_migration, row_changes=diff.rows, row_change_count=diff.count
-        )
-
-    async def UpdateVmMigration(
-        self, request: pb.UpdateVmMigrationRequest, context: Context
-    ) -> pb.UpdateVmMigrationResponse:
-        """Change one."""
-        vm_migration, diff = await self._vm_migrations.update(
-            request.vm_migration, request.update_mask.paths, request.if_revision, (request, context)
-        )
-        return pb.UpdateVmMigrationResponse(
-            vm_migration=vm_migration, row_changes=diff.rows, row_change_count=diff.count
-        )
-
-    async def DeleteVmMigration(
-        self, request: pb.DeleteVmMigrationRequest, context: Context
-    ) -> pb.DeleteVmMigrationResponse:
-        """Remove one."""
-        revision, diff = await self._vm_migrations.delete(
-            request.name, request.if_revision, (request, context)
-        )
-        return pb.DeleteVmMigrationResponse(
-            revision=revision, row_changes=diff.rows, row_change_count=diff.count
-        )
+async def _uploaded(
+    first: pb.UploadImageRequest, others: AsyncIterator[pb.UploadImageRequest]
+) -> AsyncIterator[bytes]:
+    """Yield the bytes of an upload; only its first message says what it is."""
+    yield first.data
+    async for request in others:
+        if request.name not in ("", first.name):
+            raise InvalidIntent("name", f"was {first.name} before; one upload is of one image")
+        yield request.data

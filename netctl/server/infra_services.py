@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from netctl.errors import InvalidIntent
 from netctl.model.keys import HostId
 from netctl.server.agents import AgentService
 from netctl.server.convert_agent import report_to_proto
+from netctl.server.convert_compute_report import compute_report_to_proto
 from netctl.server.edge import Context
 from netctl.server.nouns import CLUSTER, HOST, VIRTUAL_SWITCH
 from netctl.server.ports import Ports
 from netctl.server.resources import Resources
+from netctl.server.vm_operations import maintenance_of
 from netctl.v1 import agent_pb2, infra_pb2_grpc
 from netctl.v1 import infra_pb2 as pb
 
@@ -63,7 +67,8 @@ class HostService(infra_pb2_grpc.HostServiceServicer):
     """Hosts."""
 
     def __init__(self, ports: Ports, agents: AgentService) -> None:
-        self._reports, self._agents, self._intents = ports.reports, agents, ports.intents
+        self._ports, self._intents = ports, ports.intents
+        self._reports, self._agents = ports.reports, agents
         self._hosts = Resources(HOST, ports)
 
     async def GetHost(self, request: pb.GetHostRequest, context: Context) -> pb.GetHostResponse:
@@ -123,6 +128,24 @@ class HostService(infra_pb2_grpc.HostServiceServicer):
             )
         inspection = await self._agents.inspect(host.id, request.inspected, request.bridge)
         return pb.InspectHostResponse(inspection=inspection)
+
+    async def GetComputeReport(
+        self, request: pb.GetComputeReportRequest, context: Context
+    ) -> pb.GetComputeReportResponse:
+        """Return what the host's compute agent said last."""
+        host = self._hosts.stored(request.name, self._intents.snapshot())
+        heard = self._ports.compute_reports.get(host.id)
+        report = compute_report_to_proto(heard.report) if heard.report is not None else None
+        return pb.GetComputeReportResponse(connected=heard.connected, report=report)
+
+    async def CheckMaintenance(
+        self, request: pb.CheckMaintenanceRequest, context: Context
+    ) -> pb.CheckMaintenanceResponse:
+        """Return where its virtual machines would go."""
+        snapshot = self._intents.snapshot()
+        host = self._hosts.stored(request.name, snapshot)
+        view = await asyncio.to_thread(self._ports.view, snapshot)
+        return await asyncio.to_thread(maintenance_of, host, view)
 
 
 class VirtualSwitchService(infra_pb2_grpc.VirtualSwitchServiceServicer):

@@ -13,12 +13,13 @@ from dataclasses import dataclass, field, replace
 from netctl.errors import AlreadyExists, Conflict, InvalidIntent, NetctlError, NotFound
 from netctl.model.intent import Edit, Replace
 from netctl.model.ipam import allocate_address
-from netctl.model.keys import ClusterId, Kind, SubnetId, check_id
+from netctl.model.keys import Kind, SubnetId, check_id
 from netctl.model.lookups import Lookups
 from netctl.model.nic import Nic
 from netctl.model.snapshot import Draft, Snapshot
 from netctl.model.subnet import Subnet, SubnetKind
 from netctl.reconciler.migration import target_of
+from netctl.server.composed import answered_before
 from netctl.server.convert import parse_enum, parse_name
 from netctl.server.edge import Context
 from netctl.server.ports import Ports
@@ -39,8 +40,6 @@ _ADDRESSES = {
 }
 _ADDRESSES_NAMES = {value: name for name, value in pb.MigratedAddresses.items()}
 _PLACE = re.compile(r"edits\[(\d+)\](?:\.(.+))?\Z", re.DOTALL)
-# No intent is ever at it: an edit that asks for it fails, unless its request was answered before.
-_NEVER = 1 << 62
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,10 +74,8 @@ async def migrate(ports: Ports, request: pb.MigrateSubnetsRequest, context: Cont
             # Addresses for thousands of NICs take their time.
             plan = await asyncio.to_thread(_plan, ports.intents.snapshot(), ids, kind, asked)
         except NetctlError:
-            if not request.request_id:
-                raise
             # Admission remembers the answer if this is a repetition: then what is stored by now does not matter.
-            before = await _answered_before(ports, request, context, ids)
+            before = await answered_before(ports.intents, (request, context))
             if before is None:
                 raise
             return await _migrated(ports, before)
@@ -177,16 +174,6 @@ def _texts(
         else:
             found.append(allocate_address(draft, subnet, config, field=f"names[{index}]"))
     return found[0], found[1]
-
-
-async def _answered_before(
-    ports: Ports, request: pb.MigrateSubnetsRequest, context: Context, ids: list[SubnetId]
-) -> Answer | None:
-    nothing = Subnet(id=ids[0], kind=SubnetKind.OVERLAY, clusters=(ClusterId("none"),))
-    try:
-        return await submit(ports.intents, (Replace(intent=nothing, if_revision=_NEVER),), (request, context))
-    except (NotFound, Conflict):
-        return None
 
 
 def _located(error: NetctlError, plan: _Plan, ids: list[SubnetId]) -> NetctlError:

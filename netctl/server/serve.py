@@ -22,13 +22,7 @@ from netctl.server.batch import BatchService
 from netctl.server.chain_services import NetworkFunctionService, ServiceChainService, TrafficMirrorService
 from netctl.server.changes import ChangeService
 from netctl.server.compute_agents import ComputeAgentService
-from netctl.server.compute_services import (
-    AffinityPolicyService,
-    ImageService,
-    VmMigrationService,
-    VmService,
-    VmTemplateService,
-)
+from netctl.server.compute_services import AffinityPolicyService, ImageService, VmTemplateService
 from netctl.server.edge import Context, Edge
 from netctl.server.explain import ExplainService
 from netctl.server.hits import PolicyHits
@@ -47,6 +41,7 @@ from netctl.server.security_services import (
     ServiceGroupService,
 )
 from netctl.server.syslog import SyslogExport
+from netctl.server.vm_services import VmMigrationService, VmService
 from netctl.server.vpc_services import (
     AddressReservationService,
     FloatingIpService,
@@ -166,7 +161,7 @@ class Server:
         ports, server = self._ports, self._grpc
         agent_compute_pb2_grpc.add_ComputeAgentServiceServicer_to_server(self._compute_agents, server)
         compute_pb2_grpc.add_VmServiceServicer_to_server(VmService(ports), server)
-        compute_pb2_grpc.add_ImageServiceServicer_to_server(ImageService(ports), server)
+        compute_pb2_grpc.add_ImageServiceServicer_to_server(ImageService(ports, self._intake), server)
         compute_pb2_grpc.add_VmTemplateServiceServicer_to_server(VmTemplateService(ports), server)
         compute_pb2_grpc.add_AffinityPolicyServiceServicer_to_server(AffinityPolicyService(ports), server)
         compute_pb2_grpc.add_VmMigrationServiceServicer_to_server(VmMigrationService(ports), server)

@@ -25,11 +25,10 @@ _REQUEST_ID = re.compile(r"[!-~]{0,36}\Z")
 
 
 class Mutation(Protocol):
-    """A request message of any call that changes something."""
+    """A request message of any call that changes something; most have `validate_only`, too."""
 
     DESCRIPTOR: Descriptor
     request_id: str
-    validate_only: bool
     change_reason: str
 
     def SerializeToString(self, *, deterministic: bool = ...) -> bytes: ...
@@ -50,7 +49,7 @@ async def submit(
         actor=actor_of(context.peer()),
         request_id=message.request_id,
         reason=message.change_reason,
-        validate_only=message.validate_only,
+        validate_only=getattr(message, "validate_only", False),
         body_hash=body_hash(message) if message.request_id else b"",
         deadline_s=None if remaining_s is None else time.monotonic() + remaining_s,
         batch=batch,

@@ -9,6 +9,7 @@ from typing import Any
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from netctl.v1 import chain_pb2 as chain
+from netctl.v1 import compute_pb2 as compute
 from netctl.v1 import infra_pb2 as infra
 from netctl.v1 import network_pb2 as network
 from netctl.v1 import security_pb2 as security
@@ -278,6 +279,61 @@ NOUNS = (
             host="hosts/h1",
             sources=[chain.MirrorSource(nic="nics/w1", direction=chain.MIRROR_DIRECTION_EGRESS)],
             destinations=["nics/span-1"],
+        ),
+    ),
+    Verbs(
+        noun="vm",
+        stub="vms",
+        pb=compute,
+        plural="vms",
+        another=compute.Vm(
+            name="vms/shop",
+            cluster="clusters/c1",
+            description="the shop, <b>&amp;</b>",
+            num_vcpus=2,
+            num_cores_per_vcpu=2,
+            memory_mib=1024,
+            disks=[
+                compute.Disk(size_bytes=1 << 30),
+                compute.Disk(kind=compute.DISK_KIND_CDROM),
+                compute.Disk(bus=compute.DISK_BUS_PCI, index=3, size_bytes=1 << 40),
+            ],
+            boot_order=[compute.BOOT_DEVICE_NETWORK, compute.BOOT_DEVICE_DISK],
+            firmware=compute.FIRMWARE_UEFI,
+            secure_boot=True,
+            vtpm=True,
+            restart_policy=compute.RESTART_POLICY_ALWAYS,
+            affinity_hosts=["hosts/h2"],
+            gpu_profiles=["nvidia-35"],
+            customization=compute.GuestCustomization(user_data="#cloud-config"),
+        ),
+    ),
+    Verbs(
+        noun="image",
+        stub="images",
+        pb=compute,
+        plural="images",
+        another=compute.Image(name="images/debian", format=compute.IMAGE_FORMAT_QCOW2, sha256="5e" * 32),
+    ),
+    Verbs(
+        noun="vm_template",
+        stub="templates",
+        pb=compute,
+        plural="vm_templates",
+        another=compute.VmTemplate(name="vmTemplates/shop", description="the shop"),
+    ),
+    Verbs(
+        noun="affinity_policy",
+        stub="affinities",
+        pb=compute,
+        plural="affinity_policies",
+        in_security=True,
+        another=compute.AffinityPolicy(
+            name="affinityPolicies/licence",
+            kind=compute.AFFINITY_KIND_VM_HOST,
+            vm_categories=["categories/db"],
+            hosts=["hosts/h1"],
+            host_categories=["categories/web"],
         ),
     ),
 )
