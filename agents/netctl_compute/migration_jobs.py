@@ -95,9 +95,12 @@ class MigrationJobs:
         self._round_trips = RoundTrips(wake)
 
     def serve(self, assignment: ComputeAssignment, state: HostState) -> tuple[MigrationReport, ...]:
-        """Begin, watch or stop the orders, and say how far each is; raise HostUnavailable when none can be recorded."""
+        """Begin, watch or stop the orders, and say how far each is. What cannot be recorded is not begun."""
         if self._records is None:
-            self._records = self._saved.load()
+            try:
+                self._records = self._saved.load()
+            except HostUnavailable as error:
+                return tuple(_refuse(order, error.message) for order in assignment.migrations)
         self._harvest()
         uids = {vm.vm: vm.uid for vm in assignment.vms}
         for order in assignment.migrations:
@@ -126,7 +129,9 @@ class MigrationJobs:
     def _tell(self, order: MigrationOrder) -> MigrationReport:
         assert self._records is not None
         key = (order.migration, order.attempt)
-        record, job = self._records[key], self._jobs.get(key)
+        record, job = self._records.get(key), self._jobs.get(key)
+        if record is None:
+            return _refuse(order, "the order cannot be recorded in the agent's state directory: see its disk")
         return tell(replace(record, evidence=job.evidence) if job is not None else record)
 
     def _begin(self, order: MigrationOrder, uid: str, state: HostState) -> None:
@@ -141,8 +146,7 @@ class MigrationJobs:
             self._note(fail_order(record, ABORTED, "aborted before it was begun"))
         elif domain is None or domain.run_state not in (RunState.RUNNING, RunState.PAUSED):
             self._note(fail_order(record, LIBVIRT, f"vms/{order.vm} does not run on this host"))
-        else:
-            self._note(record)
+        elif self._note(record):
             job = self._watch(order, record, _look_until_ended)
             self._start("copy", lambda: self._copy(job, copy))
 
@@ -214,17 +218,30 @@ class MigrationJobs:
             if job.result is not None:
                 record = end_order(record, *job.result, stopped_for=job.stopped_for)
                 log.info("migration ended", migration=key[0], attempt=key[1], failure=record.failure)
+            # One that is not on disk counts as begun, and would be looked for again: that does no harm.
+            self._records[key] = record
             self._note(record)
             del self._jobs[key]
 
-    def _note(self, record: OrderRecord) -> None:
+    def _note(self, record: OrderRecord) -> bool:
+        """Keep a record; say whether it is on disk, or forget it."""
         assert self._records is not None
         records = {**self._records, (record.migration, record.attempt): record}
         ended = [key for key, one in records.items() if one.progress is not Progress.STARTED]
         for key in ended[:-KEPT]:
             del records[key]
-        self._saved.save(records)
+        try:
+            self._saved.save(records)
+        except HostUnavailable as error:
+            log.warning("migration not recorded", migration=record.migration, error=error.message)
+            return False
         self._records = records
+        return True
+
+
+def _refuse(order: MigrationOrder, why: str) -> MigrationReport:
+    record = OrderRecord(migration=order.migration, attempt=order.attempt, uid="")
+    return tell(fail_order(record, LIBVIRT, why))
 
 
 def _look_until_ended(jobs: MigrationJobs, job: _Job) -> None:
