@@ -28,7 +28,7 @@ from netctl.model.admit_security_policy import admit_security_policy
 from netctl.model.admit_subnet import admit_subnet
 from netctl.model.admit_template import admit_vm_template
 from netctl.model.admit_vm import admit_vm
-from netctl.model.admit_vm_migration import admit_vm_migration, advance, check_ended, prune
+from netctl.model.admit_vm_migration import admit_vm_migration, advance, check_ended, given_up, prune
 from netctl.model.admit_vpc import admit_vpc
 from netctl.model.affinity import AffinityPolicy
 from netctl.model.category import Category
@@ -178,6 +178,8 @@ def _with_followers(first: Admitted, draft: Draft, context: Context) -> tuple[Ad
         moved += vm_moves.remains_of(first.before.id, draft)
     elif isinstance(first.after, VmMigration) and first.before is None:
         moved += prune(first.after, draft)
+    elif isinstance(first.before, Vm) and isinstance(first.after, Vm):
+        moved += given_up(first.before, first.after, draft, context)
     if mtu.needs_refit(draft, first.before, first.after):
         return (first, *moved, *mtu.refit(draft, first.before, first.after, context))
     return (first, *moved)

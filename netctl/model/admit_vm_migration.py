@@ -79,6 +79,18 @@ def check_ended(migration: VmMigration) -> None:
         raise error
 
 
+def given_up(before: Vm, after: Vm, draft: Draft, context: Context) -> tuple[Admitted, ...]:
+    """End the migration of a machine that was switched off while it waited for its turn."""
+    migration = draft.active_migration_of(after.id) if before.is_on and not after.is_on else None
+    if migration is None:
+        return ()  # one that has begun does not let it be switched off
+    text = f"vms/{after.id} was switched off before it moved"
+    edit = Advance(
+        migration=migration.id, if_stage=Stage.QUEUED, stage=Stage.FAILED, failure="ABORTED", message=text
+    )
+    return advance(edit, migration, draft, context)
+
+
 def prune(created: VmMigration, draft: Draft) -> tuple[Admitted, ...]:
     """Remove the oldest migrations of a machine that ended, but for as many as are kept."""
     ended = [one for one in draft.migrations_of_vm(created.vm) if not one.is_active]
@@ -103,6 +115,17 @@ def _vm(asked: VmMigration, draft: Draft) -> Vm:
     vm = draft.vm(asked.vm)
     if vm is None:
         raise absent((Kind.VM, asked.vm), "vm")
+    _check_movable(vm)
+    other = draft.active_migration_of(vm.id)
+    if other is not None:
+        raise AlreadyExists(
+            f"vms/{vm.id} is moved by vmMigrations/{other.id} already: wait for its end, or abort it",
+            field="vm",
+        )
+    return vm
+
+
+def _check_movable(vm: Vm) -> None:
     if vm.deleting:
         raise InvalidIntent("vm", f"vms/{vm.id} is being deleted")
     if vm.power_state is not PowerState.ON:
@@ -119,13 +142,6 @@ def _vm(asked: VmMigration, draft: Draft) -> Vm:
     ):
         if getattr(vm, field):
             raise InvalidIntent("vm", f"vms/{vm.id} {what}: it cannot move while it runs; switch it off")
-    other = draft.active_migration_of(vm.id)
-    if other is not None:
-        raise AlreadyExists(
-            f"vms/{vm.id} is moved by vmMigrations/{other.id} already: wait for its end, or abort it",
-            field="vm",
-        )
-    return vm
 
 
 def _check_destination(id: HostId, cross_cluster: bool, vm: Vm, draft: Draft) -> Host:
@@ -153,6 +169,7 @@ def _ends(edit: Advance, before: VmMigration, draft: Draft) -> dict[str, HostId]
         return {}
     vm = draft.vm(before.vm)
     assert vm is not None, "a machine that moves cannot be removed"
+    _check_movable(vm)
     destination = before.destination or edit.destination
     if not destination:
         raise InvalidIntent("destination", "is not chosen: name a host")

@@ -14,6 +14,16 @@ from netctl.model.snapshot import Draft
 from netctl.model.stamp import Admitted, Context, absent, in_use, replace_unchecked, updated
 from netctl.model.vm import PowerState, Vm
 
+# Of a machine that is being deleted: it is off, and holds nothing but its host.
+_LEAVING = {
+    "deleting": True,
+    "power_state": PowerState.OFF,
+    "graceful_off": False,
+    "categories": (),
+    "affinity_hosts": (),
+    "pci_devices": (),
+}
+
 
 def place(edit: Place, before: Vm, draft: Draft, context: Context) -> tuple[Admitted, ...]:
     """Put a virtual machine on a host of its cluster."""
@@ -73,9 +83,7 @@ def removed(before: Vm, draft: Draft, context: Context) -> tuple[Admitted, ...]:
     gone = [removed_alone(nic, draft) for nic in nics]
     if not before.host:
         return (*purged(before, draft), *gone)
-    after = updated(
-        replace_unchecked(before, deleting=True, power_state=PowerState.OFF, graceful_off=False), context
-    )
+    after = updated(replace_unchecked(before, **_LEAVING), context)
     draft.put(after)
     return (Admitted(key=key_of(before), before=before, after=after), *gone)
 

@@ -21,7 +21,7 @@ from netctl.model.route import Route
 from netctl.model.routing_policy import RoutingPolicy
 from netctl.model.subnet import Subnet, SubnetKind
 from netctl.model.vpc import Vpc
-from tests.unit.model import naive_chain, naive_security, naive_vpc
+from tests.unit.model import naive_chain, naive_compute, naive_security, naive_vpc
 
 
 class World:
@@ -55,6 +55,7 @@ class World:
         naive_vpc.check(self)
         naive_security.check(self)
         naive_chain.check(self)
+        naive_compute.check(self)
 
     def dependents(self, kind: str, id: str) -> set[str]:
         """Return the names of what needs a resource."""
@@ -100,6 +101,7 @@ class World:
         yield from naive_vpc.references(self, kind, id)
         yield from naive_security.references(self, kind, id)
         yield from naive_chain.references(self, kind, id)
+        yield from naive_compute.references(self, kind, id)
 
     def _check_references(self) -> None:
         for switch in self.switches.values():

@@ -44,8 +44,9 @@ IDS = {
 }
 REFERENCE = re.compile(
     r"(^|\.)(cluster|subnet|external_subnet|host|virtual_switch|vpc|nic|ingress_nic|egress_nic|service_chain"
+    r"|vm|source_vm|image|destination"
     r"|(clusters|virtual_switches|gateway_hosts|categories|vpcs|all_of|secured|peers|service_groups|network_functions"
-    r"|destinations)\[\d\])$"
+    r"|destinations|vms|hosts|vm_categories|host_categories|affinity_hosts|images)\[\d\])$"
 )
 METAS = one_of([Meta(), Meta(display_name="x")])
 

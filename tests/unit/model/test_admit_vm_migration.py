@@ -310,3 +310,23 @@ def test_the_last_twenty_of_a_machine_are_kept(world: World) -> None:
     assert world.draft.vm_migration(VmMigrationId("a98")) is not None
     assert world.draft.vm_migration(VmMigrationId("other")) is not None
     assert world.draft.count(Kind.VM_MIGRATION) == KEPT_OF_VM + 2
+
+
+def test_one_that_is_switched_off_while_it_waits_does_not_move(world: World) -> None:
+    made = world.create(a_migration())
+    done = world.admit(Replace(intent=replace(machine(world), power_state=PowerState.OFF)))
+    assert [one.key for one in done] == [(Kind.VM, "vm1"), (Kind.VM_MIGRATION, "m1")]
+    ended = world.stored(Kind.VM_MIGRATION, "m1")
+    assert (ended.stage, ended.failure) == (Stage.FAILED, "ABORTED")
+    assert ended.failure_message == "vms/vm1 was switched off before it moved"
+    assert ended.steps[:-1] == made.steps
+    # It can be started again at once.
+    world.admit(Replace(intent=switched_on(machine(world))))
+    world.admit(place(host="h2"))
+
+
+def test_what_became_immovable_while_it_waited(world: World) -> None:
+    migration = world.create(a_migration())
+    world.replace(machine(world), agent_vm=True)
+    world.refuse(step(migration, Stage.PREPARING), InvalidIntent, "vm", "belongs to its host")
+    advanced(world, "m1", Stage.FAILED)
