@@ -147,6 +147,8 @@ def _nic(message: agent_pb2.NicReport) -> NicReport:
         ovn_installed=message.ovn_installed,
         learned_addresses=tuple(_learned(message.learned_addresses)),
         guarded=message.guarded,
+        resumed=message.resumed,
+        announce_ms=message.announce_ms,
     )
 
 
@@ -202,6 +204,8 @@ def _nic_to_proto(nic: NicReport) -> agent_pb2.NicReport:
         ovn_installed=nic.ovn_installed,
         learned_addresses=learned,
         guarded=nic.guarded,
+        resumed=nic.resumed,
+        announce_ms=nic.announce_ms,
     )
 
 

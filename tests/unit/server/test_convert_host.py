@@ -205,6 +205,8 @@ REPORT = HostReport(
             ovn_installed=True,
             learned_addresses=((7, "192.0.2.7"),),
             guarded=True,
+            resumed=True,
+            announce_ms=5,
         ),
     ),
     links=(
