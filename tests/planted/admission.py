@@ -308,8 +308,8 @@ VPCS = (
     Bug(
         "a subnet leaves a cluster with NICs",
         "netctl/model/subnet_users.py",
-        "        if host is not None and host.cluster in gone:\n",
-        "        if host is not None and host.cluster not in gone:\n",
+        "        if not gone.isdisjoint(_clusters_of(nic, draft)):\n",
+        "        if gone.isdisjoint(_clusters_of(nic, draft)):\n",
         "tests/unit/model/test_admit_spans.py",
     ),
     Bug(

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from netctl.errors import InvalidIntent
@@ -121,6 +121,8 @@ def test_a_malformed_machine_is_refused(fields: dict[str, Any], field: str, text
 
 
 @given(st.text(max_size=20))
+@example("a'/><disk")
+@example("a b")
 def test_names_of_devices_are_words_and_nothing_else(text: str) -> None:
     """They come into XML and into paths of sysfs: what passes has neither quotes, brackets, slashes nor white space."""
     fields: tuple[dict[str, Any], ...] = (
