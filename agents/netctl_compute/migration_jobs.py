@@ -9,7 +9,7 @@ became of one that ended meanwhile is not guessed: it has failed, and where the 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -112,6 +112,7 @@ class MigrationJobs:
                 self._begin(order, uids.get(order.vm, ""), state)
             elif record.progress is Progress.STARTED:
                 self._find_again(order, record)
+        self._stop_others({(order.migration, order.attempt) for order in assignment.migrations})
         return tuple(self._tell(order) for order in assignment.migrations)
 
     def measure(self, hosts: Mapping[str, str]) -> Mapping[str, int]:
@@ -153,6 +154,16 @@ class MigrationJobs:
     def _find_again(self, order: MigrationOrder, record: OrderRecord) -> None:
         log.info("migration is looked for in libvirt", migration=order.migration, attempt=order.attempt)
         self._watch(order, record, _look_until_gone)
+
+    def _stop_others(self, ordered: Collection[Key]) -> None:
+        """Have copies stopped that nobody orders any more."""
+        assert self._records is not None
+        for key, record in self._records.items():
+            if record.progress is not Progress.STARTED or key in ordered:
+                continue
+            if key not in self._jobs:
+                self._find_again(_order_of(record), record)
+            self._jobs[key].order = replace(self._jobs[key].order, abort=True)
 
     def _watch(
         self, order: MigrationOrder, record: OrderRecord, look: Callable[[MigrationJobs, _Job], None]
@@ -237,6 +248,13 @@ class MigrationJobs:
             return False
         self._records = records
         return True
+
+
+def _order_of(record: OrderRecord) -> MigrationOrder:
+    """Return what is still known of an order."""
+    return MigrationOrder(
+        migration=record.migration, attempt=record.attempt, vm="", destination="", destination_address=""
+    )
 
 
 def _refuse(order: MigrationOrder, why: str) -> MigrationReport:

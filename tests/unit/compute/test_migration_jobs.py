@@ -120,6 +120,20 @@ def test_an_abort_stops_it(tmp_path: Path) -> None:
         assert libvirt.stops == 1
 
 
+@pytest.mark.parametrize("is_same_agent", [True, False])
+def test_what_nobody_orders_any_more_is_stopped(tmp_path: Path, is_same_agent: bool) -> None:
+    libvirt = FakeLibvirt()
+    with agent(libvirt, tmp_path) as jobs:
+        begun(jobs, libvirt)
+        now = jobs if is_same_agent else MigrationJobs(libvirt, SavedOrders(tmp_path), lambda: None)
+        nothing = ComputeAssignment(host="h1", revision=2, epoch=1)
+        assert now.serve(nothing, HERE) == ()
+        wait_until(lambda: libvirt.stops, timeout_s=5, what="it is stopped")
+        wait_until(lambda: not now.running(), timeout_s=5, what="it ended")
+        assert serve(now).failure == "ABORTED"
+        now.close()
+
+
 def test_too_many_iterations_stop_it(tmp_path: Path) -> None:
     libvirt = FakeLibvirt()
     with agent(libvirt, tmp_path) as jobs:
