@@ -70,11 +70,11 @@ def next_step(migration: VmMigration, sight: Sight) -> Advance | Waits | None:
 
 
 def _queued(migration: VmMigration, sight: Sight) -> Advance | Waits:
-    if migration.abort:
-        return _to(migration, Stage.FAILED, failure=ABORTED, message="aborted before its turn came")
     off = _why_off(sight.snapshot.vm(migration.vm))
     if off:
         return _to(migration, Stage.FAILED, failure="VM_OFF", message=off)
+    if migration.abort:
+        return _to(migration, Stage.FAILED, failure=ABORTED, message="aborted before its turn came")
     rest_s = _rest_s(migration, sight)
     if rest_s > 0:
         return Waits(message=f"tries again in {math.ceil(rest_s)} s", again_s=rest_s)
@@ -103,11 +103,11 @@ def _rest_s(migration: VmMigration, sight: Sight) -> float:
 def _stopped(migration: VmMigration, sight: Sight) -> Advance | None:
     """Give up as long as nothing is copied: when asked to, or when there is nothing to copy from or to."""
     source, destination = migration.source, migration.destination
-    if migration.abort:
-        return _back(migration, ABORTED, "aborted")
     off = _why_off(sight.snapshot.vm(migration.vm))
     if off:
         return _back(migration, "VM_OFF", off)
+    if migration.abort:
+        return _back(migration, ABORTED, "aborted")
     if sight.is_gone(source):
         return _back(migration, "SOURCE_LOST", f"the compute agent of its host {source} went away")
     if sight.is_gone(destination):
@@ -140,31 +140,32 @@ def _binding(migration: VmMigration, sight: Sight) -> Advance | Waits:
     heard = sight.network(migration.destination)
     nics = list(sight.snapshot.nics_of_vm(migration.vm))
     missing = sorted(nic.id for nic in nics if not is_bound(nic, heard))
-    left_s = entered_s(migration) + BIND_S - sight.now_s
     if missing or not heard.connected or heard.report is None:
-        what = f"nics/{', nics/'.join(missing)}" if missing else "its agent"
+        what = f"nics/{', nics/'.join(missing)}" if missing else "its ports: its agent is not connected"
         message = f"host {migration.destination} has not plugged and bound {what}"
-        return (
-            Waits(message=message, again_s=left_s)
-            if left_s > 0
-            else _back(migration, "NOT_BOUND", f"{message} in {BIND_S:g} s")
-        )
+        return _in_time(migration, sight, "NOT_BOUND", Waits(message=message))
+    if not sight.compute(migration.source).connected:
+        return Waits(message=f"the compute agent of host {migration.source} is not connected", again_s=1.0)
     if not any(nic.has_port for nic in nics):
         return _to(migration, Stage.COPYING)
     if sight.raised is None:
         return Waits(message="its ports are bound; flows are asked for", why=Why.FLOWS)
     if heard.report.nb_cfg < sight.raised:
         message = f"host {migration.destination} has not installed its flows"
-        return (
-            Waits(message=message, again_s=left_s, why=Why.FLOWS)
-            if left_s > 0
-            else _back(migration, "NO_FLOWS", f"{message} in {BIND_S:g} s")
-        )
+        return _in_time(migration, sight, "NO_FLOWS", Waits(message=message, why=Why.FLOWS))
     others_s = entered_s(migration) + OTHERS_S - sight.now_s
     late = sorted(sight.behind(sight.raised))
     if late and others_s > 0:  # they would send to the source alone; but one that is stuck holds up nobody
         return Waits(message=f"host(s) {', '.join(late[:8])} install flows", again_s=others_s, why=Why.FLOWS)
     return _to(migration, Stage.COPYING)
+
+
+def _in_time(migration: VmMigration, sight: Sight, failure: str, waits: Waits) -> Advance | Waits:
+    """Wait as long as ports may take to be bound, and give up then."""
+    left_s = entered_s(migration) + BIND_S - sight.now_s
+    if left_s > 0:
+        return replace(waits, again_s=left_s)
+    return _back(migration, failure, f"{waits.message} in {BIND_S:g} s")
 
 
 def _copying(migration: VmMigration, sight: Sight) -> Advance | Waits:
