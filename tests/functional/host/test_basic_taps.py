@@ -201,6 +201,8 @@ def test_our_flows_come_back_after_a_restart_and_an_edit_and_others_stay(site: C
     site.host.stop_vswitchd()
     site.host.start_vswitchd()
     site.look(with_nics(SERVED))
+    # ovs-vswitchd answers before it has its bridges, and their sockets, again.
+    wait_until((site.host.directory / "br0.mgmt").exists, timeout_s=5, what="br0 is there again")
     wait_until(lambda: own_flows(site) == flows, timeout_s=5, what="the flows are there again")
 
 
