@@ -29,6 +29,11 @@ _PLAIN = (
         "",
         "udp:HOST:PORT, tcp:HOST:PORT or unix:PATH of a syslog server (RFC 5424) for the log of security policies",
     ),
+    (
+        "--import-dir",
+        "",
+        "folder whose files may be imported as images, as source_uri file:///NAME; none when empty",
+    ),
     ("--resync-s", "30", "seconds between full comparisons of the northbound database"),
     ("--log-format", "text", "text or json"),
 )
@@ -52,6 +57,7 @@ class ControllerConfig:
     `trust_dhcpv6`: the operator vouches for DHCPv6 of an OVN whose version says that it is open to CVE-2026-5367;
     `trust_reject` the same for ACLs that reject, CVE-2026-5265.
     `syslog`: where the log of security policies goes, None nowhere.
+    `import_dir`: the folder whose files may become images, None none.
     """
 
     state_dir: Path
@@ -68,6 +74,7 @@ class ControllerConfig:
     trust_dhcpv6: bool = False
     trust_reject: bool = False
     syslog: SyslogTarget | None = None
+    import_dir: Path | None = None
 
     @property
     def ovn_options(self) -> dict[str, str]:
@@ -115,6 +122,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> ControllerConfig:
         trust_dhcpv6=trust["--trust-dhcpv6"],
         trust_reject=trust["--trust-reject"],
         syslog=syslog,
+        import_dir=Path(args.import_dir) if args.import_dir else None,
     )
 
 

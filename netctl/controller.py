@@ -39,6 +39,7 @@ from netctl.reconciler.reconcile import Reconciler, Settings
 from netctl.reconciler.rollouts import Rollouts
 from netctl.server.admission import Admission
 from netctl.server.group import Sealing
+from netctl.server.image_keeper import ImageKeeper
 from netctl.server.image_store import ImageStore
 from netctl.server.ports import ControllerInfo, Ports
 from netctl.server.requests import Answer, Request
@@ -69,14 +70,7 @@ class Controller:
         self._features: Features | None = None
         self._features_until = 0.0
         self.seal = load_seal(config.state_dir / "secrets.key")
-        self.images = ImageStore(config.state_dir / "images")
-        self.admission = Admission(
-            self.store,
-            dhcpv6=self._may_answer_dhcpv6,
-            network_functions=self._has_network_functions,
-            sealing=Sealing(seal=lambda secret: self.seal.seal(VTPM_SECRET, secret), new_secret=new_secret),
-            largest_memory_mib=lambda: self.compute.largest_memory_mib(),
-        )
+        self.admission = self._make_admission()
         self.metrics = Metrics()
         self.board = StatusBoard(self.admission.snapshot)
         self.rollouts = Rollouts(self.board.reports.get)
@@ -92,6 +86,7 @@ class Controller:
         self.compute = self._make_compute(epoch, pace)
         self.loop = Loop("reconciler", self.reconciler.step, self.wake, pace=pace)
         self._set_gauges()
+        self.images, self.keeper = self._keep_images()
         self._loops = (self.loop, self.hosts_loop, self.compute.loop)
         self._threads = [_thread_of(loop) for loop in self._loops]
         self._grace = threading.Timer(START_GRACE_S, self.board.note_grace_over)
@@ -101,6 +96,22 @@ class Controller:
         log.info(
             "controller", epoch=epoch, owner=self.store.owner, revision=self.admission.snapshot().revision
         )
+
+    def _make_admission(self) -> Admission:
+        return Admission(
+            self.store,
+            dhcpv6=self._may_answer_dhcpv6,
+            network_functions=self._has_network_functions,
+            sealing=Sealing(seal=lambda secret: self.seal.seal(VTPM_SECRET, secret), new_secret=new_secret),
+            largest_memory_mib=lambda: self.compute.largest_memory_mib(),
+        )
+
+    def _keep_images(self) -> tuple[ImageStore, ImageKeeper]:
+        images = ImageStore(self._config.state_dir / "images")
+        changed = self.board.note_changed
+        keeper = ImageKeeper(self.admission, images, changed, import_dir=self._config.import_dir)
+        self.board.image_problem = keeper.problem
+        return images, keeper
 
     def _make_assignments(self, epoch: int) -> AssignmentBook:
         return AssignmentBook(
@@ -179,10 +190,12 @@ class Controller:
         for thread in self._threads:
             thread.start()
         self._grace.start()
+        self.keeper.start()
 
     def close(self) -> None:
         """Stop everything that `start` and construction began."""
         self._grace.cancel()
+        self.keeper.close()
         for loop in self._loops:
             loop.stop()
         self.northbound.close()

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 from netctl.errors import AlreadyExists, InvalidIntent, NetctlError, NotFound
 from netctl.model.image import Image
-from netctl.model.intent import StoreImage
 from netctl.model.keys import Kind
+from netctl.server.image_keeper import store_edit
 from netctl.server.image_store import Incoming, StoredBytes
 from netctl.server.ports import Ports
 from netctl.server.requests import Request
@@ -55,14 +55,7 @@ class Intake:
 
     async def _say(self, image: Image, stored: StoredBytes, actor: str) -> Image:
         """Write down what the bytes are; without that they are nobody's."""
-        edit = StoreImage(
-            image=image.id,
-            format=stored.format,
-            sha256=stored.sha256,
-            size_bytes=stored.size_bytes,
-            stored_bytes=stored.stored_bytes,
-        )
-        request = Request(edits=(edit,), actor=actor, reason="its bytes are there")
+        request = Request(edits=(store_edit(image, stored),), actor=actor, reason="its bytes are there")
         try:
             self._check_same(image)
             answer = await asyncio.wrap_future(self._intents.submit(request))

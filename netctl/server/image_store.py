@@ -53,16 +53,19 @@ class ImageStore:
         self._coming: set[Uid] = set()
         self._lock = threading.Lock()
 
-    def sweep(self, stored: Collection[Uid]) -> None:
-        """Remove whatever is no stored image and does not come just now."""
+    def sweep(self, stored: Callable[[], Collection[Uid]]) -> None:
+        """Remove whatever is no stored image and does not come just now; `stored` says which are, when it is asked."""
         if not self._directory.exists():
             return
-        for path in self._directory.iterdir():
+        found = tuple(self._directory.iterdir())
+        with self._lock:
+            coming = frozenset(self._coming)
+        # Asked last: bytes that came to their end before are stored by now.
+        kept = stored()
+        for path in found:
             uid = Uid(path.name.removesuffix(_COMING))
-            with self._lock:
-                coming = uid in self._coming
-            if not coming and (path.name.endswith(_COMING) or uid not in stored):
-                log.info("image's bytes removed", uid=uid)
+            if uid not in coming and (path.name.endswith(_COMING) or uid not in kept):
+                log.info("an image's bytes are removed", uid=uid)
                 path.unlink(missing_ok=True)
 
     def open(self, uid: Uid) -> BinaryIO:

@@ -8,7 +8,6 @@ for the same text: to ask for a stored customization again changes nothing.
 from __future__ import annotations
 
 import base64
-import os
 import secrets
 import stat
 from pathlib import Path
@@ -18,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 from netctl.errors import StoreUnavailable
 from netctl.model.vm import Sealed
+from netctl.saved_file import replace_file
 
 VTPM_SECRET = "vtpm_secret"  # a purpose; those of a customization are its fields
 KEY_BYTES = 64  # AES-256-SIV: one half authenticates, the other encrypts
@@ -65,7 +65,7 @@ def load_seal(path: Path) -> Seal:
     """Return the seal of an installation, with a new key when there is none. StoreUnavailable says what is wrong."""
     try:
         if not path.exists():
-            _make_key(path)
+            replace_file(path, secrets.token_bytes(KEY_BYTES), mode=0o600)
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode) or mode & 0o077:
             raise StoreUnavailable(
@@ -79,20 +79,3 @@ def load_seal(path: Path) -> Seal:
             f"{path} has {len(key)} bytes, a key has {KEY_BYTES}: restore it from a backup"
         )
     return Seal(key)
-
-
-def _make_key(path: Path) -> None:
-    """Write a key, whole or not at all."""
-    temporary = path.with_suffix(".new")
-    temporary.unlink(missing_ok=True)
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(secrets.token_bytes(KEY_BYTES))
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(path)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
