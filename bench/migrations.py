@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from time import monotonic
 
 from bench.figures import Figure, Target, WrongCount, percentile
+from netctl.lab.guest_image import guest_image
+from netctl.lab.libvirt import STORE
 from netctl.v1 import compute_pb2
 from tests.e2e.migrations import Move, back_and_forth, probed
 from tests.e2e.probes import Probes
@@ -86,12 +88,9 @@ def _seconds(migration: compute_pb2.VmMigration) -> float:
 def _start_bare(vms: Vms) -> None:
     """Start the same guest beside ours, without NICs, on the store that two hosts share."""
     place = vms.site.lab.place("h1")
-    disk, file = place.store / "bare.qcow2", vms.site.lab.directory / "bare.xml"
-    image = vms.site.lab.exec("h1", ["sh", "-c", "ls " + str(place.store / "images") + "/*"]).stdout.split()[
-        0
-    ]
-    vms.site.lab.exec("h1", ["qemu-img", "convert", "-O", "qcow2", image, str(disk)])
-    file.write_text(_BARE.format(memory_mib=MEMORY_MIB, disk=disk))
+    disk, file = place.libvirt.store / "bare.qcow2", vms.site.lab.directory / "bare.xml"
+    vms.site.lab.exec("h1", ["qemu-img", "convert", "-O", "qcow2", str(guest_image()), str(disk)])
+    file.write_text(_BARE.format(memory_mib=MEMORY_MIB, disk=f"{STORE}/{disk.name}"))
     vms.site.lab.exec("h1", ["virsh", "create", str(file)])
 
 

@@ -18,8 +18,6 @@ def prepare(place: Place) -> None:
             run(["ovsdb-tool", "create", str(database), str(schema)])
     if place.node.compute:
         place.libvirt.prepare()
-        place.store.mkdir(parents=True, exist_ok=True)
-        (place.directory / "compute").mkdir(exist_ok=True)
 
 
 def forget(place: Place, *, keep_ovs: bool) -> None:
@@ -28,8 +26,7 @@ def forget(place: Place, *, keep_ovs: bool) -> None:
         for database in place.databases:
             database.unlink(missing_ok=True)
     if place.node.compute:
-        for in_memory in (place.libvirt.directory / "run", place.directory / "compute-run"):
-            shutil.rmtree(in_memory, ignore_errors=True)
+        shutil.rmtree(place.libvirt.directory / "run", ignore_errors=True)
 
 
 def run(argv: list[str]) -> None:

@@ -58,13 +58,12 @@ class Place:
     def libvirt(self) -> LibvirtHost:
         """The libvirt of a host that runs virtual machines."""
         node = self.node
-        return LibvirtHost(directory=self.directory / "libvirt", name=node.id, address=node.management_ip)
-
-    @property
-    def store(self) -> Path:
-        """The folder of such a host's disks: its own, or one that hosts share."""
-        shared = discover.run_dir(self.lab) / "stores" / self.node.store
-        return shared if self.node.store else self.directory / "store"
+        return LibvirtHost(
+            directory=self.directory / "libvirt",
+            name=node.id,
+            address=node.management_ip,
+            shared_store=discover.run_dir(self.lab) / "stores" / node.store if node.store else None,
+        )
 
     @property
     def environment(self) -> dict[str, str]:
@@ -213,9 +212,9 @@ def _compute(place: Place) -> tuple[Daemon, ...]:
         program("netctl-compute-agent"),
         *("--host-id", place.node.id),
         *("--controller", f"{place.central.management_ip}:{CONTROLLER_PORT}"),
-        *("--state-dir", str(place.directory / "compute")),
-        *("--run-dir", str(place.directory / "compute-run")),
-        *("--store", str(place.store)),
+        *("--state-dir", libvirt.STATE),
+        *("--run-dir", libvirt.RUN),
+        *("--store", libvirt.STORE),
         *("--migration-address", host.migrate_uri),
         *("--domain-type", "qemu"),  # a machine that has labs need not have a KVM that works
         *("--tap-offloads", "off"),  # the userspace datapath reads frames as they are

@@ -24,16 +24,19 @@ _OVER = (
     *("etc/libvirt", "run/libvirt", "var/lib/libvirt", "var/cache/libvirt", "var/log/libvirt"),
     "var/lib/swtpm-localca",
 )
+# Under the same names on every host, as on hosts of one installation: a guest that migrates names its files by them.
+STORE, STATE, RUN = "/var/lib/libvirt/images", "/var/lib/libvirt/netctl", "/run/libvirt/netctl"
 # sysfs and procfs show the namespaces of who mounted them: libvirt looks for links in /sys/class/net.
 # A name that no resolver knows may cost libvirtd seconds at each look, so /etc/hosts has it.
 _INSIDE = f"""
 set -e
-here=$1 name=$2
-shift 2
+here=$1 name=$2 store=$3
+shift 3
 for place in {" ".join(_OVER)}; do
     mkdir -p "/$place"
     mount --bind "$here/$place" "/$place"
 done
+mount --bind "$store" {STORE}
 mount --bind "$here/etc/hosts" /etc/hosts
 mount -t sysfs sysfs /sys
 mount -t proc proc /proc
@@ -69,11 +72,20 @@ vnc_listen = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LibvirtHost:
-    """Where a private libvirtd lives, what its host is called, and the address at which others migrate to it."""
+    """Where a private libvirtd lives, what its host is called, and the address at which others migrate to it.
+
+    Another folder than its own lies over STORE when hosts share one.
+    """
 
     directory: Path
     name: str
     address: str
+    shared_store: Path | None = None
+
+    @property
+    def store(self) -> Path:
+        """What is STORE on this host."""
+        return self.shared_store or self.directory / STORE.removeprefix("/")
 
     @property
     def socket(self) -> Path:
@@ -99,6 +111,9 @@ class LibvirtHost:
         """Make directories and configuration; what is there of a former start stays."""
         for place in _OVER:
             (self.directory / place).mkdir(parents=True, exist_ok=True)
+        for place in (STORE, STATE, RUN):
+            (self.directory / place.removeprefix("/")).mkdir(parents=True, exist_ok=True)
+        self.store.mkdir(parents=True, exist_ok=True)
         etc = self.directory / "etc"
         # The same identity after a restart, and no other host's.
         host_uuid = uuid5(NAMESPACE_DNS, f"{self.directory}/{self.name}")
@@ -113,7 +128,7 @@ class LibvirtHost:
         The network namespace is the caller's. No process stays between: the pid is that of `argv`.
         """
         unshared = ("unshare", "--mount", "--uts", "--", "sh", "-c", _INSIDE)
-        return (*unshared, "libvirt-host", str(self.directory), self.name, *argv)
+        return (*unshared, "libvirt-host", str(self.directory), self.name, str(self.store), *argv)
 
     def libvirtd(self) -> tuple[str, ...]:
         """Return the command line of libvirtd, in the foreground."""

@@ -51,7 +51,7 @@ def test_hosts_of_virtual_machines_run_libvirt_and_its_agent_last() -> None:
     _, h1, h2, h3, _ = places("one", COMPUTE)
     names = [daemon.name for daemon in daemons.daemons(h1)]
     assert names == [*daemons.HOST_DAEMONS, *daemons.COMPUTE_DAEMONS]
-    assert h1.store == h2.store != h3.store
+    assert h1.libvirt.store == h2.libvirt.store != h3.libvirt.store
     libvirtd, agent = daemons.daemons(h1)[-2:]
     # Both see the host's own libvirt as the machine's; nothing of it is where the machine's own would be.
     assert str(h1.libvirt.directory) in libvirtd.argv
