@@ -1,8 +1,10 @@
 """A machine's vTPM: the libvirt secret that encrypts its state, and the directory in which swtpm keeps that state.
 
 The secret is ephemeral (in libvirtd's memory, gone when libvirtd ends) and private (no client can read it back): the
-agent sets it again in each pass in which libvirtd does not have it, before a start and for a PLACEHOLDER. libvirt gives
-it to swtpm through a pipe. Source: libvirt's formatsecret.html and formatdomain.html#tpm-device.
+agent sets it before a start and for a PLACEHOLDER, whenever libvirtd does not have it. libvirt gives it to swtpm
+through a pipe. The state is this host's own, never in a shared store: libvirt 9 has no place for it but its own
+directory. It goes along with a migration, so a machine with a vTPM that is off starts where its state is.
+Source: libvirt's formatsecret.html and formatdomain.html#tpm-device.
 """
 
 from __future__ import annotations
