@@ -74,7 +74,8 @@ def compute_verdict(host: Host, snapshot: Snapshot, world: World) -> Verdict | N
         return Phase.FAILED, "COMPUTE_PROBLEM", "; ".join(report.problems)
     if not host.maintenance:
         return None
-    left = [vm.id for vm in guests if vm.is_on]
+    left = {vm.id for vm in guests if vm.is_on}
+    left |= {one.vm for one in snapshot.active_migrations_of_host(host.id) if one.source == host.id}
     blocked = world.blocked(host.id)
     if blocked:
         told = [f"vms/{id}: {why}" for id, why in sorted(blocked.items())[:NAMED]]

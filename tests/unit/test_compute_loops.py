@@ -106,7 +106,10 @@ class Fleet:
     def _obey(self, name: HostId, assignment: ComputeAssignment) -> ComputeReport:
         """Do what an assignment says; return the report."""
         here = self.memory[name]
+        leaving = {order.vm for order in assignment.migrations}
         for one in assignment.vms:
+            if one.role is VmRole.RUN and one.vm in leaving:
+                continue  # an order stands: it is not started here
             if one.role is VmRole.RUN and one.power_state is PowerState.ON:
                 self._check_alone(one.vm, name)
                 here.add(one.vm)

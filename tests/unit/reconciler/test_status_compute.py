@@ -219,6 +219,17 @@ def test_a_host_by_its_machines() -> None:
     closed = replace(host("h1", number=1), maintenance=True)
     assert of([closed, ON]) == (PENDING, "MAINTENANCE", "1 machine(s) still leave: a")
     assert of([closed, OFF])[:2] == (PROGRAMMED, "MAINTENANCE")
+    gone = VmMigration(
+        id=VmMigrationId("m"),
+        vm=VmId("a"),
+        source=HostId("h1"),
+        destination=HostId("h2"),
+        stage=Stage.CLEANING,
+    )
+    assert of([closed, replace(ON, host=HostId("h2")), gone])[:2] == (PENDING, "MAINTENANCE"), (
+        "it is not cleaned up"
+    )
+    assert of([closed, replace(ON, host=HostId("h2")), replace(gone, stage=Stage.DONE)])[0] is PROGRAMMED
     phase, reason, message = of([closed, ON], blocked=lambda id: {VmId("a"): "is stuck"})
     assert (phase, reason) == (FAILED, "MAINTENANCE_BLOCKED")
     assert "vms/a: is stuck" in message
