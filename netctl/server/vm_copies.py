@@ -216,10 +216,8 @@ def _nic_of(nic: TemplateNic, id_: NicId, vm: VmId) -> Nic:
 
 
 def vm_of(answer: Answer) -> Vm:
-    """Return the machine of an answer: it is always the first."""
-    after = answer.results[0].after
-    assert isinstance(after, Vm)
-    return after
+    """Return the machine of an answer as the last edit left it; there is one."""
+    return next(result.after for result in reversed(answer.results) if isinstance(result.after, Vm))
 
 
 def nics_of(answer: Answer) -> list[str]:
