@@ -22,6 +22,7 @@ _NAMES_MAX = 500
 _MAY_END = frozenset(
     {
         *("TAP_MISSING", "HOST_DOWN", "UPLINK_DOWN", "HOST_PROBLEM"),
+        *("COMPUTE_AGENT_DOWN", "LIBVIRT_DOWN", "COMPUTE_PROBLEM"),
         *("FALLBACK", "NEXT_HOP_DEAD", "NO_GATEWAY", "GATEWAYS_SPLIT", "NOT_WORKING"),
     }
 )
@@ -30,6 +31,7 @@ _STAYS = frozenset(
     {
         *("NOT_ATTACHED", "NOT_ASSOCIATED", "SAVED", "NOT_USED"),
         *("NOT_MIRRORED", "NO_SOURCE", "NO_DESTINATION"),
+        *("VM_OFF", "WAITING_FOR_UPLOAD"),
     }
 )
 _RESUMABLE = ("UNAVAILABLE", "CANCELLED", "OUT_OF_RANGE")

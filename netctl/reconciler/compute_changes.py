@@ -55,7 +55,7 @@ class Echo:
         self._revision = source.snapshot().revision
 
     def step(self) -> None:
-        """Name policies whose machines went, hosts whose machines come or go, templates whose images came."""
+        """Name what tells of machines, migrations and images that changed: NICs, hosts, policies, templates."""
         snapshot = self._source.snapshot()
         changed = self._source.changed_since(self._revision) if snapshot.revision != self._revision else ()
         self._revision = snapshot.revision
@@ -69,6 +69,7 @@ def told_by(key: Key, snapshot: Snapshot) -> Iterator[Key]:
     intent = snapshot.get(key)
     if isinstance(intent, Vm):
         yield Kind.HOST, intent.host
+        yield from ((Kind.NIC, nic.id) for nic in snapshot.nics_of_vm(intent.id))
         yield from ((Kind.AFFINITY_POLICY, one.id) for one in snapshot.affinities_of_vm(intent.id))
         for category in intent.categories:
             yield from ((Kind.AFFINITY_POLICY, one.id) for one in snapshot.affinities_of_category(category))

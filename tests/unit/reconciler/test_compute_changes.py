@@ -12,8 +12,8 @@ from netctl.model.template import TemplateVersion, VmTemplate
 from netctl.reconciler.board import StatusBoard
 from netctl.reconciler.compute_book import ComputeBook, ComputeHeard
 from netctl.reconciler.compute_changes import Echo, changed_by_compute
-from tests.intents import FakeSource, meta, snapshot
-from tests.machines import compute, machines, seen, vm
+from tests.intents import FakeSource, meta, snapshot, vlan
+from tests.machines import compute, machines, nic_of, seen, vm
 
 A, B = vm("a", on="h1"), vm("b", on="h1")
 H1 = HostId("h1")
@@ -72,7 +72,7 @@ def test_policies_hosts_and_templates_tell_of_others() -> None:
     versions = (TemplateVersion(number=1, vm=vm("t", disks=1), images=(image.id,)),)
     template = VmTemplate(id=VmTemplateId("t"), meta=meta("t"), versions=versions, active_version=1)
     source = FakeSource()
-    source.set(snapshot([*machines(2), A, policy, image, template]))
+    source.set(snapshot([*machines(2), vlan(), A, nic_of("a"), policy, image, template]))
     told: list[set[Key]] = []
     echo = Echo(source, lambda keys: told.append(set(keys)))
     echo.step()
@@ -81,7 +81,7 @@ def test_policies_hosts_and_templates_tell_of_others() -> None:
     draft.put(replace(A, host=HostId("h2")))
     source.set(draft.freeze(2))
     echo.step()
-    assert told.pop() == {(Kind.HOST, "h2"), (Kind.AFFINITY_POLICY, "p")}
+    assert told.pop() == {(Kind.HOST, "h2"), (Kind.NIC, "a-0"), (Kind.AFFINITY_POLICY, "p")}
     draft.put(replace(image, stored_bytes=5))
     source.set(draft.freeze(3))
     echo.step()
