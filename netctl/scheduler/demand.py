@@ -52,7 +52,7 @@ def demand_of(vm: Vm, view: View) -> Demand:
         partners=partners_of(vm, view.snapshot),
         subnets=list(subnets.values()),
         disks_at=_disks_at(vm, view),
-        waits=_copied_by(vm, view) if vm.is_on else "",
+        waits=_image_of(vm, view) or _copied_by(vm, view) if vm.is_on else "",
     )
 
 
@@ -179,6 +179,15 @@ def _disks_at(vm: Vm, view: View) -> list[HostId]:
         return [vm.host] if disks else []
     sources = {disk.source_vm: view.snapshot.vm(disk.source_vm) for disk in disks if disk.source_vm}
     return sorted({source.host for source in sources.values() if source is not None and source.host})
+
+
+def _image_of(vm: Vm, view: View) -> str:
+    """Has an image that a disk is made of no bytes yet?"""
+    for disk in vm.disks:
+        image = view.snapshot.image(disk.image) if disk.image else None
+        if image is not None and not image.is_stored:
+            return f"must wait: images/{image.id} of a disk of vms/{vm.id} is not there yet"
+    return ""
 
 
 def _copied_by(vm: Vm, view: View) -> str:

@@ -9,14 +9,15 @@ import pytest
 
 from netctl.model.affinity import AffinityKind, AffinityPolicy
 from netctl.model.compute_report import CpuModel, GpuProfile, RunState
+from netctl.model.image import Image
 from netctl.model.infra import Host
 from netctl.model.intent import Intent
-from netctl.model.keys import AffinityPolicyId, CategoryId, HostId, VmId, VmMigrationId
+from netctl.model.keys import AffinityPolicyId, CategoryId, HostId, ImageId, VmId, VmMigrationId
 from netctl.model.vm import PASSTHROUGH, Firmware, PowerState, Vm
 from netctl.model.vm_migration import Stage, VmMigration
 from netctl.scheduler.place import Placed, Refused, place
 from netctl.scheduler.view import View
-from tests.intents import cluster, host, overlay, vlan
+from tests.intents import cluster, host, meta, overlay, vlan
 from tests.machines import compute, disk, network, nic_of, seen, view, vm, waiting
 
 H1, H2 = HostId("h1"), HostId("h2")
@@ -235,6 +236,15 @@ def test_one_whose_disks_are_copied_waits() -> None:
     )
     done = {"h1": compute("h1", seen(clone, RunState.ABSENT, disk_bytes={copied.uid: 1}))}
     assert placed(source, view(source, clone, reports=done)) == "h1"
+
+
+def test_one_whose_image_has_no_bytes_waits() -> None:
+    image = Image(id=ImageId("i"), meta=meta("i"))
+    asked = replace(waiting(), disks=(replace(disk("d"), image=image.id),))
+    found = refused(asked, view(asked, image))
+    assert "must wait: images/i of a disk of vms/a is not there yet" in found.message
+    assert found.passing
+    assert placed(asked, view(asked, replace(image, stored_bytes=5))) == "h1"
 
 
 def test_one_that_is_off_needs_no_memory() -> None:
