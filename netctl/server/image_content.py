@@ -166,10 +166,8 @@ class _Qcow2:
             raise self._truncated("its L1 table")
         if self._refcount_at + self._refcount_clusters * cluster > self._length:
             raise self._truncated("its refcount table")
-        for entry in self._table(self._l1_at, self._l1_entries * 8, 8):
-            offset = entry & _OFFSET
-            if not offset:
-                continue
+        # Each once: a table that is named a million times would be a million looks.
+        for offset in {entry & _OFFSET for entry in self._table(self._l1_at, self._l1_entries * 8, 8)} - {0}:
             if offset % cluster:
                 raise _wrong("is damaged: a table lies where none can be; make it anew")
             if offset + cluster > self._length:

@@ -148,7 +148,7 @@ async def test_an_update_keeps_changes_and_replaces_them(world: World) -> None:
     ],
 )
 async def test_what_cannot_be_told_is_refused_and_not_repeated(
-    world: World, told: dict[str, str], field: str, text: str
+    world: World, told: dict[str, Any], field: str, text: str
 ) -> None:
     await world.furnish()
     request = vm(customization=compute.GuestCustomization(**told))
@@ -174,7 +174,7 @@ async def test_nothing_is_found_by_a_secret(world: World) -> None:
 
 async def test_a_watch_that_goes_on_tells_no_secret(world: World) -> None:
     await world.furnish()
-    call = world.watches.Watch(operations.WatchRequest(collections=["vms"]))
+    call: Any = world.watches.Watch(operations.WatchRequest(collections=["vms"]))
     assert (await call.read()).kind == operations.EVENT_KIND_SYNCED
     await world.vms.CreateVm(vm(customization=LINUX))
     event = await asyncio.wait_for(call.read(), 5)

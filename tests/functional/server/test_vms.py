@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import grpc
 import pytest
@@ -91,7 +92,7 @@ def capable(**fields: object) -> agent.HostCapacity:
 async def test_it_is_started_on_the_host_that_is_named_if_that_can(world: World) -> None:
     await world.furnish()
     await world.vms.CreateVm(vm())
-    here = {"capacity": capable(), "libvirt_connected": True}
+    here: dict[str, Any] = {"capacity": capable(), "libvirt_connected": True}
     async with ComputeAgent(world, **here), ComputeAgent(world, "h2", libvirt_connected=True):
         book = world.ports.compute_reports
         await until(lambda: all(book.get(HostId(id)).connected for id in ("h1", "h2")))
@@ -290,7 +291,7 @@ async def test_a_template_is_deployed_with_what_differs(world: World) -> None:
     ):
         asked = {"template": "vmTemplates/shop", "name": "vms/shop-3"} | fields
         async with refused(code, field, text=text):
-            await world.templates.DeployTemplate(compute.DeployTemplateRequest(**asked))  # type: ignore[arg-type]
+            await world.templates.DeployTemplate(compute.DeployTemplateRequest(**asked))
 
 
 async def test_concurrent_clones_have_addresses_of_their_own(world: World) -> None:

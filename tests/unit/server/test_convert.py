@@ -63,7 +63,7 @@ def test_output_only_fields_are_shown_and_ignored(intent: Intent, revision: int,
     assert message.create_time.ToMicroseconds() == pytest.approx(time_s * 1e6, abs=1)
     assert message.status.reason == "HOST_DOWN"
     assert message.status.phase == 3
-    if isinstance(intent, Vm):
+    if isinstance(intent, Vm) and isinstance(message, compute_pb2.Vm):
         secret = intent.customization != GuestCustomization()
         assert message.customization == compute_pb2.GuestCustomization(has_secrets=secret)
         intent = dataclasses.replace(intent, customization=GuestCustomization())
