@@ -152,3 +152,15 @@ def test_rows_follow_a_migration_and_categories_by_any_way(
         source.set(snapshot(intents))
         desired.update(source.snapshot(), source.changed_since(desired.revision), NOTHING_OBSERVED)
         assert dict(desired.facts) == compile_rows(source.snapshot(), OWNER)
+
+
+@pytest.mark.parametrize("before", Stage)
+@pytest.mark.parametrize("after", [*Stage, None])
+def test_a_step_alone_recompiles_the_ports(before: Stage, after: Stage | None) -> None:
+    """Of one that was removed, too: nothing but the migration changes, where the stages allow that."""
+    source, desired = FakeSource(), DesiredFacts(OWNER)
+    first, then = moving(before), moving(after) if after is not None else moving(before)[:-1]
+    for intents in (first, then, first):
+        source.set(snapshot([*infra(), vlan(), *intents]))
+        desired.update(source.snapshot(), source.changed_since(desired.revision), NOTHING_OBSERVED)
+        assert dict(desired.facts) == compile_rows(source.snapshot(), OWNER)

@@ -141,6 +141,20 @@ def test_another_host_that_is_behind_is_waited_for_a_moment_only() -> None:
     assert Stage(world.stage) is Stage.COPYING
 
 
+def test_the_destination_is_waited_for_longer_than_others() -> None:
+    world = at(Stage.BINDING)
+    world.report(H2)
+    world.step()
+    world.now_s += 6  # what others have not installed by now counts no more
+    world.step()
+    assert world.stage is Stage.BINDING
+    assert "h2 has not installed its flows" in world.engine.waits_for(M1)
+    world.now_s += BIND_S
+    world.step()
+    assert Stage(world.stage) is Stage.ABORTING
+    assert world.migration.failure == "NO_FLOWS"
+
+
 def test_ports_that_are_not_bound_in_time_end_it() -> None:
     world = at(Stage.BINDING)
     world.hosts[H2].made = False
@@ -207,12 +221,14 @@ def test_a_job_of_an_earlier_try_says_nothing() -> None:
     world = at(Stage.COPYING, retries=1)
     world.act(H1)
     world.copy_ends(H1, "LIBVIRT")
-    world.until(Stage.QUEUED, copies=False)
+    world.report(H1)
     old = world.book.get(H1).report
+    assert old is not None
+    assert [(job.attempt, job.state) for job in old.migrations] == [(1, JobState.FAILED)]
+    world.until(Stage.QUEUED, copies=False)
     world.now_s += 3
     world.until(Stage.COPYING)
-    assert old is not None
-    world.book.note_report(replace(old, vms=world.book.get(H1).report.vms))  # type: ignore[union-attr]
+    world.book.note_report(old)
     world.step()
     assert world.stage is Stage.COPYING
 
