@@ -75,6 +75,10 @@ class LibvirtMigration:
         """Have a copy stopped; raise HostUnavailable when there is none, or it can no longer be stopped."""
         self._about(uid, "stop the migration of", lambda domain: domain.abortJob() and None)
 
+    def resume(self, uid: str) -> None:
+        """Let a guest run again that a copy left paused."""
+        self._about(uid, "resume", lambda domain: domain.resume() and None)
+
     def _about(
         self, uid: str, what: str, do: Callable[[libvirt.virDomain], JobStats | None]
     ) -> JobStats | None:

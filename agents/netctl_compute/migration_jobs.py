@@ -16,7 +16,7 @@ from typing import Protocol
 import structlog
 
 from netctl.errors import HostUnavailable, InvalidIntent, NetctlError, NotFound
-from netctl_compute.assignment import ComputeAssignment, MigrationOrder
+from netctl_compute.assignment import ComputeAssignment, MigrationOrder, PowerState, VmRole
 from netctl_compute.migration_watch import (
     ABORTED,
     LIBVIRT,
@@ -69,6 +69,10 @@ class Copier(Protocol):
         """Have a copy stopped; raise HostUnavailable when it cannot be."""
         ...
 
+    def resume(self, uid: str) -> None:
+        """Let a guest run again that a copy left paused."""
+        ...
+
 
 @dataclass(slots=True)
 class _Job:
@@ -112,6 +116,7 @@ class MigrationJobs:
                 self._begin(order, uids.get(order.vm, ""), state)
             elif record.progress is Progress.STARTED:
                 self._find_again(order, record)
+        self._resume_left(assignment, state)
         self._stop_others({(order.migration, order.attempt) for order in assignment.migrations})
         return tuple(self._tell(order) for order in assignment.migrations)
 
@@ -154,6 +159,24 @@ class MigrationJobs:
     def _find_again(self, order: MigrationOrder, record: OrderRecord) -> None:
         log.info("migration is looked for in libvirt", migration=order.migration, attempt=order.attempt)
         self._watch(order, record, _look_until_gone)
+
+    def _resume_left(self, assignment: ComputeAssignment, state: HostState) -> None:
+        """Let guests run again that a copy left paused when libvirtd died at its very end.
+
+        Only who sees both hosts knows that such a guest does not run over there: it says so by ordering no more, and
+        having it run here. libvirt calls it paused for a migration, as it does one that comes.
+        """
+        assert self._records is not None
+        last = {record.uid: record.progress for record in self._records.values()}
+        ordered = {order.vm for order in assignment.migrations}
+        for vm in assignment.vms:
+            domain = state.domains.get(vm.uid)
+            wanted = vm.role is VmRole.RUN and vm.power_state is PowerState.ON and vm.vm not in ordered
+            if not wanted or domain is None or domain.run_state is not RunState.INCOMING:
+                continue
+            if last.get(vm.uid) is Progress.FAILED:
+                log.warning("resumed: a migration had left it paused", vm=vm.vm)
+                self._copier.resume(vm.uid)
 
     def _stop_others(self, ordered: Collection[Key]) -> None:
         """Have copies stopped that nobody orders any more."""

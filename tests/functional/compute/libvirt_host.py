@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -69,7 +70,18 @@ class PrivateLibvirt:
         assert self._libvirtd is not None
         # nsenter waits for the one child that it made in the PID namespace.
         self.run("sh", "-c", f'kill -KILL "$(cat "{self.host.directory}/run/libvirtd.pid")"')
+        self._libvirtd.send_signal(signal.SIGCONT)  # of one that is frozen, nsenter is, too
         self._libvirtd.wait(timeout=READY_S)
+
+    def freeze(self) -> None:
+        """Let libvirtd hang (SIGSTOP), until `thaw`."""
+        self.run("sh", "-c", f'kill -STOP "$(cat "{self.host.directory}/run/libvirtd.pid")"')
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        assert self._libvirtd is not None
+        self.run("sh", "-c", f'kill -CONT "$(cat "{self.host.directory}/run/libvirtd.pid")"')
+        self._libvirtd.send_signal(signal.SIGCONT)  # nsenter stops with its child
 
     def remove(self) -> None:
         """End every process."""
@@ -77,6 +89,8 @@ class PrivateLibvirt:
             for process in (self._libvirtd, self._keeper):
                 if process is not None:
                     last_to_first.callback(process.wait, READY_S)
+            if self._libvirtd is not None:
+                last_to_first.callback(self._libvirtd.send_signal, signal.SIGCONT)  # it may be frozen
             if self._keeper is not None and self._keeper.stdin is not None:
                 self._keeper.stdin.close()
 

@@ -82,7 +82,9 @@ class Site:
         """Start the machine on the first host and wait until it counts."""
         storage = VmStorage(ready=True, disks={DISK: DiskFile(path=disk, format="raw")})
         start = Start(power_epoch=1, reset_epoch=0, time_s=1.0)
-        self.drivers[0].start(render_domain(self.vm, Found(storage=storage), SETTINGS, start), paused=False)
+        self.drivers[0].start(
+            self.vm.uid, render_domain(self.vm, Found(storage=storage), SETTINGS, start), paused=False
+        )
         wait_until(lambda: self.count(0) > 0, timeout_s=20, what="the guest counts")
 
     def count(self, host: int) -> int:
@@ -133,12 +135,11 @@ class Agent:
     driver: LibvirtDriver
     vm: VmAssignment
 
-    def pass_once(self, order: MigrationOrder) -> MigrationReport:
-        """Make one pass with this order."""
+    def pass_once(self, *orders: MigrationOrder) -> tuple[MigrationReport, ...]:
+        """Make one pass with these orders."""
         domains, unknown = self.driver.read_domains()
-        assignment = ComputeAssignment(host="h", revision=1, epoch=1, vms=(self.vm,), migrations=(order,))
-        (report,) = self.jobs.serve(assignment, HostState(domains=domains, unknown=unknown))
-        return report
+        assignment = ComputeAssignment(host="h", revision=1, epoch=1, vms=(self.vm,), migrations=orders)
+        return self.jobs.serve(assignment, HostState(domains=domains, unknown=unknown))
 
     def until(
         self, order: MigrationOrder, holds: Callable[[MigrationReport], bool], what: str
@@ -147,7 +148,7 @@ class Agent:
         reports: list[MigrationReport] = []
 
         def look() -> MigrationReport | None:
-            reports.append(self.pass_once(order))
+            reports.extend(self.pass_once(order))
             return reports[-1] if holds(reports[-1]) else None
 
         try:

@@ -83,7 +83,7 @@ def test_an_abort_in_the_middle_leaves_it_where_it_is(site: Site, short_path: Pa
         assert (report.state, report.failure) == (JobState.FAILED, "ABORTED")
         assert site.runs_on() == [0]
         site.counts_on(0, site.count(0))
-        early = agent.pass_once(site.order(1, attempt=2, abort=True))
+        (early,) = agent.pass_once(site.order(1, attempt=2, abort=True))
         assert (early.failure, site.runs_on()) == ("ABORTED", [0]), "an order that comes aborted is not begun"
 
 
@@ -126,6 +126,38 @@ def test_libvirtd_killed_in_the_middle(site: Site, short_path: Path, killed: int
     wait_until(lambda: site.runs_on() == [0], timeout_s=15, what="it runs at the source")
     site.counts_on(0, before)
     wait_until(lambda: not site.hosts[1].qemu_pids(), timeout_s=15, what="nothing is left over there")
+
+
+@pytest.mark.parametrize("arrives", [False, True], ids=["lost", "arrives"])
+def test_libvirtd_killed_at_the_very_end(site: Site, short_path: Path, arrives: bool) -> None:
+    start(site, short_path)
+    with site.agent(0, short_path / "state") as agent:
+        # Slow enough to stop the destination's libvirtd before the end: only QEMU goes on there.
+        agent.until(site.order(1, bandwidth_mbps=1), lambda report: report.evidence.iterations >= 1, "copied")
+        site.hosts[1].freeze()
+        wait_until(lambda: is_handed_over(site), timeout_s=20, what="the source's QEMU handed its guest over")
+        before = site.count(0)
+        site.hosts[0].kill()
+        site.hosts[0].start()
+        if arrives:
+            site.hosts[1].thaw()  # and it hears that the copy is complete
+            wait_until(lambda: site.runs_on() == [1], timeout_s=15, what="it runs over there")
+        else:
+            site.hosts[1].kill()
+            site.hosts[1].start()
+            wait_until(lambda: not site.hosts[1].qemu_pids(), timeout_s=15, what="it is given up over there")
+        report = agent.end(site.order(1))
+        assert (report.state, report.failure) == (JobState.FAILED, "LIBVIRT")
+        agent.pass_once(site.order(1))
+        assert site.runs_on() == ([1] if arrives else []), "nobody has decided that it runs here"
+        if not arrives:
+            assert agent.pass_once() == ()
+            wait_until(lambda: site.runs_on() == [0], timeout_s=5, what="it goes on where it is")
+    site.counts_on(int(arrives), before)
+
+
+def is_handed_over(site: Site) -> bool:
+    return "postmigrate" in site.hosts[0].virsh("qemu-monitor-command", "--hmp", site.vm.vm, "info status")
 
 
 def test_a_destination_that_is_not_there(site: Site, short_path: Path) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
-from netctl_compute.assignment import ComputeAssignment, MigrationOrder
+from netctl_compute.assignment import ComputeAssignment, MigrationOrder, PowerState, VmRole
 from netctl_compute.libvirt_migration import CopyResult
 from netctl_compute.migration_jobs import MigrationJobs
 from netctl_compute.migration_watch import Copy, CopyEnd, JobStats, OrderRecord, Progress
@@ -40,6 +40,7 @@ class FakeLibvirt:
     result: CopyResult | None = None
     ended: threading.Event = field(default_factory=threading.Event)
     stops: int = 0
+    resumes: int = 0
 
     def copy(self, uid: str, copy: Copy) -> CopyResult:
         assert uid == VM.uid
@@ -63,6 +64,9 @@ class FakeLibvirt:
             raise HostUnavailable("libvirtd does not answer")
         self.stops += 1
         self.end(CopyEnd.ABORTED)
+
+    def resume(self, uid: str) -> None:
+        self.resumes += 1
 
     def end(self, how: CopyEnd | None, stats: JobStats | None = None) -> None:
         """The copy ends; None: nobody hears how."""
@@ -132,6 +136,25 @@ def test_what_nobody_orders_any_more_is_stopped(tmp_path: Path, is_same_agent: b
         wait_until(lambda: not now.running(), timeout_s=5, what="it ended")
         assert serve(now).failure == "ABORTED"
         now.close()
+
+
+def test_only_what_left_nowhere_is_resumed(tmp_path: Path) -> None:
+    libvirt = FakeLibvirt()
+    paused = HostState(domains={VM.uid: Domain(vm="web", uid=VM.uid, run_state=RunState.INCOMING)})
+    here = ComputeAssignment(host="h1", revision=2, epoch=1, vms=(VM,))
+    with agent(libvirt, tmp_path) as jobs:
+        jobs.serve(here, paused)
+        assert not libvirt.resumes, "it comes"
+        begun(jobs, libvirt)
+        libvirt.end(CopyEnd.LIBVIRT)
+        end(jobs)
+        serve(jobs, state=paused)
+        assert not libvirt.resumes, "who ordered it has not decided"
+        jobs.serve(replace(here, vms=(replace(VM, role=VmRole.REMOVE),)), paused)
+        jobs.serve(replace(here, vms=(replace(VM, power_state=PowerState.PAUSED),)), paused)
+        assert not libvirt.resumes
+        jobs.serve(here, paused)
+        assert libvirt.resumes
 
 
 def test_too_many_iterations_stop_it(tmp_path: Path) -> None:
