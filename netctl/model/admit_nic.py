@@ -17,7 +17,7 @@ from netctl.model.nic import Nic, NicKind, NicMode
 from netctl.model.nic_users import check_addresses_unused
 from netctl.model.places import subnets_of
 from netctl.model.snapshot import Draft
-from netctl.model.stamp import Context, absent, check_kept, in_use, replace_unchecked, stamp
+from netctl.model.stamp import Context, absent, check_kept, in_motion, replace_unchecked, stamp
 from netctl.model.subnet import Subnet, SubnetKind
 from netctl.model.vm import NICS_MAX, Vm
 
@@ -119,7 +119,7 @@ def _with_vm(asked: Nic, before: Nic | None, draft: Draft) -> Nic:
             raise InvalidIntent("vm", f"vms/{vm.id} has {count} NICs; at most {NICS_MAX} are allowed")
         migration = draft.active_migration_of(vm.id)
         if migration is not None:
-            raise in_use(f"vms/{vm.id} moves, and is used", [(Kind.VM_MIGRATION, migration.id)], field="vm")
+            raise in_motion(vm.id, migration.id, "vm")
     return replace_unchecked(asked, host=vm.host)
 
 

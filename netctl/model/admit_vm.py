@@ -8,7 +8,7 @@ from netctl.model.admit_security import check_categories_exist
 from netctl.model.dependents import copies_ahead
 from netctl.model.keys import Kind
 from netctl.model.snapshot import Draft
-from netctl.model.stamp import Context, absent, check_kept, in_use, replace_unchecked, stamp
+from netctl.model.stamp import Context, absent, check_kept, in_motion, in_use, replace_unchecked, stamp
 from netctl.model.vm import GuestCustomization, MachineType, PowerState, Sealed, Vm
 from netctl.model.vm_migration import Stage
 
@@ -62,7 +62,7 @@ def check_still(after: Vm, before: Vm, draft: Draft) -> None:
         return
     for field in _KEPT_MOVING:
         if getattr(after, field) != getattr(before, field):
-            raise in_use(f"vms/{before.id} moves", [(Kind.VM_MIGRATION, migration.id)], field=field)
+            raise in_motion(before.id, migration.id, field)
 
 
 def _decided(vm: Vm, before: Vm | None, context: Context) -> Vm:

@@ -86,7 +86,7 @@ def given_up(before: Vm, after: Vm, draft: Draft, context: Context) -> tuple[Adm
         return ()  # one that has begun does not let it be switched off
     text = f"vms/{after.id} was switched off before it moved"
     edit = Advance(
-        migration=migration.id, if_stage=Stage.QUEUED, stage=Stage.FAILED, failure="ABORTED", message=text
+        migration=migration.id, if_stage=Stage.QUEUED, stage=Stage.FAILED, failure="VM_OFF", message=text
     )
     return advance(edit, migration, draft, context)
 

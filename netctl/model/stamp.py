@@ -107,6 +107,14 @@ def check_kept(field: str, before: object, asked: object) -> None:
         )
 
 
+def in_motion(vm: str, migration: str, field: str) -> InUse:
+    """Return the error for what would disturb a migration."""
+    text = f"vms/{vm} is moved by vmMigrations/{migration}: wait for its end, or abort it"
+    error = InUse(text, dependents=(f"vmMigrations/{migration}",), total=1)
+    error.field = field
+    return error
+
+
 def in_use(message: str, dependents: Iterable[Key], *, field: str = "") -> InUse:
     """Return the error that names the dependents."""
     names = [resource_name(key) for key in dependents]

@@ -11,7 +11,7 @@ from netctl.model.keys import HostId, Key, Kind, VmId
 from netctl.model.nic import Nic
 from netctl.model.places import subnets_of
 from netctl.model.snapshot import Draft
-from netctl.model.stamp import Admitted, Context, absent, in_use, replace_unchecked, updated
+from netctl.model.stamp import Admitted, Context, absent, in_motion, in_use, replace_unchecked, updated
 from netctl.model.vm import PowerState, Vm
 
 # Of a machine that is being deleted: it is off, and holds nothing but its host.
@@ -67,7 +67,7 @@ def check_not_moving(vm: VmId, draft: Draft, field: str) -> None:
     """Refuse what would disturb a migration."""
     migration = draft.active_migration_of(vm)
     if migration is not None:
-        raise in_use(f"vms/{vm} moves, and is used", [(Kind.VM_MIGRATION, migration.id)], field=field)
+        raise in_motion(vm, migration.id, field)
 
 
 def removed(before: Vm, draft: Draft, context: Context) -> tuple[Admitted, ...]:

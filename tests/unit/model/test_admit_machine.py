@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from netctl.errors import AlreadyExists, Exhausted, InUse, NetctlError, NotFound
+from netctl.errors import AlreadyExists, Exhausted, InUse, InvalidIntent, NetctlError, NotFound
 from netctl.model.infra import Meta
 from netctl.model.intent import Create, Edit, Intent, Remove, Replace, key_of, target_of
 from netctl.model.keys import HostId, Kind
@@ -270,7 +270,12 @@ class Admission(RuleBasedStateMachine):
             mode = Ipv6Mode.AUTO if by_dhcp or found.ipv6_mode.from_mac else found.ipv6_mode
             if found.vpc and six is None and four is None:
                 return  # gate 1
-            asked = _subnet(lambda **fields: replace(found, ipv6=six, ipv6_mode=mode, **fields), four, dhcp)
+            try:
+                asked = _subnet(
+                    lambda **fields: replace(found, ipv6=six, ipv6_mode=mode, **fields), four, dhcp
+                )
+            except InvalidIntent:
+                return  # gate 1: the DHCP server is to be outside the network that is kept
             self.edit_alone(Replace(intent=asked))
 
     @rule(subnet=one_of(SUBNETS))

@@ -317,7 +317,7 @@ def test_one_that_is_switched_off_while_it_waits_does_not_move(world: World) -> 
     done = world.admit(Replace(intent=replace(machine(world), power_state=PowerState.OFF)))
     assert [one.key for one in done] == [(Kind.VM, "vm1"), (Kind.VM_MIGRATION, "m1")]
     ended = world.stored(Kind.VM_MIGRATION, "m1")
-    assert (ended.stage, ended.failure) == (Stage.FAILED, "ABORTED")
+    assert (ended.stage, ended.failure) == (Stage.FAILED, "VM_OFF")
     assert ended.failure_message == "vms/vm1 was switched off before it moved"
     assert ended.steps[:-1] == made.steps
     # It can be started again at once.
