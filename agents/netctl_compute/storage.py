@@ -176,7 +176,7 @@ class Storage:
         if disk.kind is DiskKind.CDROM:
             if not disk.image:
                 return
-            medium = self._images.find(disk.image_sha256)
+            medium = self._found(disk)
             if medium is None:
                 looked.missing.append(self._awaited(vm, disk))
                 return
@@ -184,7 +184,8 @@ class Storage:
             looked.disk_bytes[disk.uid] = read_content(medium.path).size_bytes
             return
         size_bytes = self._disks.size_bytes(vm.uid, disk.uid)
-        if size_bytes is None:
+        # It has its name a moment before it is surely on disk.
+        if size_bytes is None or self._work.state(_disk_key(vm, disk)).running:
             looked.missing.append(self._awaited(vm, disk))
             return
         looked.disks[disk.uid] = DiskFile(path=self._store.disk(vm.uid, disk.uid), format=QCOW2)
@@ -256,10 +257,14 @@ class Storage:
 
     def _image(self, disk: DiskAssignment) -> DiskFile | None:
         """Return an image, or see to it that it comes."""
-        image = self._images.find(disk.image_sha256)
+        image = self._found(disk)
         if image is None:
             self._work.start(_image_key(disk), partial(self._images.fetch, disk.image, disk.image_sha256))
         return image
+
+    def _found(self, disk: DiskAssignment) -> DiskFile | None:
+        """Return an image that is there, and surely on disk."""
+        return None if self._work.state(_image_key(disk)).running else self._images.find(disk.image_sha256)
 
     def _needing_images(self, vm: VmAssignment) -> list[DiskAssignment]:
         return [
