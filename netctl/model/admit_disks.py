@@ -68,22 +68,20 @@ def source_of(id: VmId, index: int, field: str, draft: Draft) -> tuple[Vm, Disk]
 
 
 def _kept(asked: tuple[Disk, ...], stored: tuple[Disk, ...]) -> dict[int, Disk]:
-    """Return which stored disk each of those asked for is, by its place in the list."""
+    """Return which stored disk each of those asked for is, by its place in the list.
+
+    A uid of another machine, as in a backup that is put back, says nothing.
+    """
     by_uid = {disk.uid: disk for disk in stored}
     found: dict[int, Disk] = {}
     for i, disk in enumerate(asked):
-        if not disk.uid:
-            continue
-        if disk.uid not in by_uid:
-            raise InvalidIntent(
-                f"disks[{i}].uid", f"{disk.uid[:60]!r} is no disk of this machine; leave it empty"
-            )
-        if by_uid[disk.uid] in found.values():
-            raise InvalidIntent(f"disks[{i}].uid", f"{disk.uid} is listed twice; list it once")
-        found[i] = by_uid[disk.uid]
+        if disk.uid in by_uid:
+            if by_uid[disk.uid] in found.values():
+                raise InvalidIntent(f"disks[{i}].uid", f"{disk.uid} is listed twice; list it once")
+            found[i] = by_uid[disk.uid]
     for exactly in (True, False):  # a disk that fits as it is goes before one that would grow
         for i, disk in enumerate(asked):
-            if not disk.uid and i not in found:
+            if i not in found:
                 free = (old for old in stored if old not in found.values() and _is(disk, old, exactly))
                 same = next(free, None)
                 found |= {i: same} if same is not None else {}

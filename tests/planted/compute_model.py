@@ -38,8 +38,8 @@ BUGS = (
     Bug(
         "a file that is applied again makes its disks anew",
         "netctl/model/admit_disks.py",
-        "            if not disk.uid and i not in found:\n",
-        "            if not disk.uid and i not in found and disk.index != -1:\n",
+        "            if i not in found:\n",
+        "            if i not in found and disk.index != -1:\n",
         f"{_UNIT}/test_admit_disks.py",
     ),
     Bug(

@@ -97,15 +97,19 @@ def test_a_disk_is_known_by_what_it_is(world: World) -> None:
 
 
 def test_uids_are_ours(world: World) -> None:
-    vm = world.create(a_vm(disks=(empty_disk(), empty_disk())))
-    refuse(world, "disks[0].uid", "is no disk of this machine", empty_disk(uid=Uid("../x")))
+    """One that is not of this machine's disks says nothing, as in a backup that is put back; nobody else's is taken."""
+    vm = world.create(a_vm(disks=(empty_disk(), empty_disk(2))))
     refuse(world, "disks[1].uid", "is listed twice", vm.disks[0], replace(vm.disks[0], index=-1))
-    world.refuse(
-        Create(intent=a_vm("vm2", disks=(vm.disks[0],))),
-        InvalidIntent,
-        "disks[0].uid",
-        "is no disk of this machine",
-    )
+    hostile = Uid("../../etc/passwd")
+    same = change(world, empty_disk(uid=hostile), vm.disks[1])
+    assert same.disks == vm.disks
+    other = change(world, *vm.disks, empty_disk(3, uid=hostile)).disks[2]
+    assert other.uid not in (hostile, "", *(disk.uid for disk in vm.disks))
+    back = world.create(a_vm("vm2", disks=vm.disks))
+    assert not {disk.uid for disk in back.disks} & {disk.uid for disk in vm.disks}
+    assert [replace(disk, uid=Uid("")) for disk in back.disks] == [
+        replace(disk, uid=Uid("")) for disk in vm.disks
+    ]
 
 
 def test_what_may_change_of_a_disk(world: World) -> None:
