@@ -9,6 +9,7 @@ from typing import Any
 from netctl.cli import api
 from netctl.cli.address_usage import describe_usage
 from netctl.cli.client import Client
+from netctl.cli.compute_report import describe_machines
 from netctl.cli.describe_chain import (
     Told,
     describe_chain,
@@ -125,10 +126,13 @@ def _read_live(client: Client, resource: Any) -> Extra | None:
     if read is None:
         return None
     lines, data = read(client, resource)
-    return Extra(title="On its host" if kind == "nic" else "On hosts", lines=lines, key="live", data=data)
+    title = _LIVE_TITLES.get(kind, "On hosts")
+    return Extra(title=title, lines=lines, key="live", data=data)
 
 
+_LIVE_TITLES = {"nic": "On its host", "host": "Virtual machines"}
 _LIVE: dict[str, Callable[[Client, Any], Told]] = {
+    "host": describe_machines,
     "nic": describe_plug,
     "networkfunction": describe_function,
     "servicechain": describe_chain,
