@@ -15,7 +15,7 @@ from typing import Protocol
 import structlog
 
 from netctl.errors import HostUnavailable, NetctlError, Unavailable
-from netctl_compute.actions import Action, Request, StartDomain
+from netctl_compute.actions import Action, DetachDisk, DetachNic, Request, StartDomain
 from netctl_compute.assignment import ComputeAssignment
 from netctl_compute.attempts import Attempts
 from netctl_compute.plan import Past, plan
@@ -140,7 +140,7 @@ class Agent:
             self._offer(replace(self._report, libvirt_connected=False, problems=(error.message,)))
             raise
         problems += self._save_records()
-        if assignment is not None:  # what could not be done of it each machine's report says itself
+        if assignment is not None and not failed and self._is_equal(assignment, state):
             self._reached_revision = assignment.revision
         report = make_report(self._host_id, assignment, state, self._told(failed))
         self._offer(
@@ -177,6 +177,13 @@ class Agent:
             state = self._look(assignment)
             self._offer_progress(assignment, state, failed)
         return state, failed
+
+    def _is_equal(self, assignment: ComputeAssignment, state: HostState) -> bool:
+        """Is nothing left to do, nor waited for? What a guest does not let go of waits for its next start."""
+        left = plan(assignment, state, Past(records=self._records))
+        return not missed(self._records, state.domains) and all(
+            isinstance(action, DetachDisk | DetachNic) for action in left
+        )
 
     def _next(
         self,

@@ -184,7 +184,8 @@ class Host:
             mdevs=self._parts.devices.mdevs(vm),
         )
         start = Start(power_epoch=vm.power_epoch, reset_epoch=vm.reset_epoch, time_s=time.time())
-        self._parts.hypervisor.start(render_domain(vm, found, self._settings(), start), paused=paused)
+        xml = render_domain(vm, found, self._settings(), start)
+        self._parts.hypervisor.start(vm.uid, xml, paused=paused)
 
     def _change_device(self, action: HotAction, state: HostState) -> None:
         hypervisor, uid = self._parts.hypervisor, action.uid

@@ -48,6 +48,22 @@ def translate(what: str, error: libvirt.libvirtError) -> NetctlError:
     return HostUnavailable(message)
 
 
+@dataclass(slots=True, eq=False)
+class _Link:
+    """One connection. libvirt frees it when it is closed, also under calls of other threads: the last one closes it."""
+
+    connection: libvirt.virConnect
+    undo: Callable[[], None] = lambda: None
+    calls: int = 0
+    left: bool = False
+
+    def close(self) -> None:
+        """Close it: whatever holds it keeps it open, callbacks, too."""
+        self.connection.unregisterCloseCallback()
+        self.undo()
+        self.connection.close()
+
+
 @dataclass(slots=True)
 class _Call:
     """A call on its thread; `done` is set last."""
@@ -75,9 +91,8 @@ class LibvirtConnection:
         self._opened = opened
         self._lost = lost
         self._call_s = call_s
-        self._lock = threading.Lock()  # guards what follows
-        self._connection: libvirt.virConnect | None = None
-        self._undo: Callable[[], None] = lambda: None
+        self._lock = threading.Lock()  # guards what follows, and every _Link
+        self._link: _Link | None = None
         self._opening: _Call | None = None
         self._hanging: dict[str, _Call] = {}
         _run_events()
@@ -92,34 +107,28 @@ class LibvirtConnection:
     ) -> T:
         """Return what `function` returns; raise our errors. `what` begins the message, `about` is a domain's uid."""
         self._refuse_if_hanging(about)
-        connection = self._get()
+        link = self._take()
         limit_s = self._call_s if timeout_s is None else timeout_s
-        call = _start(lambda: function(connection))
+        call = _start(lambda: self._use(link, function))
         if not call.done.wait(limit_s):
             if about:
                 with self._lock:
                     self._hanging[about] = call
             else:
-                self._drop(connection)
+                self._drop(link)
             raise HostUnavailable(f"{what}: libvirt does not answer within {limit_s:g} s")
         if isinstance(call.error, libvirt.libvirtError):
-            self._check(connection)
             raise translate(what, call.error) from call.error
         if call.error is not None:
             raise call.error
         return call.result  # type: ignore[no-any-return]  # it is what `function` returned
 
-    def is_up(self) -> bool:
-        """Is there a connection that is not known to be broken?"""
-        with self._lock:
-            return self._connection is not None
-
     def close(self) -> None:
         """Let go of the connection; guests run on."""
         with self._lock:
-            connection, self._connection = self._connection, None
-        if connection is not None:
-            _start(lambda: self._close(connection)).done.wait(self._call_s)
+            link, self._link = self._link, None
+        if link is not None:
+            self._leave(link)
 
     def _refuse_if_hanging(self, about: str) -> None:
         with self._lock:
@@ -132,11 +141,12 @@ class LibvirtConnection:
                 f"a call about {about} hangs in libvirt since before; its guest may hang, too"
             )
 
-    def _get(self) -> libvirt.virConnect:
-        """Return the connection, a new one when there is none. One attempt at a time, also when it hangs."""
+    def _take(self) -> _Link:
+        """Return the link for one call, a new one when there is none. One attempt at a time, also when it hangs."""
         with self._lock:
-            if self._connection is not None:
-                return self._connection
+            if self._link is not None:
+                self._link.calls += 1
+                return self._link
             if self._opening is None:
                 self._opening = _start(self._open)
             opening = self._opening
@@ -145,52 +155,58 @@ class LibvirtConnection:
         with self._lock:
             if self._opening is opening:
                 self._opening = None
-                self._connection = opening.result
-            if self._connection is not None:
-                return self._connection
+                self._link = opening.result
+            if self._link is not None:
+                self._link.calls += 1
+                return self._link
         if isinstance(opening.error, libvirt.libvirtError):
             raise translate(self._uri, opening.error) from opening.error
         raise opening.error or HostUnavailable(f"{self._uri}: the connection broke at once")
 
-    def _open(self) -> libvirt.virConnect:
+    def _open(self) -> _Link:
         connection = libvirt.open(self._uri)
-        connection.registerCloseCallback(lambda closed, *_: self._drop(closed), None)
+        link = _Link(connection)
+        connection.registerCloseCallback(lambda *_: self._drop(link), None)
         try:
             connection.setKeepAlive(_KEEPALIVE_S, _KEEPALIVES)
         except libvirt.libvirtError as error:
             if error.get_error_code() not in _UNSUPPORTED:  # libvirt's own test driver has none
                 raise
-        undo = self._opened(connection)
-        with self._lock:
-            self._undo = undo
+        link.undo = self._opened(connection)
         log.info("connected to libvirtd", uri=self._uri)
-        return connection
+        return link
 
-    def _check(self, connection: libvirt.virConnect) -> None:
-        """Let go of a connection with which something failed, when it is dead."""
+    def _use(self, link: _Link, function: Callable[[libvirt.virConnect], T]) -> T:
+        """Call, and let go of a connection that is dead; on the thread of the call."""
         try:
-            if connection.isAlive():
-                return
-        except libvirt.libvirtError as error:
-            log.debug("connection is dead", error=str(error))
-        self._drop(connection)
+            return function(link.connection)
+        except libvirt.libvirtError:
+            if not link.connection.isAlive():
+                self._drop(link)
+            raise
+        finally:
+            with self._lock:
+                link.calls -= 1
+                is_last = link.left and not link.calls
+            if is_last:
+                link.close()
 
-    def _close(self, connection: libvirt.virConnect) -> None:
+    def _drop(self, link: _Link) -> None:
+        """Leave a connection that broke or hangs."""
         with self._lock:
-            undo, self._undo = self._undo, lambda: None
-        # Whatever holds the connection keeps it open: callbacks, too.
-        connection.unregisterCloseCallback()
-        undo()
-        connection.close()
-
-    def _drop(self, connection: libvirt.virConnect) -> None:
-        with self._lock:
-            if self._connection is not connection:
+            if self._link is not link:
                 return
-            dropped, self._connection = self._connection, None
+            self._link = None
         log.warning("connection to libvirtd is lost", uri=self._uri)
-        _start(lambda: self._close(dropped))  # it may hang as well
+        self._leave(link)
         self._lost()
+
+    def _leave(self, link: _Link) -> None:
+        with self._lock:
+            link.left = True
+            is_last = not link.calls
+        if is_last:
+            _start(link.close)  # it may hang as well
 
 
 def _start(function: Callable[[], Any]) -> _Call:

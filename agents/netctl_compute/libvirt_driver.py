@@ -16,8 +16,9 @@ from typing import TypeVar
 from xml.etree import ElementTree as ET
 
 import libvirt
+import structlog
 
-from netctl.errors import NotFound
+from netctl.errors import HostUnavailable, NetctlError, NotFound
 from netctl_compute.capacity import HypervisorFacts
 from netctl_compute.domain_found import parse_domain, with_state
 from netctl_compute.domain_xml import NAMESPACE, PREFIX
@@ -25,10 +26,12 @@ from netctl_compute.libvirt_connection import CALL_S, LibvirtConnection
 from netctl_compute.reported import RunState, UnknownDomain
 from netctl_compute.state import Domain, HowEnded
 
+log = structlog.get_logger()
 T = TypeVar("T")
 
 REREAD_S = 60.0
-START_S = 120.0
+START_S = 60.0  # swtpm makes keys before the first start
+FACTS_S = 300.0
 _STATES = {
     libvirt.VIR_DOMAIN_RUNNING: RunState.RUNNING,
     libvirt.VIR_DOMAIN_BLOCKED: RunState.RUNNING,
@@ -73,12 +76,14 @@ class LibvirtDriver:
     """Used by the loop's thread; events come on another. `uri` as libvirt spells it."""
 
     def __init__(self, uri: str, wake: Callable[[], None], *, call_s: float = CALL_S) -> None:
+        self._uri = uri
         self._wake = wake
         self._lock = threading.Lock()  # guards what follows
         self._known: dict[str, _Known] = {}
         self._ended: dict[str, HowEnded] = {}
         self._reread_s = 0.0
         self._facts: tuple[str, HypervisorFacts] | None = None
+        self._asking = False
         self.connection = LibvirtConnection(uri, opened=self._watch, lost=self._forget_all, call_s=call_s)
 
     def read_domains(self) -> tuple[Mapping[str, Domain], tuple[UnknownDomain, ...]]:
@@ -110,11 +115,14 @@ class LibvirtDriver:
             ended, self._ended = self._ended, {}
         return ended
 
-    def start(self, xml: str, *, paused: bool) -> None:
+    def start(self, uid: str, xml: str, *, paused: bool) -> None:
         """Create a transient domain: nothing of it stays when it ends."""
         flags = libvirt.VIR_DOMAIN_START_PAUSED if paused else 0
         self.connection.call(
-            "start", lambda connection: connection.createXML(xml, flags) and None, timeout_s=START_S
+            f"start {uid}",
+            lambda connection: connection.createXML(xml, flags) and None,
+            about=uid,
+            timeout_s=START_S,
         )
 
     def destroy(self, uid: str) -> None:
@@ -192,17 +200,35 @@ class LibvirtDriver:
     def read_facts(self, domain_type: str) -> tuple[str, HypervisorFacts]:
         """Return the type of domains (`auto`: KVM where there is some), and what libvirt says of itself.
 
-        Asked once for each connection: libvirtd is restarted when QEMU is another one.
+        Asked once for each connection, on a thread: libvirtd tries out each QEMU before it answers, which takes seconds
+        and on a bad day minutes. Until then HostUnavailable.
         """
         with self._lock:
-            facts = self._facts
-        if facts is None:
-            facts = self.connection.call(
-                "read facts", lambda connection: _read_facts(connection, domain_type)
+            if self._facts is not None:
+                return self._facts
+            asking, self._asking = self._asking, True
+        if not asking:
+            threading.Thread(target=self._ask_facts, args=(domain_type,), name="facts", daemon=True).start()
+        raise HostUnavailable("libvirt has not told yet what it can do")
+
+    def _ask_facts(self, domain_type: str) -> None:
+        facts = None
+        # A connection of its own: libvirt 9 crashes who has two calls under way in one that breaks (CVE-2024-4418).
+        asked = LibvirtConnection(self._uri)
+        try:
+            facts = asked.call(
+                "ask what libvirt can do",
+                lambda connection: _read_facts(connection, domain_type),
+                timeout_s=FACTS_S,
             )
-            with self._lock:
-                self._facts = facts
-        return facts
+        except NetctlError as error:
+            log.warning("libvirt does not tell what it can do", error=error.message)
+        finally:
+            asked.close()
+        with self._lock:
+            self._facts, self._asking = facts, False
+        if facts is not None:
+            self._wake()
 
     def close(self) -> None:
         """Let go of libvirtd; guests run on."""

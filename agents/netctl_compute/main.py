@@ -25,6 +25,7 @@ from netctl_compute.capacity import CapacitySettings, HypervisorFacts, read_capa
 from netctl_compute.controller_client import ControllerClient
 from netctl_compute.gpus import Devices
 from netctl_compute.host import Host, Parts
+from netctl_compute.libvirt_connection import LibvirtConnection
 from netctl_compute.libvirt_driver import LibvirtDriver
 from netctl_compute.libvirt_migration import LibvirtMigration
 from netctl_compute.migration_jobs import MigrationJobs
@@ -56,7 +57,9 @@ class _Facts:
 
     def settings(self) -> Settings:
         """Return what all domains have in common."""
-        domain_type, _ = self.driver.read_facts(self.options.domain_type)
+        domain_type = self.options.domain_type
+        if domain_type == "auto":
+            domain_type, _ = self.driver.read_facts(domain_type)
         return Settings(
             domain_type=domain_type,
             arch=os.uname().machine,
@@ -70,8 +73,8 @@ class _Facts:
         domain_type = ""
         try:
             domain_type, facts = self.driver.read_facts(self.options.domain_type)
-        except HostUnavailable as error:
-            log.warning("capacity without libvirt", error=error.message)
+        except HostUnavailable:
+            log.debug("capacity without libvirt")
         settings = CapacitySettings(
             migration_address=self.options.migration_address,
             domain_type=domain_type,
@@ -88,7 +91,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     file = SavedAssignment(options.state_dir)
     client = ControllerClient(options.controller, options.host_id, _load(file, options.host_id), wake)
     driver = LibvirtDriver(options.libvirt, wake)
-    jobs = MigrationJobs(LibvirtMigration(driver.connection), SavedOrders(options.state_dir), wake)
+    # Not the driver's: a copy is a call for minutes, beside which no other is to be lost with the connection.
+    copying = LibvirtConnection(options.libvirt)
+    jobs = MigrationJobs(LibvirtMigration(copying), SavedOrders(options.state_dir), wake)
     store = Store(options.store, options.host_id)
     storage = Storage(
         Places(store=store, seeds=options.run_dir / "seeds", firmware=options.firmware_dir), client, wake
@@ -119,6 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         storage.stop()
         taps.close()
         driver.close()
+        copying.close()
 
 
 def _load(file: SavedAssignment, host_id: str) -> ComputeAssignment | None:
@@ -151,6 +157,26 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--host-id", required=True, help="the ID in hosts/ID")
     add("--controller", required=True, help="gRPC address: HOST:PORT or unix:/path")
     add("--libvirt", default="qemu:///system", help="connection URI (default: %(default)s)")
+    _add_places(parser)
+    add("--migration-address", default="", help="where other hosts migrate to: tcp://ADDRESS or tls://NAME")
+    add(
+        "--reserved-memory-mib",
+        type=int,
+        help="kept for the host itself (default: 3.5 GiB and 2.2 %% of its memory)",
+    )
+    add("--domain-type", choices=("auto", "kvm", "qemu"), default="auto", help="qemu is emulation (TCG)")
+    add("--console-listen", default="127.0.0.1", metavar="IP", help="where consoles (VNC) listen")
+    add(
+        "--tap-offloads",
+        choices=("auto", "on", "off"),
+        default="auto",
+        help="guests leave checksums to the host: off where Open vSwitch forwards in userspace",
+    )
+    return parser.parse_args(arguments)
+
+
+def _add_places(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add(
         "--store",
         type=Path,
@@ -171,21 +197,6 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     add("--tpm-dir", type=Path, default=Path("/var/lib/libvirt/swtpm"), help="where libvirt keeps vTPMs")
     add("--firmware-dir", type=Path, default=Path("/usr/share/OVMF"), help="where UEFI firmware is")
-    add("--migration-address", default="", help="where other hosts migrate to: tcp://ADDRESS or tls://NAME")
-    add(
-        "--reserved-memory-mib",
-        type=int,
-        help="kept for the host itself (default: 3.5 GiB and 2.2 %% of its memory)",
-    )
-    add("--domain-type", choices=("auto", "kvm", "qemu"), default="auto", help="qemu is emulation (TCG)")
-    add("--console-listen", default="127.0.0.1", metavar="IP", help="where consoles (VNC) listen")
-    add(
-        "--tap-offloads",
-        choices=("auto", "on", "off"),
-        default="auto",
-        help="guests leave checksums to the host: off where Open vSwitch forwards in userspace",
-    )
-    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

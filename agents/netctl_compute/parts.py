@@ -74,7 +74,7 @@ class Hypervisor(Protocol):
         """Return once, by uid, how domains ended since the last call."""
         ...
 
-    def start(self, xml: str, *, paused: bool) -> None:
+    def start(self, uid: str, xml: str, *, paused: bool) -> None:
         """Create a transient domain."""
         ...
 
