@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 from netctl_compute.problem import Problem
+from netctl_compute.saved_store import open_store
 from netctl_compute.store import FOREIGN_PART_S, ID_FILE, Store
 
 VM, DISK, SHA256 = str(uuid4()), str(uuid4()), "a" * 64
@@ -81,6 +82,18 @@ def test_a_store_that_was_unmounted_is_not_made_anew(tmp_path: Path, store: Stor
     with pytest.raises(Problem, match="is it mounted"):
         store.part(store.disk(VM, DISK))
     assert not store.vm_directory(VM).exists()
+
+
+def test_a_host_keeps_to_the_store_that_it_had(tmp_path: Path) -> None:
+    first = open_store(tmp_path / "store", "h1", tmp_path / "state")
+    assert open_store(tmp_path / "store", "h1", tmp_path / "state").id == first.id
+    (tmp_path / "store").rename(tmp_path / "mounted-later")
+    with pytest.raises(Problem, match="is it mounted"):
+        open_store(tmp_path / "store", "h1", tmp_path / "state")
+    assert list((tmp_path / "store").iterdir()) == []
+    (tmp_path / "store").rmdir()
+    (tmp_path / "mounted-later").rename(tmp_path / "store")
+    assert open_store(tmp_path / "store", "h1", tmp_path / "state").id == first.id
 
 
 @pytest.mark.parametrize("content", ["", "not an id\n", "../\n"])
