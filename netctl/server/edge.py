@@ -6,6 +6,7 @@ and the code of `status_code.py` to a NetctlError. Any other exception is our bu
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from netctl.server.status_code import code_of, status_of
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 _Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 _OURS = "/netctl."
+_GONE_S = 0.05
 _DETAILS = "grpc-status-details-bin"
 
 
@@ -109,9 +111,15 @@ def _stream(
 def _taken(
     inner: Callable[[AsyncIterator[Any], Context], Awaitable[Any]],
 ) -> Callable[[AsyncIterator[Any], Context], Awaitable[Any]]:
+    async def whole(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        async for request in _checked_all(requests):
+            yield request
+        # To gRPC a client that went away has sent all, too; that the call is cancelled is said a moment later.
+        await asyncio.sleep(_GONE_S)
+
     async def answer(requests: AsyncIterator[Any], context: Context) -> Any:
         try:
-            return await inner(_checked_all(requests), context)
+            return await inner(whole(requests), context)
         except NetctlError as error:
             await _refuse(context, error)
 
