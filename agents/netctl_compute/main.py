@@ -34,6 +34,7 @@ from netctl_compute.round_trips import RoundTrips
 from netctl_compute.saved_assignment import SavedAssignment
 from netctl_compute.saved_orders import SavedOrders
 from netctl_compute.saved_records import SavedRecords
+from netctl_compute.saved_store import open_store
 from netctl_compute.serial_logs import SerialLogs
 from netctl_compute.settings import Settings
 from netctl_compute.storage import Places, Storage
@@ -94,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Not the driver's: a copy is a call for minutes, beside which no other is to be lost with the connection.
     copying = LibvirtConnection(options.libvirt)
     jobs = MigrationJobs(LibvirtMigration(copying), SavedOrders(options.state_dir), wake)
-    store = Store(options.store, options.host_id)
+    store = open_store(options.store, options.host_id, options.state_dir)
     storage = Storage(
         Places(store=store, seeds=options.run_dir / "seeds", firmware=options.firmware_dir), client, wake
     )
