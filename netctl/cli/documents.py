@@ -35,6 +35,7 @@ _OWN_KIND = {
     "Nic": ("nic_kind", "nicKind"),
     "Vpc": ("vpc_kind", "vpcKind"),
     "SecurityPolicy": ("policy_kind", "policyKind"),
+    "AffinityPolicy": ("affinity_kind", "affinityKind"),
 }
 
 

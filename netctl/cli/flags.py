@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from netctl.cli.flag import COMMON, Flag, make_flag
 from netctl.cli.flags_chain import CHAIN_ABOUT, CHAIN_EXAMPLES, CHAIN_FLAGS
+from netctl.cli.flags_compute import COMPUTE_ABOUT, COMPUTE_EXAMPLES, COMPUTE_FLAGS
 from netctl.cli.flags_infra import INFRA_ABOUT, INFRA_EXAMPLES, INFRA_FLAGS
 from netctl.cli.flags_security import SECURITY_ABOUT, SECURITY_EXAMPLES, SECURITY_FLAGS
 from netctl.cli.flags_vpc import VPC_EXAMPLES, VPC_FLAGS
@@ -156,6 +157,9 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
             fixed=True,
         ),
         make_flag("host", "HOST", 'The host where its tap is; "" lets it float.'),
+        make_flag(
+            "vm", "VM", "The virtual machine whose interface it is; its host is that machine's.", fixed=True
+        ),
         make_flag("mac_address", "MAC", "Unicast MAC address; allocated by default."),
         make_flag("ipv4_address", "ADDRESS", "Static IPv4 address; allocated by default."),
         make_flag("ipv6_address", "ADDRESS", "Static IPv6 address; allocated by default."),
@@ -195,6 +199,7 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
     **VPC_FLAGS,
     **SECURITY_FLAGS,
     **CHAIN_FLAGS,
+    **COMPUTE_FLAGS,
 }
 
 # What a kind is.
@@ -209,6 +214,7 @@ ABOUT = {
     "addressreservation": "Addresses of a subnet that NICs do not get by themselves.",
     **SECURITY_ABOUT,
     **CHAIN_ABOUT,
+    **COMPUTE_ABOUT,
 }
 EXAMPLES: dict[str, tuple[str, str]] = {
     **INFRA_EXAMPLES,
@@ -223,4 +229,5 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     **VPC_EXAMPLES,
     **SECURITY_EXAMPLES,
     **CHAIN_EXAMPLES,
+    **COMPUTE_EXAMPLES,
 }

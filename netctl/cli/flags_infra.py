@@ -115,6 +115,16 @@ INFRA_FLAGS: dict[str, tuple[Flag, ...]] = {
             "A Linux bridge without uplinks for the host's own machines, e.g. 'virbr0 address 192.168.5.1/24 port"
             " vnet0,vnet1'.",
         ),
+        make_flag(
+            "categories",
+            "CATEGORY",
+            "What affinity policies know it by; repeat for more.",
+            option="--category",
+            many=True,
+        ),
+        make_flag(
+            "maintenance", "BOOL", "true: its virtual machines migrate away, and none is started here."
+        ),
         *COMMON,
     ),
 }

@@ -74,9 +74,14 @@ KINDS = (
     _kind("NetworkFunction", "NetworkFunctions", "chain", "nf"),
     _kind("ServiceChain", "ServiceChains", "chain", "sc", "chain"),
     _kind("TrafficMirror", "TrafficMirrors", "chain", "tm", "mirror"),
+    _kind("Image", "Images", "compute", "img"),
+    _kind("Vm", "Vms", "compute"),
+    _kind("VmTemplate", "VmTemplates", "compute", "template", "tpl"),
+    _kind("AffinityPolicy", "AffinityPolicies", "compute", "affinity", "ap"),
+    _kind("VmMigration", "VmMigrations", "compute", "migration", "mig"),
 )
 
-# Fields that name another resource: people may write the id alone.
+# Fields that name another resource: people may write the id alone. With the message where the word has other meanings.
 REFERENCES = {
     "cluster": "clusters",
     "clusters": "clusters",
@@ -98,6 +103,17 @@ REFERENCES = {
     "ingress_nic": "nics",
     "egress_nic": "nics",
     "destinations": "nics",
+    "vm": "vms",
+    "vms": "vms",
+    "source_vm": "vms",
+    "image": "images",
+    "images": "images",
+    "template": "vmTemplates",
+    "hosts": "hosts",
+    "affinity_hosts": "hosts",
+    "VmMigration.destination": "hosts",
+    "vm_categories": "categories",
+    "host_categories": "categories",
 }
 # Fields that name resources of several collections: people write the kind, in any spelling (`cat/web`).
 _SECURED = ("categories", "entityGroups")

@@ -19,8 +19,9 @@ _INFRASTRUCTURE = ("Cluster", "VirtualSwitch", "Host")
 _RANKS = (
     *_INFRASTRUCTURE,
     *("Category", "AddressGroup", "ServiceGroup"),
-    *("Vpc", "Subnet", "AddressReservation", "Nic", "FloatingIp", "Route", "RoutingPolicy"),
+    *("Vpc", "Subnet", "AddressReservation", "Image", "Vm", "Nic", "FloatingIp", "Route", "RoutingPolicy"),
     *("EntityGroup", "SecurityPolicy", "NetworkFunction", "ServiceChain", "TrafficMirror"),
+    *("VmTemplate", "AffinityPolicy", "VmMigration"),
 )
 
 

@@ -13,6 +13,8 @@
     PortRange           443, or 8000-8010
     TrunkVlan           20, or 20=db (the subnet behind it)
     Bfd                 on, or 300x3 (milliseconds and multiplier)
+    Disk                20G, image=debian, image=debian,20G, cdrom, cdrom=tools, vm=web/0 (a copy of its disk 0), with more
+                        words: bus scsi, index 1
     Service, EntitySelector, SecurityRule       see `rule_forms.py`
 
 A single message that may be unset is unset by `off` and by nothing (`values.py`).
@@ -137,6 +139,33 @@ def _mirror_source(text: str) -> Parts:
     return [(field, name), *(("direction", word) for word in words)]
 
 
+_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+
+
+def _disk(text: str) -> Parts:
+    first, parts = _words(text, _OF_DISKS)
+    for word in first.split(","):
+        what, equals, value = word.partition("=")
+        if what.lower() == "cdrom":
+            parts += [("kind", "cdrom"), *([("image", value)] if equals else [])]
+        elif what.lower() == "image" and equals:
+            parts.append(("image", value))
+        elif what.lower() == "vm" and equals:
+            vm, slash, index = value.rpartition("/")
+            parts += [("source_vm", vm), ("source_index", index)] if slash else [("source_vm", value)]
+        else:
+            parts.append(("size_bytes", _bytes(word)))
+    return parts
+
+
+def _bytes(text: str) -> str:
+    found = re.fullmatch(r"([0-9]+)([KMGT]?)(?:i?B)?", text, re.IGNORECASE)
+    if found is None:
+        raise ValueError(f"{text!r} is none of SIZE (as 20G), image=IMAGE, cdrom, cdrom=IMAGE, vm=VM/INDEX")
+    return str(int(found[1]) * _UNITS[found[2].upper()])
+
+
+_OF_DISKS = {"bus": "bus", "index": "index"}
 _SOURCES = {"nic": "nic", "virtualswitch": "virtual_switch"}
 _OF_UPLINKS = {"active": "active_interface", "address": "addresses"}
 _OF_INTERNAL_PORTS = {"address": "addresses", "mtu": "mtu_bytes"}
@@ -150,6 +179,7 @@ _PARSERS: Mapping[str, Callable[[str], Parts]] = {
     "InternalBridge": _internal_bridge,
     "NicPair": _nic_pair,
     "MirrorSource": _mirror_source,
+    "Disk": _disk,
     "ExternalConnection": _optional_pair("subnet", "gateway_hosts"),
     "NextHop": _hop,
     "PolicyEndpoint": _endpoint,

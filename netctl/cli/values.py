@@ -14,7 +14,7 @@ from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from netctl.cli.kinds import complete_reference, nearest
+from netctl.cli.kinds import REFERENCES, complete_reference, nearest
 from netctl.cli.short_forms import parse_short_form
 
 _BOOLEANS = {
@@ -28,7 +28,7 @@ _BOOLEANS = {
     "0": False,
 }
 _WITH_COMMAS = (
-    *("Uplink", "InternalPort", "InternalBridge", "NicPair"),
+    *("Uplink", "InternalPort", "InternalBridge", "NicPair", "Disk"),
     *("ExternalConnection", "Service", "EntitySelector", "SecurityRule"),
 )
 _INTEGERS = {FieldDescriptor.CPPTYPE_INT32, FieldDescriptor.CPPTYPE_INT64}
@@ -57,7 +57,8 @@ def parse_scalar(field: FieldDescriptor, text: str) -> Scalar:
             return int(text, 10)
         except ValueError:
             raise ValueError(f"{text!r} is not a whole number") from None
-    return complete_reference(field.name, text)
+    qualified = f"{field.containing_type.name}.{field.name}"
+    return complete_reference(qualified if qualified in REFERENCES else field.name, text)
 
 
 def set_scalar(message: Message, field: FieldDescriptor, text: str) -> None:
