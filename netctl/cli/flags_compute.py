@@ -135,7 +135,7 @@ COMPUTE_FLAGS: dict[str, tuple[Flag, ...]] = {
         make_flag(
             "kind",
             "vm-host|vm-anti-affinity",
-            "vm-host: machines run on these hosts alone. vm-anti-affinity: on hosts of their own, as long as there are enough.",
+            "vm-host: machines run on these hosts alone. vm-anti-affinity: on hosts of their own, while there are enough.",
             fixed=True,
         ),
         make_flag("vms", "VM", "A machine; repeat for more.", option="--vm", many=True),

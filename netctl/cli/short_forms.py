@@ -13,8 +13,8 @@
     PortRange           443, or 8000-8010
     TrunkVlan           20, or 20=db (the subnet behind it)
     Bfd                 on, or 300x3 (milliseconds and multiplier)
-    Disk                20G, image=debian, image=debian,20G, cdrom, cdrom=tools, vm=web/0 (a copy of its disk 0), with more
-                        words: bus scsi, index 1
+    Disk                20G, image=debian, image=debian,20G, cdrom, cdrom=tools, vm=web/0 (a copy of its disk), with
+                        more words: bus scsi, index 1
     Service, EntitySelector, SecurityRule       see `rule_forms.py`
 
 A single message that may be unset is unset by `off` and by nothing (`values.py`).
