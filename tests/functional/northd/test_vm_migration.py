@@ -129,6 +129,13 @@ def world(stage: Stage) -> list[Intent]:
     return [overlay("o1"), overlay("o2", vni=5001), place, trunk, NEAR, TAGGED, OTHER, migration(stage=stage)]
 
 
+def chassis_names(plane: Plane) -> dict[str, str]:
+    """Return the names of all chassis by their UUIDs."""
+    columns = ("--format=csv", "--no-headings", "--columns=_uuid,name", "list", "Chassis")
+    rows = (line.split(",", 1) for line in plane.sb.ctl("ovn-sbctl", *columns).split())
+    return {uuid: name for uuid, name in rows}
+
+
 @pytest.fixture
 def hosts(plane: Plane, tmp_path: Path) -> Iterator[tuple[OvnHost, OvnHost]]:
     made = tuple(OvnHost(name, i, tmp_path / name, plane.sb.remote) for i, name in ((1, "h1"), (2, "h2")))
@@ -136,21 +143,13 @@ def hosts(plane: Plane, tmp_path: Path) -> Iterator[tuple[OvnHost, OvnHost]]:
         for one in made:
             last_to_first.callback(one.stop)
             one.start()
-        chassis = lambda: len(
-            plane.sb.ctl("ovn-sbctl", "--bare", "--columns=name", "list", "Chassis").split()
-        )  # noqa: E731
-        wait_until(lambda: chassis() == 2, timeout_s=30, what="both chassis are registered")
+        wait_until(lambda: len(chassis_names(plane)) == 2, timeout_s=30, what="both chassis are registered")
         yield made[0], made[1]
 
 
 def bindings(plane: Plane, port: str) -> tuple[str, set[str], str]:
     """Return a port's chassis by name, its additional ones, its options."""
-    names = dict(
-        reversed(line.split(",", 1))
-        for line in plane.sb.ctl(
-            "ovn-sbctl", "--format=csv", "--no-headings", "--columns=name,_uuid", "list", "Chassis"
-        ).split()
-    )
+    names = chassis_names(plane)
     columns = [
         plane.sb.ctl(
             "ovn-sbctl", "--bare", f"--columns={column}", "find", "Port_Binding", f"logical_port={port}"
@@ -177,8 +176,8 @@ def test_a_guest_speaks_at_its_destination_after_its_rarp_and_leaves_nothing(
     tap = TRUNK.tap_name
     for one in hosts:
         one.plug(tap, N1)
-    for other in (NEAR, TAGGED, OTHER):
-        destination.plug(other.tap_name, other.meta.uid)
+    for peer in (NEAR, TAGGED, OTHER):
+        destination.plug(peer.tap_name, peer.meta.uid)
     plane.arrive(*world(Stage.PREPARING))
     until_bound(plane, "h1", set())
     wait_until(lambda: source.is_installed(tap), timeout_s=20, what="the source has its flows")
