@@ -127,7 +127,7 @@ def _requested_chassis(host: str) -> Mapping[str, str]:
 def _on_both(host: str, other: str) -> dict[str, str]:
     """Return the options of a NIC whose guest migrates: the first is the main chassis.
 
-    Without `activation-strategy` on a trunk's VLANs: for the parent ovn-controller blocks all of the tap, their frames as
-    well, until the guest's RARP, which comes by the parent.
+    Without `activation-strategy` on a trunk's VLANs: for the parent ovn-controller blocks all of the tap, their frames
+    as well, until the guest's RARP, which comes by the parent.
     """
     return {"requested-chassis": f"{host},{other}"}

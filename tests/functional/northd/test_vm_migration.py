@@ -132,8 +132,8 @@ def world(stage: Stage) -> list[Intent]:
 def chassis_names(plane: Plane) -> dict[str, str]:
     """Return the names of all chassis by their UUIDs."""
     columns = ("--format=csv", "--no-headings", "--columns=_uuid,name", "list", "Chassis")
-    rows = (line.split(",", 1) for line in plane.sb.ctl("ovn-sbctl", *columns).split())
-    return {uuid: name for uuid, name in rows}
+    lines = plane.sb.ctl("ovn-sbctl", *columns).split()
+    return {line.partition(",")[0]: line.partition(",")[2] for line in lines}
 
 
 @pytest.fixture
