@@ -14,7 +14,14 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from netctl_compute.assignment import GuestCustomization, PowerState, VmAssignment, VmRole
+from netctl_compute.assignment import (
+    Firmware,
+    GuestCustomization,
+    MachineType,
+    PowerState,
+    VmAssignment,
+    VmRole,
+)
 from netctl_compute.tpm import secret_uid
 
 from netctl.errors import Unavailable
@@ -197,9 +204,13 @@ def assert_secrets_are_where_they_belong(
 
 
 def test_without_its_secret_it_waits_and_says_so(agent: ComputeAgent, guest: VmAssignment) -> None:
+    guest = replace(
+        guest, firmware=Firmware.UEFI, machine_type=MachineType.Q35, secure_boot=True, memory_mib=256
+    )
     agent.assign(assign(replace(guest, vtpm_secret="")))
     report = agent.wait(lambda report: report.vms and report.vms[0].reason == "NO_VTPM_SECRET", "it says so")
     assert "comes from the controller" in report.vms[0].problem
     assert "web1" not in agent.host.virsh("list", "--name")
     agent.settled(assign(guest, revision=2))
     assert "web1" in agent.host.virsh("list", "--name")
+    assert "secure='yes'" in agent.host.virsh("dumpxml", "web1")
