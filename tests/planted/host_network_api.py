@@ -62,8 +62,8 @@ BUGS = (
     Bug(
         "a repeated migration of what has gone is refused",
         "netctl/server/migrate.py",
-        "            if not request.request_id:\n                raise\n",
-        "            raise\n",
+        "            before = await answered_before(ports.intents, (request, context))\n",
+        "            before = None\n",
         "tests/functional/server/test_migrate.py",
     ),
     Bug(

@@ -96,8 +96,9 @@ PASSES = (
     Bug(
         "a failed write is forgotten",
         "netctl/reconciler/reconcile.py",
-        "        nb_cfg = self._write(snapshot)\n        self._pending = set()",
-        "        try:\n            nb_cfg = self._write(snapshot)\n        finally:\n            self._pending = set()",
+        "        nb_cfg = self._write(snapshot, raise_cfg=asked > self._raised[0])",
+        "        try:\n            nb_cfg = self._write(snapshot, raise_cfg=asked > self._raised[0])\n"
+        "        except BaseException:\n            self._pending = set()\n            raise",
         "tests/unit/reconciler/test_reconcile.py",
     ),
     Bug(

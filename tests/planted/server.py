@@ -127,8 +127,8 @@ BUGS = (
     Bug(
         "a client may choose a VPC's tunnel key",
         "netctl/server/nouns.py",
-        '    },\n    output_only=_OUTPUT_ONLY | {"vni"},',
-        "    },\n    output_only=_OUTPUT_ONLY,",
+        '    },\n    output_only=OUTPUT_ONLY | {"vni"},',
+        "    },\n    output_only=OUTPUT_ONLY,",
         "tests/functional/server/test_vpcs.py",
     ),
     Bug(
