@@ -15,7 +15,7 @@ from pathlib import Path
 
 import structlog
 
-from netctl.errors import Exhausted, InvalidIntent, NetctlError
+from netctl.errors import Exhausted, InvalidIntent, NetctlError, Unavailable
 from netctl.loop import Clock, Loop, Pace, Wake
 from netctl.model.image import Image
 from netctl.model.intent import StoreImage
@@ -155,21 +155,27 @@ class ImageKeeper:
         thread.start()
 
     def _fetch(self, image: Image) -> None:
-        trouble: _Trouble | None = None
+        # Whatever ends the thread, it is not begun again at once.
+        error: NetctlError | None = Unavailable("the fetch failed; the controller's log says how")
         try:
             self._bring(image)
+            error = None
             log.info("image fetched", image=image.id)
-        except NetctlError as error:
-            trouble = self._trouble(image, error)
+        except NetctlError as known:
+            error = known
         except CancelledError:
-            pass  # the controller stops
+            error = None  # the controller stops
         finally:
-            with self._lock:
-                del self._fetching[image.id]
-                if trouble is not None:
-                    self._troubles[image.id] = trouble
-            self._note_changed([(Kind.IMAGE, image.id)])
-            self.wake()
+            self._note_end(image, error)
+
+    def _note_end(self, image: Image, error: NetctlError | None) -> None:
+        trouble = self._trouble(image, error) if error is not None else None
+        with self._lock:
+            del self._fetching[image.id]
+            if trouble is not None:
+                self._troubles[image.id] = trouble
+        self._note_changed([(Kind.IMAGE, image.id)])
+        self.wake()
 
     def _bring(self, image: Image) -> None:
         uid = image.meta.uid

@@ -15,7 +15,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from netctl.errors import InvalidIntent, Unavailable
@@ -24,16 +24,6 @@ CHUNK_BYTES = 1 << 20
 SILENCE_MAX_S = 30.0
 TIME_MAX_S = 6 * 3600.0
 _SCHEMES = ("http", "https")
-
-
-class _NoOtherPlaces(urllib.request.HTTPRedirectHandler):
-    """Follows redirections, but to the web only."""
-
-    def redirect_request(self, *args: Any) -> urllib.request.Request | None:
-        """Return the request to make instead, as urllib asks for it; the last argument says where."""
-        if urlsplit(args[-1]).scheme not in _SCHEMES:
-            raise InvalidIntent("source_uri", f"leads to {args[-1][:80]!r}, which is not http or https")
-        return super().redirect_request(*args)
 
 
 def _opener() -> urllib.request.OpenerDirector:
@@ -45,7 +35,8 @@ def _opener() -> urllib.request.OpenerDirector:
         urllib.request.HTTPSHandler,
         urllib.request.HTTPDefaultErrorHandler,
         urllib.request.HTTPErrorProcessor,
-        _NoOtherPlaces,
+        urllib.request.HTTPRedirectHandler,
+        urllib.request.UnknownHandler,
     )
     for handler in handlers:
         opener.add_handler(handler())
@@ -98,6 +89,7 @@ def _told() -> Iterator[None]:
     try:
         yield
     except urllib.error.HTTPError as error:
+        error.close()  # it is the answer, too
         raise Unavailable(f"the server answers {error.code} {error.reason}; is the address right?") from None
     except urllib.error.URLError as error:
         raise Unavailable(f"the server cannot be reached: {error.reason}") from None
@@ -122,9 +114,10 @@ def _imported(path: str, import_dir: Path | None) -> Iterator[BinaryIO]:
         )
     except (OSError, ValueError):
         raise outside from None
+    # What was opened counts, not what the path meant a moment before.
+    found = Path(os.readlink(f"/proc/self/fd/{handle}"))
+    if not stat.S_ISREG(os.fstat(handle).st_mode) or not found.is_relative_to(folder):
+        os.close(handle)
+        raise outside
     with os.fdopen(handle, "rb") as file:
-        # What was opened counts, not what the path meant a moment before.
-        found = Path(os.readlink(f"/proc/self/fd/{handle}"))
-        if not stat.S_ISREG(os.fstat(handle).st_mode) or not found.is_relative_to(folder):
-            raise outside
         yield file
