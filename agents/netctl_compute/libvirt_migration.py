@@ -26,7 +26,13 @@ _AWAY = {
     libvirt.VIR_ERR_AUTH_FAILED,
     libvirt.VIR_ERR_GNUTLS_ERROR,
 }
-_LOST = "Lost connection to destination"  # qemu_migration.c, with the code of any failed operation
+# In words alone, with codes of anything: qemu_migration.c and virnetclient.c of libvirt 9.
+_LOST = (
+    "Lost connection to destination",
+    "client socket is closed",
+    "keepalive timeout",
+    "End of file while",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +89,7 @@ class LibvirtMigration:
         self, uid: str, what: str, do: Callable[[libvirt.virDomain], JobStats | None]
     ) -> JobStats | None:
         return self._connection.call(
-            f"{what} {uid}", lambda connection: do(connection.lookupByUUIDString(uid))
+            f"{what} {uid}", lambda connection: do(connection.lookupByUUIDString(uid)), about=uid
         )
 
 
@@ -130,7 +136,7 @@ def _end(error: libvirt.libvirtError) -> CopyEnd:
     code = error.get_error_code()
     if code == libvirt.VIR_ERR_OPERATION_ABORTED:
         return CopyEnd.ABORTED
-    if code in _AWAY or _LOST in (error.get_error_message() or ""):
+    if code in _AWAY or any(words in (error.get_error_message() or "") for words in _LOST):
         return CopyEnd.UNREACHABLE
     return CopyEnd.LIBVIRT
 

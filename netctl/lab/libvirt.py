@@ -67,6 +67,9 @@ namespaces = []
 cgroup_controllers = []
 stdio_handler = "file"
 vnc_listen = "127.0.0.1"
+# A migration's source gives up a destination that is silent for 8 s; by default 30.
+keepalive_interval = 2
+keepalive_count = 3
 """
 
 
