@@ -93,15 +93,20 @@ class Storage:
         self._work = Work(wake, clock)
         self._exports = Exports(places.store, images, self._work)
         self._swept_s = -SWEEP_S
+        self._awaits: dict[str, frozenset[str]] = {}  # by machine, those whose disks it is to be a copy of
 
     def look(self, vm: VmAssignment) -> VmStorage:
         """Say what is there of a machine. Reads the store, starts nothing; what is wrong is in the answer."""
         looked = _Looked()
+        self._awaits.pop(vm.uid, None)
         if vm.role is VmRole.REMOVE:
             return self._look_for_rest(vm, looked)
         for disk in vm.disks:
             with looked.noting():
                 self._look_at(vm, disk, looked)
+        missing = [disk for disk in vm.disks if disk.uid not in looked.disks and disk.source_disk]
+        if missing:
+            self._awaits[vm.uid] = frozenset(disk.source_vm_uid for disk in missing)
         found = VmStorage(
             ready=True, disks=looked.disks, disk_bytes=looked.disk_bytes, to_grow=looked.to_grow
         )
@@ -131,8 +136,13 @@ class Storage:
     def remove(self, vm: VmAssignment) -> None:
         """REMOVE: delete the machine's seed and, unless `keep_disks`, its files; its domain is gone. Raises Problem.
 
-        What is still being made of it is told to end; it is removed in the pass after that.
+        What is still being made of it is told to end; it is removed in the pass after that. One that another machine,
+        looked at before, is to be a copy of stays until that is made.
         """
+        if copy := next((uid for uid, sources in self._awaits.items() if vm.uid in sources), ""):
+            raise Problem(
+                "BEING_COPIED", f"its disks stay until those of virtual machine {copy} are made of them"
+            )
         work = self._work_of(vm.uid)
         self._work.cancel(work)
         if self._work_of(vm.uid):
@@ -148,6 +158,7 @@ class Storage:
     def tidy(self, assignment: ComputeAssignment) -> None:
         """Stop work that nobody wants any more; remove its left-overs and images that are not used. Every pass."""
         staying = [vm for vm in assignment.vms if vm.role is not VmRole.REMOVE]
+        self._awaits = {vm.uid: self._awaits[vm.uid] for vm in staying if vm.uid in self._awaits}
         images = {disk.image_sha256 for vm in staying for disk in self._needing_images(vm)}
         wanted: set[Key] = {("image", sha256) for sha256 in images}
         wanted |= {("disk", vm.uid, disk.uid) for vm in staying for disk in vm.disks}

@@ -112,6 +112,13 @@ BUGS = (
         _DISKS,
     ),
     Bug(
+        "disks: a machine is removed before its copies are made",
+        "agents/netctl_compute/storage.py",
+        "            self._awaits[vm.uid] = frozenset(",
+        "            self._awaits[vm.vm] = frozenset(vm.vm + ",
+        _DISKS,
+    ),
+    Bug(
         "disks: an answer file's error tells what is in it",
         "agents/netctl_compute/unattend.py",
         '        raise Problem("BAD_CUSTOMIZATION", "sysprep_unattend_xml is not well-formed XML") from None',

@@ -94,6 +94,7 @@ def test_a_disk_in_use_is_not_copied_grown_exported_or_removed(room: Room) -> No
         assert room.settle(clone)[0].reason == "DISK_IN_USE"
         with pytest.raises(Problem, match="lock"):
             room.storage.prepare(replace(source, disks=(replace(source.disks[0], size_bytes=8 * MIB),)))
+        room.pass_of(source)  # nobody waits for a copy of it any more
         with pytest.raises(Problem, match="is used by a running virtual machine"):
             room.storage.remove(replace(source, role=VmRole.REMOVE))
         wait_until(lambda: room.storage.export((order,))[0].problem, timeout_s=READY_S, what="it is refused")
@@ -113,6 +114,30 @@ def test_a_source_that_is_not_there_is_named(room: Room) -> None:
     (found,) = room.settle(clone)
     assert found.reason == "SOURCE_MISSING"
     assert missing.uid in found.problem
+    assert room.files() == []
+
+
+def test_a_machine_is_removed_once_its_copies_are_made(room: Room) -> None:
+    source = machine(disk(4 * MIB))
+    room.settle(source)
+    write(room.store.disk(source.uid, source.disks[0].uid), 5)
+    clone, removed = machine(clone_of(source)), replace(source, role=VmRole.REMOVE)
+    assert room.storage.look(clone).reason == "DISK_MISSING"
+    with pytest.raises(Problem, match=clone.uid) as raised:
+        room.storage.remove(removed)
+    assert raised.value.reason == "BEING_COPIED"
+    room.settle(clone)
+    assert reads(room.store.disk(clone.uid, clone.disks[0].uid), 5)
+    room.settle(removed)
+    assert room.files() == [f"vms/{clone.uid}/{clone.disks[0].uid}.qcow2"]
+
+
+def test_a_copy_that_is_not_wanted_any_more_keeps_nothing(room: Room) -> None:
+    source = machine(disk(4 * MIB))
+    room.settle(source)
+    room.storage.look(machine(clone_of(source)))
+    room.pass_of(source)
+    room.settle(replace(source, role=VmRole.REMOVE))
     assert room.files() == []
 
 
