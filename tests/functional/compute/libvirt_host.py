@@ -108,8 +108,11 @@ class PrivateLibvirt:
         return self.run("virsh", "--quiet", "--connect", self.uri, *argv, timeout_s=timeout_s)
 
     def qemu_pids(self) -> list[int]:
-        """List the QEMU processes of this host, by the machine's numbers, whatever libvirtd knows of them."""
-        return [pid for pid in namespaces.pids_in([self.namespace]) if _command(pid).startswith("qemu-")]
+        """List the guests' processes on this host, by the machine's numbers, whatever libvirtd knows of them.
+
+        A QEMU without a guest is libvirtd's, which asks it what it can do.
+        """
+        return [pid for pid in namespaces.pids_in([self.namespace]) if _is_guest(pid)]
 
     def _keep(self) -> subprocess.Popen[bytes]:
         """Start the first process of the PID namespace, which reads until we close or die."""
@@ -155,11 +158,12 @@ class PrivateLibvirt:
         return subprocess.run(asked, capture_output=True, timeout=READY_S, check=False).returncode == 0
 
 
-def _command(pid: int) -> str:
+def _is_guest(pid: int) -> bool:
     try:
-        return Path(f"/proc/{pid}/comm").read_text()
+        argv = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except (FileNotFoundError, ProcessLookupError):
-        return ""
+        return False
+    return b"qemu-" in argv[0] and any(word.startswith(b"guest=") for word in argv)
 
 
 @contextmanager
