@@ -36,7 +36,7 @@ from netctl.reconciler.status import World, status_of
 # Agents reconnect within a second or two of the controller's start; before that their silence says nothing.
 START_GRACE_S = 10.0
 # What only another change of intents moves.
-_SETTLED = frozenset({"NOT_ATTACHED", "NOT_ASSOCIATED", "SAVED"})
+_SETTLED = frozenset({"NOT_ATTACHED", "NOT_ASSOCIATED", "SAVED", "VM_OFF", "WAITING_FOR_UPLOAD"})
 
 
 class StatusBoard:
