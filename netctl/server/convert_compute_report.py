@@ -39,10 +39,7 @@ _LISTED = ("cpu_models", "gpu_profiles", "pci_devices")
 _CAPACITY = tuple(field.name for field in dataclasses.fields(HostCapacity) if field.name not in _LISTED)
 _VM = (
     "ready",
-    "reason",
     "progress_percent",
-    "cpu_model",
-    "console_address",
     "power_epoch",
     "reset_epoch",
 )
@@ -62,7 +59,7 @@ def compute_report_from_proto(message: pb.ComputeReport) -> ComputeReport:
         capacity=_capacity(message.capacity),
         vms=tuple(_vm(f"report.vms[{i}]", vm) for i, vm in enumerate(message.vms)),
         unknown_domains=tuple(
-            UnknownDomain(name=one.name[:TEXT_MAX], uid=one.uid, running=one.running)
+            UnknownDomain(name=_told(one.name), uid=_told(one.uid), running=one.running)
             for one in message.unknown_domains
         ),
         migrations=tuple(_job(f"report.migrations[{i}]", one) for i, one in enumerate(message.migrations)),
@@ -71,14 +68,19 @@ def compute_report_from_proto(message: pb.ComputeReport) -> ComputeReport:
                 image=ImageId(one.image_id),
                 done=one.done,
                 progress_percent=one.progress_percent,
-                problem=one.problem[:TEXT_MAX],
+                problem=_told(one.problem),
             )
             for one in message.exports
         ),
         round_trips_us={HostId(host): time for host, time in message.round_trips_us.items()},
-        problems=tuple(problem[:TEXT_MAX] for problem in message.problems),
+        problems=tuple(_told(problem) for problem in message.problems),
         libvirt_connected=message.libvirt_connected,
     )
+
+
+def _told(text: str) -> str:
+    """Return what a host says without what breaks lines, terminals and tables: domains of others have any name."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text[:TEXT_MAX])
 
 
 def _capacity(message: pb.HostCapacity) -> HostCapacity:
@@ -106,10 +108,13 @@ def _vm(field: str, message: pb.VmReport) -> VmReport:
         vm=VmId(message.vm_id),
         uid=Uid(message.uid),
         run_state=state,
-        problem=message.problem[:TEXT_MAX],
+        problem=_told(message.problem),
+        reason=_told(message.reason),
+        cpu_model=_told(message.cpu_model),
+        console_address=_told(message.console_address),
         start_time_s=seconds_from_proto(message.start_time),
         disk_bytes={Uid(uid): size for uid, size in message.disk_bytes.items()},
-        pending_restart=tuple(message.pending_restart),
+        pending_restart=tuple(map(_told, message.pending_restart)),
         **plain,
     )
 
@@ -122,8 +127,8 @@ def _job(field: str, message: pb.MigrationReport) -> MigrationReport:
         migration=VmMigrationId(message.migration_id),
         attempt=message.attempt,
         state=state,
-        failure=message.failure,
-        message=message.message[:TEXT_MAX],
+        failure=_told(message.failure),
+        message=_told(message.message),
         evidence=evidence_from_proto(message.evidence),
     )
 
@@ -161,8 +166,7 @@ def _vm_out(message: pb.VmReport, vm: VmReport) -> None:
     message.vm_id = vm.vm
     message.uid = vm.uid
     message.run_state = RUN_STATE_VALUES[vm.run_state]
-    message.problem = vm.problem
-    for name in _VM:
+    for name in (*_VM, "problem", "reason", "cpu_model", "console_address"):
         setattr(message, name, getattr(vm, name))
     if vm.start_time_s:
         set_time(message.start_time, vm.start_time_s)
