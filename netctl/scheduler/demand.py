@@ -148,11 +148,13 @@ def lacks_disks(demand: Demand, host: Host, view: View) -> str:
     return ""
 
 
-def lacks_tpm(vm: Vm, host: Host) -> str:
-    """Is a machine's TPM state at another host? Only a migration takes it along."""
-    if not vm.vtpm or vm.host in ("", host.id):
+def is_of_another(vm: Vm, host: Host) -> str:
+    """Is a machine an appliance of another host, or its TPM state there? Only a migration takes that along."""
+    if vm.host in ("", host.id):
         return ""
-    return f"has not the TPM state of vms/{vm.id}, which is at hosts/{vm.host}"
+    if vm.agent_vm:
+        return f"is not hosts/{vm.host}, whose appliance vms/{vm.id} is (agent_vm)"
+    return f"has not the TPM state of vms/{vm.id}, which is at hosts/{vm.host}" if vm.vtpm else ""
 
 
 def must_wait(demand: Demand, host: Host, view: View) -> str:

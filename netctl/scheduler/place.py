@@ -13,13 +13,13 @@ from netctl.scheduler.demand import (
     demand_of,
     is_closed,
     is_kept_away,
+    is_of_another,
     lacks_answer,
     lacks_device,
     lacks_disks,
     lacks_memory,
     lacks_model,
     lacks_network,
-    lacks_tpm,
     must_wait,
 )
 from netctl.scheduler.view import View
@@ -94,7 +94,7 @@ def objections(demand: Demand, host: Host, view: View) -> Iterator[Objection]:
     found = (
         is_closed(host),
         is_kept_away(demand, host),
-        lacks_tpm(demand.vm, host),
+        is_of_another(demand.vm, host),
         lacks_memory(demand, host, view),
         lacks_disks(demand, host, view),
         lacks_model(demand, host, view),

@@ -275,6 +275,9 @@ def test_one_with_a_tpm_stays_where_that_is() -> None:
     assert placed(asked, view(asked, vm("b", on="h1"))) == "h1"
     found = refused(asked, view(asked, vm("b", on="h1", memory_mib=6144)))
     assert "has not the TPM state of vms/a" in found.message
+    appliance = waiting(host=H1, agent_vm=True)
+    found = refused(appliance, view(appliance, vm("b", on="h1", memory_mib=6144)))
+    assert "hosts/h2 is not hosts/h1, whose appliance vms/a is" in found.message
 
 
 def test_the_model_is_its_own_or_the_baseline() -> None:
