@@ -159,7 +159,7 @@ class Storage:
         """Stop work that nobody wants any more; remove its left-overs and images that are not used. Every pass."""
         staying = [vm for vm in assignment.vms if vm.role is not VmRole.REMOVE]
         self._awaits = {vm.uid: self._awaits[vm.uid] for vm in staying if vm.uid in self._awaits}
-        images = {disk.image_sha256 for vm in staying for disk in self._needing_images(vm)}
+        images = {disk.image_sha256 for vm in staying for disk in vm.disks if self._needs_image(vm, disk)}
         wanted: set[Key] = {("image", sha256) for sha256 in images}
         wanted |= {("disk", vm.uid, disk.uid) for vm in staying for disk in vm.disks}
         self._work.cancel([key for key in self._work.known() if key[0] != "export" and key not in wanted])
@@ -232,6 +232,8 @@ class Storage:
 
     def _awaited(self, vm: VmAssignment, disk: DiskAssignment) -> tuple[Problem, WorkState]:
         """Say why a disk or medium is not there: what failed, or what is under way."""
+        if disk.image:
+            self._store.image(disk.image_sha256)  # raises Problem for what is no SHA-256
         made = self._work.state(_disk_key(vm, disk))
         fetched = self._work.state(_image_key(disk)) if disk.image else WorkState()
         for state in (made, fetched):
@@ -277,12 +279,14 @@ class Storage:
         """Return an image that is there, and surely on disk."""
         return None if self._work.state(_image_key(disk)).running else self._images.find(disk.image_sha256)
 
-    def _needing_images(self, vm: VmAssignment) -> list[DiskAssignment]:
-        return [
-            disk
-            for disk in vm.disks
-            if disk.image and (disk.kind is DiskKind.CDROM or not self._store.disk(vm.uid, disk.uid).exists())
-        ]
+    def _needs_image(self, vm: VmAssignment, disk: DiskAssignment) -> bool:
+        if not disk.image:
+            return False
+        try:
+            self._store.image(disk.image_sha256)
+            return disk.kind is DiskKind.CDROM or not self._store.has(self._store.disk(vm.uid, disk.uid))
+        except Problem:
+            return False  # nothing is made of it; `look` says why
 
     def _being_made(self, images: set[str]) -> set[Path]:
         """Return the unfinished files that stay: those of running work, and of images, which are gone on with."""

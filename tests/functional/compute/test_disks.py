@@ -13,7 +13,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from netctl_compute.assignment import DiskExport, Firmware, GuestCustomization, VmRole
+from netctl_compute.assignment import ComputeAssignment, DiskExport, Firmware, GuestCustomization, VmRole
 from netctl_compute.problem import Problem
 from netctl_compute.storage_state import VmStorage
 
@@ -174,12 +174,20 @@ def test_what_is_not_ours_in_place_of_a_disk_is_told_and_left(room: Room, tmp_pa
 
 @pytest.mark.parametrize("uid", ["../../etc", "web1", "/etc/passwd"])
 def test_a_machine_or_disk_whose_uid_is_a_path_is_refused(room: Room, uid: str) -> None:
-    for vm in (replace(machine(disk(MIB)), uid=uid), machine(disk(MIB, uid=uid))):
-        with pytest.raises(Problem, match="not a UUID"):
+    of_image = disk(MIB, image="i", sha256="0" * 64)
+    bad = (
+        replace(machine(of_image), uid=uid),
+        machine(replace(of_image, uid=uid)),
+        machine(replace(of_image, image_sha256=uid)),
+    )
+    for vm in bad:
+        with pytest.raises(Problem, match=r"not a UUID|not 64 hex"):
             room.storage.prepare(vm)
         assert room.storage.look(vm).reason == "BAD_ID"
         removed = replace(vm, role=VmRole.REMOVE)
-        assert not room.storage.look(removed).absent
+        assert room.storage.look(removed).absent == (vm is bad[2])
+        # It is set aside: the others' storage is cared for.
+        room.storage.tidy(ComputeAssignment(host="h1", revision=1, epoch=1, vms=(vm,)))
     assert room.files() == []
 
 
