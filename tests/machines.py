@@ -10,7 +10,7 @@ from netctl.model.compute_report import ComputeReport, CpuModel, HostCapacity, R
 from netctl.model.disk import Disk, DiskBus
 from netctl.model.infra import Host
 from netctl.model.intent import Intent
-from netctl.model.keys import ClusterId, HostId, NicId, Uid, VmId
+from netctl.model.keys import ClusterId, HostId, VmId
 from netctl.model.nic import Nic
 from netctl.model.status import BridgeReport, HostReport
 from netctl.model.vm import PowerState, Vm
@@ -130,13 +130,3 @@ def view(
         lambda id: (network(id), True),
         **change,
     )
-
-
-def nic_id(name: str) -> NicId:
-    """Return an id."""
-    return NicId(name)
-
-
-def uid(name: str) -> Uid:
-    """Return the uid of a disk made by `disk`."""
-    return uid_of(f"disk {name}")
