@@ -30,6 +30,7 @@ _REFUSED_EXTENSIONS = {
     0x44415441: "names an external data file; convert it to one without (qemu-img convert)",
     0x0537BE77: "is encrypted",
 }
+_PAGE_BYTES = 4096
 _HEADER_BYTES_MAX = 2**21  # one cluster of the largest size
 
 
@@ -51,9 +52,22 @@ def read_content(path: Path) -> Content:
         head = _read(file, _START.size)
         if not head.startswith(_MAGIC):
             return Content(format=RAW, size_bytes=_checked_size(found.st_size))
-        # The bytes of a header that says too little are never looked at further.
-        file.seek(0)
-        return Content(format=QCOW2, size_bytes=_qcow2_size(_read(file, _HEADER_BYTES_MAX)))
+        # Every pass looks at every disk: as a rule the first page has all of the header.
+        for length in (_PAGE_BYTES, _HEADER_BYTES_MAX):
+            file.seek(0)
+            head = _read(file, length)
+            if len(head) < length or _ends_in(head):
+                break
+        return Content(format=QCOW2, size_bytes=_qcow2_size(head))
+
+
+def _ends_in(head: bytes) -> bool:
+    """Say whether all of a qcow2 header's extensions are in these bytes."""
+    try:
+        _qcow2_size(head)
+    except Problem:
+        return False  # or it is refused, which more of it will tell as well
+    return True
 
 
 def _qcow2_size(head: bytes) -> int:
