@@ -39,6 +39,7 @@ from netctl.reconciler.reconcile import Reconciler, Settings
 from netctl.reconciler.rollouts import Rollouts
 from netctl.server.admission import Admission
 from netctl.server.group import Sealing
+from netctl.server.guest_secrets import check_opens
 from netctl.server.image_keeper import ImageKeeper
 from netctl.server.image_store import ImageStore
 from netctl.server.ports import ControllerInfo, Ports
@@ -98,13 +99,15 @@ class Controller:
         )
 
     def _make_admission(self) -> Admission:
-        return Admission(
+        admission = Admission(
             self.store,
             dhcpv6=self._may_answer_dhcpv6,
             network_functions=self._has_network_functions,
             sealing=Sealing(seal=lambda secret: self.seal.seal(VTPM_SECRET, secret), new_secret=new_secret),
             largest_memory_mib=lambda: self.compute.largest_memory_mib(),
         )
+        check_opens(admission.snapshot(), self.seal)
+        return admission
 
     def _keep_images(self) -> tuple[ImageStore, ImageKeeper]:
         images = ImageStore(self._config.state_dir / "images")

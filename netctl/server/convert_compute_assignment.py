@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from netctl.model.compute_assignment import (
     ComputeAssignment,
     DiskAssignment,
@@ -12,7 +10,7 @@ from netctl.model.compute_assignment import (
     VmNicAssignment,
     VmRole,
 )
-from netctl.model.vm import GuestCustomization, Sealed
+from netctl.model.vm import GuestCustomization
 from netctl.server.convert_vm import (
     BOOT_DEVICE_VALUES,
     DISK_BUS_VALUES,
@@ -23,6 +21,7 @@ from netctl.server.convert_vm import (
     RESTART_POLICY_VALUES,
     SECRETS,
 )
+from netctl.server.guest_secrets import Opener
 from netctl.server.sealing import VTPM_SECRET
 from netctl.v1 import agent_compute_pb2 as pb
 
@@ -59,14 +58,6 @@ _ORDER_PLAIN = (
     "pause_max_ms",
     "abort",
 )
-
-
-class Opener(Protocol):
-    """Who opens what was sealed (`sealing.py`)."""
-
-    def open(self, purpose: str, sealed: Sealed) -> str:
-        """Return the text that was sealed for one field."""
-        ...
 
 
 def compute_assignment_to_proto(assignment: ComputeAssignment, opener: Opener) -> pb.ComputeAssignment:

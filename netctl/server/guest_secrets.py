@@ -11,8 +11,11 @@ import xml.etree.ElementTree as ElementTree
 from typing import Protocol
 
 from netctl.errors import InvalidIntent
-from netctl.model.vm import Sealed
+from netctl.model.keys import Kind
+from netctl.model.snapshot import Snapshot
+from netctl.model.vm import Sealed, Vm
 from netctl.server.convert_vm import SECRETS
+from netctl.server.sealing import VTPM_SECRET
 from netctl.v1 import compute_pb2 as pb
 
 TEXT_MAX_BYTES = 256 << 10
@@ -27,6 +30,31 @@ class Sealer(Protocol):
     def seal(self, purpose: str, text: str) -> Sealed:
         """Return a text sealed for one field."""
         ...
+
+
+class Opener(Protocol):
+    """Who opens what was sealed (`sealing.py`)."""
+
+    def open(self, purpose: str, sealed: Sealed) -> str:
+        """Return the text that was sealed for one field."""
+        ...
+
+
+def check_opens(snapshot: Snapshot, opener: Opener) -> None:
+    """Raise StoreUnavailable when the key is not the one that the stored secrets were sealed with.
+
+    At the start that is a sentence to an operator; later no host with a secret could be sent anything.
+    """
+    for vm in snapshot.of_kind(Kind.VM):
+        assert isinstance(vm, Vm)
+        secrets = (
+            (VTPM_SECRET, vm.vtpm_secret),
+            *((name, getattr(vm.customization, name)) for name in SECRETS),
+        )
+        for purpose, sealed in secrets:
+            if sealed:
+                opener.open(purpose, sealed)
+                return
 
 
 def sealed_vm(message: pb.Vm, sealer: Sealer) -> pb.Vm:
