@@ -223,8 +223,8 @@ class MigrationJobs:
             job.evidence = add_stats(job.evidence, stats)
             reason = job.stopped_for or reason_to_stop(job.order, job.evidence)
             if reason:
-                self._copier.stop(job.uid)
                 job.stopped_for = reason
+                self._copier.stop(job.uid)
         except HostUnavailable as error:
             log.debug("migration cannot be looked at", uid=job.uid, error=error.message)
             return None

@@ -183,6 +183,7 @@ def libvirt_hosts(directory: Path, count: int) -> Iterator[list[PrivateLibvirt]]
         for name in (fabric, *(host.namespace for host in hosts)):
             last_to_first.callback(namespaces.remove, name)
             namespaces.ensure(name)
+            links.set_sysctls(name, links.SILENT_PEER)
         _join(fabric, hosts)
         for host in hosts:
             last_to_first.callback(host.remove)

@@ -11,8 +11,9 @@ from netctl_compute.libvirt_driver import LibvirtDriver
 from netctl_compute.reported import JobState, MigrationReport
 from netctl_compute.tpm import secret_uid, secret_value, secret_xml
 
+from netctl.lab import links
 from netctl.loop import wait_until
-from tests.functional.compute.libvirt_host import PrivateLibvirt
+from tests.functional.compute.libvirt_host import UNDERLAY, PrivateLibvirt
 from tests.functional.compute.migrations import UID, Site, boot_sector, machine
 
 
@@ -170,6 +171,17 @@ def test_a_destination_that_is_not_there(site: Site, short_path: Path) -> None:
             refused = agent.end(site.order(1, attempt=2 + len(address), destination_address=address))
             assert refused.failure == "LIBVIRT"
             assert "is no tcp://HOST" in refused.message
+    site.counts_on(0, site.count(0))
+
+
+def test_a_destination_that_falls_silent_is_given_up(site: Site, short_path: Path) -> None:
+    start(site, short_path, busy=True)
+    with site.agent(0, short_path / "state") as agent:
+        agent.until(site.order(1, **SLOW), lambda report: report.evidence.iterations >= 1, "it is copied")
+        links.set_state(site.hosts[1].namespace, UNDERLAY, up=False)
+        report = agent.end(site.order(1, **SLOW))
+        assert (report.state, report.failure) == (JobState.FAILED, "UNREACHABLE")
+    assert site.runs_on() == [0]
     site.counts_on(0, site.count(0))
 
 
