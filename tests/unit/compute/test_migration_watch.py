@@ -51,7 +51,7 @@ def test_an_address_says_where_libvirt_and_qemu_are(
         "192.0.2.2",
         "ssh://192.0.2.2",
         "tcp://192.0.2.2/system?command=x",
-        "tcp://root@192.0.2.2",
+        "tcp://admin@192.0.2.2",
         "tcp://-oProxyCommand=x",
         "tcp://192.0.2.2\n",
         "tcp://",
