@@ -214,6 +214,8 @@ class Agent:
             self._attempts.started(action.uid)
         try:
             self._host.apply(action, state)
+            if isinstance(action, StartDomain):
+                self._note_start(action)
         except Problem as error:
             failed[action.uid] = error
         except NetctlError as error:
@@ -224,6 +226,11 @@ class Agent:
             if isinstance(action, StartDomain):
                 self._attempts.failed(action.uid, failed[action.uid])
         return action.uid not in failed
+
+    def _note_start(self, action: StartDomain) -> None:
+        """Know that it ran, also when it is gone again before anybody looked."""
+        epoch = action.assigned.power_epoch
+        self._records[action.uid] = Record(power_epoch=epoch, boot_id=self._memory.boot_id)
 
     def _look(self, assignment: ComputeAssignment | None) -> HostState:
         """Read the host, and note what ran and how it ended."""

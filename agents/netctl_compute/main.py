@@ -12,6 +12,7 @@ import argparse
 import os
 import signal
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,10 +73,8 @@ class _Facts:
         """Return what the host can carry; nothing of what libvirt cannot tell now."""
         facts: HypervisorFacts | None = None
         domain_type = ""
-        try:
+        with suppress(HostUnavailable):  # not told yet: nothing is placed here until it is
             domain_type, facts = self.driver.read_facts(self.options.domain_type)
-        except HostUnavailable:
-            log.debug("capacity without libvirt")
         settings = CapacitySettings(
             migration_address=self.options.migration_address,
             domain_type=domain_type,

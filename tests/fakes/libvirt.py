@@ -24,6 +24,7 @@ class FakeLibvirt:
         self.up = True
         self.starts = 0
         self.pressed: list[str] = []
+        self.short_lived: set[str] = set()  # uids of guests that shut themselves down at once
         self._xml: dict[str, ET.Element] = {}
         self._states: dict[str, RunState] = {}
         self._foreign: dict[str, UnknownDomain] = {}
@@ -75,6 +76,8 @@ class FakeLibvirt:
         self._xml[uid] = root
         self._states[uid] = RunState.PAUSED if paused else RunState.RUNNING
         self.starts += 1
+        if uid in self.short_lived:
+            self.end(uid, HowEnded.SHUT_DOWN)
 
     def destroy(self, uid: str) -> None:
         """End it at once."""

@@ -6,11 +6,13 @@ with a guest.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -44,6 +46,9 @@ SHUT_DOWN = compute_pb2.VM_RUN_STATE_SHUT_DOWN
 SHUTTING_DOWN = compute_pb2.VM_RUN_STATE_SHUTTING_DOWN
 
 OFF, ON = PowerState.OFF, PowerState.ON
+# A guest in 19 bytes: it writes "hi" to its serial port and switches itself off (PIIX4's PM1a control register).
+_HI_AND_OFF = bytes.fromhex("b068 baf803 ee b069 ee ba0406 b80020 ef f4 ebfd")
+SHORT_LIFE = (_HI_AND_OFF.ljust(510, b"\0") + b"\x55\xaa").ljust(MIB, b"\0")
 FOREIGN = """
 <domain type='qemu'>
   <name>foreign</name><memory unit='MiB'>16</memory><os><type machine='pc'>hvm</type></os>
@@ -156,6 +161,27 @@ def test_what_crashed_comes_back_by_its_policy(agent: ComputeAgent) -> None:
     # Switched on again, it starts: the epoch grew.
     agent.settled(assign(always, replace(never, power_epoch=2), revision=2))
     agent.wait(lambda report: state_of(report, "never") == RUNNING, "switched on again")
+
+
+def test_a_guest_that_switches_itself_off_stays_off(agent: ComputeAgent) -> None:
+    agent.controller.images["short"] = SHORT_LIFE
+    image: dict[str, Any] = {
+        "image": "short",
+        "image_sha256": hashlib.sha256(SHORT_LIFE).hexdigest(),
+        "size_bytes": MIB,
+    }
+    machine = vm("short", disks=(disk("short", **image),))
+    always = vm("always", disks=(disk("always", **image),), restart_policy=RestartPolicy.ALWAYS)
+    agent.assign(assign(machine, always))
+    report = agent.wait(lambda report: state_of(report, "short") == SHUT_DOWN, "it switched itself off")
+    said = next(found for found in report.vms if found.vm_id == "short")
+    assert "the guest shut itself down" in said.problem
+    log = agent.state / "serial" / f"{machine.uid}.log"
+    assert b"hi" in log.read_bytes()
+    # The other one, by its policy, lives again and again.
+    again = agent.state / "serial" / f"{always.uid}.log"
+    wait_until(lambda: again.read_bytes().count(b"hi") >= 2, timeout_s=30, what="started again")
+    assert log.read_bytes().count(b"hi") == 1
 
 
 def test_nothing_happens_to_guests_when_libvirtd_is_killed(agent: ComputeAgent) -> None:

@@ -129,6 +129,14 @@ def test_a_guest_that_shut_down_stays_down_until_switched_on(world: World) -> No
     assert said(world.step(assign(replace(MACHINE, power_epoch=2)))).run_state is RunState.RUNNING
 
 
+def test_a_guest_that_is_gone_before_anybody_looks_is_not_started_twice(world: World) -> None:
+    world.fake.libvirt.short_lived.add(MACHINE.uid)
+    assert said(world.step(assign(MACHINE))).run_state is RunState.SHUT_DOWN
+    world.restart()
+    assert said(world.step()).run_state is RunState.SHUT_DOWN
+    assert world.fake.libvirt.starts == 1
+
+
 def test_a_guest_that_crashed_comes_back(world: World) -> None:
     world.step(assign(MACHINE))
     world.fake.libvirt.end(MACHINE.uid, HowEnded.CRASHED)
