@@ -74,7 +74,7 @@ def _check_named(path: Path, content: Content, ticket: Ticket) -> None:
     """Refuse what qemu-img finds in spite of our own look at the header."""
     ended = _run(("info", "--output=json", "-f", QCOW2, str(path)), ticket)
     _well(ended, "info", reason="IMAGE_REFUSED")
-    said: dict[str, Any] = json.loads(ended.output)
+    said = _answer(ended)
     specific: dict[str, Any] = said.get("format-specific", {}).get("data", {})
     named = {"backing-filename", "full-backing-filename", "backing-filename-format"} & said.keys()
     if (
@@ -88,6 +88,14 @@ def _check_named(path: Path, content: Content, ticket: Ticket) -> None:
         raise Problem("IMAGE_REFUSED", "the image's size is not what its header says")
 
 
+def _answer(ended: _Ended) -> dict[str, Any]:
+    try:
+        said: dict[str, Any] = json.loads(ended.output)
+    except ValueError as error:
+        raise Problem("IMAGE_REFUSED", f"qemu-img says of the image what is no JSON: {error}") from error
+    return said
+
+
 def _check_whole(path: Path, ticket: Ticket) -> None:
     """Refuse what refers beyond its end: a copy would read zeros there and be content."""
     # It complains line by line, without end; the numbers say enough.
@@ -95,7 +103,7 @@ def _check_whole(path: Path, ticket: Ticket) -> None:
     # 2: corrupt; 3: clusters that nobody uses, so room is lost and nothing else.
     if ended.status not in (0, 2, 3):
         raise Problem("IMAGE_REFUSED", f"the image cannot be checked (qemu-img check: {ended.status})")
-    said: dict[str, Any] = json.loads(ended.output)
+    said = _answer(ended)
     wrong = int(said.get("corruptions", 0)) + int(said.get("check-errors", 0))
     if wrong or ended.status == 2:
         raise Problem("IMAGE_REFUSED", f"the image is truncated or corrupt: {wrong} errors (qemu-img check)")

@@ -12,11 +12,16 @@ from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+import structlog
+
 from netctl.errors import NetctlError
 from netctl_compute.problem import Problem, store_problem
 
+log = structlog.get_logger()
+
 THREADS = 4
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
+_SHORTEST_PAUSE_S = 0.1
 _STEP_PERCENT = 5  # the loop is woken at each
 
 Key = tuple[str, ...]
@@ -103,7 +108,7 @@ class Work:
         new.future.add_done_callback(lambda _: self.wake())
 
     def state(self, key: Key) -> WorkState:
-        """Say how a piece of work is. An error that nobody foresaw is raised here, in the loop."""
+        """Say how a piece of work is."""
         piece = self._pieces.get(key)
         if piece is None:
             return WorkState()
@@ -135,9 +140,15 @@ class Work:
         return tuple(self._pieces)
 
     def retry_in_s(self) -> float | None:
-        """Return when the next piece that failed may be tried again; None when none is."""
-        pauses = [piece.retry_s for piece in self._pieces.values() if piece.problem is not None]
-        return max(0.0, min(pauses) - self.clock()) if pauses else None
+        """Return when the next piece that failed may be tried again; None when none is waited for.
+
+        What may be tried again for a while already, and was not, nobody wants.
+        """
+        pauses = [
+            piece.retry_s - self.clock() for piece in self._pieces.values() if piece.problem is not None
+        ]
+        due = [pause_s for pause_s in pauses if pause_s > -FIRST_PAUSE_S]
+        return max(_SHORTEST_PAUSE_S, min(due)) if due else None
 
     def close(self) -> None:
         """End everything and wait for it."""
@@ -147,25 +158,25 @@ class Work:
 
     def _end(self, key: Key, piece: _Piece, future: Future[None]) -> None:
         piece.future = None
-        try:
-            future.result()
-            piece.done, piece.problem, piece.failures = True, None, 0
-        except Stopped:
-            del self._pieces[key]
-        except NetctlError as error:
-            if piece.ticket.stopped:  # a broken call may be how it ended
+        match future.exception():
+            case None:
+                piece.done, piece.problem, piece.failures = True, None, 0
+            case Stopped():
                 del self._pieces[key]
-                return
-            self._failed(piece, error if isinstance(error, Problem) else _peer_failed(error))
-        except OSError as error:
-            self._failed(piece, store_problem(error))
+            case NetctlError() if piece.ticket.stopped:  # a broken call may be how it ended
+                del self._pieces[key]
+            case Problem() as problem:
+                self._failed(piece, problem)
+            case NetctlError() as error:
+                self._failed(piece, Problem("CONTROLLER_UNAVAILABLE", error.message))
+            case OSError() as error:
+                self._failed(piece, store_problem(error))
+            case error:  # a bug of ours: this one is set aside, the others go on
+                log.error("work failed", work=key, exc_info=error)
+                self._failed(piece, Problem("INTERNAL", f"{type(error).__name__}: see the agent's log"))
 
     def _failed(self, piece: _Piece, problem: Problem) -> None:
         piece.problem = problem
         pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**piece.failures)
         piece.failures += 1
         piece.retry_s = self.clock() + pause_s
-
-
-def _peer_failed(error: NetctlError) -> Problem:
-    return Problem("CONTROLLER_UNAVAILABLE", error.message)

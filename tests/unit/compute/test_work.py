@@ -100,14 +100,23 @@ def test_what_failed_is_told_and_tried_again_after_a_pause(
     assert work.retry_in_s() == LONGEST_PAUSE_S
 
 
-def test_an_error_that_nobody_foresaw_reaches_the_loop(work: Work) -> None:
+def test_an_error_that_nobody_foresaw_is_told_and_stops_nothing_else(work: Work, clock: Clock) -> None:
     def fail(_: Ticket) -> None:
         raise ZeroDivisionError("a bug")
 
     work.start(KEY, fail)
-    with pytest.raises(ZeroDivisionError, match="a bug"):
-        wait_until(lambda: not work.state(KEY).running, timeout_s=5, what="it ends")
-    assert not work.state(KEY).running
+    work.start(("disk", "other"), lambda ticket: ticket.progress(100))
+    wait_until(lambda: not work.running(), timeout_s=5, what="both end")
+    problem = work.state(KEY).problem
+    assert problem is not None
+    assert problem.reason == "INTERNAL"
+    assert "ZeroDivisionError" in problem.message
+    assert work.state(("disk", "other")).done
+    # What nobody starts again wakes nobody.
+    clock.now_s += FIRST_PAUSE_S
+    assert work.retry_in_s() is not None
+    clock.now_s += FIRST_PAUSE_S
+    assert work.retry_in_s() is None
 
 
 @pytest.mark.parametrize("broken", [False, True])
