@@ -38,7 +38,10 @@ def render_unattend(answers: str, license_key: str) -> bytes:
     root = _parse(answers or _EMPTY)
     if license_key:
         _set_key(root, license_key)
-    text: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+    try:
+        text: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+    except RecursionError:
+        raise Problem("BAD_CUSTOMIZATION", "sysprep_unattend_xml is nested too deeply") from None
     return text
 
 

@@ -123,10 +123,16 @@ def test_a_key_alone_makes_an_answer_file_and_an_old_key_is_replaced() -> None:
         ("<geheim/>", "", "not an answer file"),
         ('<!DOCTYPE a [<!ENTITY b "geheim">]><a>&b;</a>', "", "DOCTYPE"),
         ("<?xml version='1.0' encoding='geheim'?><a/>", "", "not well-formed"),
+        (
+            f'<unattend xmlns="urn:schemas-microsoft-com:unattend">{"<geheim>" * 9000}{"</geheim>" * 9000}</unattend>',
+            "",
+            "too deeply",
+        ),
         ("", "geheim", "5 groups"),
         ("", KEY + "</ProductKey>", "5 groups"),
         ("", KEY + "\n", "5 groups"),
     ],
+    ids=lambda text: text[:30],
 )
 def test_bad_answers_are_refused_without_their_text(answers: str, key: str, words: str) -> None:
     with pytest.raises(Problem, match=words) as raised:
