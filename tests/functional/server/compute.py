@@ -11,7 +11,9 @@ import grpc
 
 from netctl.model.intent import Edit, Place
 from netctl.model.keys import HostId, VmId
+from netctl.server.group import Sealing
 from netctl.server.requests import Answer, Request
+from netctl.server.sealing import VTPM_SECRET, Seal, new_secret
 from netctl.v1 import agent_compute_pb2 as pb
 from netctl.v1 import compute_pb2 as compute
 from tests.functional.server.world import World
@@ -49,6 +51,11 @@ class ComputeAgent:
                 pass
         assert await self.call.code() is grpc.StatusCode[code]
         assert text in await self.call.details()
+
+
+def sealing(seal: Seal) -> Sealing:
+    """Return how admission makes secrets, with a seal of the test's."""
+    return Sealing(seal=lambda secret: seal.seal(VTPM_SECRET, secret), new_secret=new_secret)
 
 
 def vm(id: str = "web-1", **fields: Any) -> compute.CreateVmRequest:

@@ -12,13 +12,13 @@ from netctl.reconciler.compute_assignments import ComputeAssignmentBook
 from netctl.reconciler.compute_book import ComputeBook
 from netctl.scheduler.view import View
 from netctl.server.admission import Admission
-from netctl.server.group import Sealing
 from netctl.server.image_store import ImageStore
 from netctl.server.ports import Ports
-from netctl.server.sealing import VTPM_SECRET, new_secret, random_seal
+from netctl.server.sealing import random_seal
 from netctl.server.serve import serve
 from netctl.store.sqlite import SqliteStore
 from tests.fakes.controller import FakeAssignments, FakeController, FakeDerived, FakeReports, FakeStatuses
+from tests.functional.server.compute import sealing
 from tests.functional.server.world import World
 
 
@@ -26,8 +26,7 @@ from tests.functional.server.world import World
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     store = SqliteStore(tmp_path / "netctl.db")
     seal, book = random_seal(), ComputeBook()
-    sealing = Sealing(seal=lambda secret: seal.seal(VTPM_SECRET, secret), new_secret=new_secret)
-    admission = Admission(store, sealing=sealing)
+    admission = Admission(store, sealing=sealing(seal))
     compute_assignments = ComputeAssignmentBook(admission, book, epoch=1)
     admission.on_change(compute_assignments.changed)
     book.on_report(lambda host: compute_assignments.note_report())

@@ -18,6 +18,7 @@ from netctl.reconciler.board import StatusBoard
 from netctl.reconciler.reconcile import Reconciler, Settings
 from netctl.server.admission import Admission
 from netctl.server.ports import Ports
+from netctl.server.sealing import random_seal
 from netctl.server.serve import serve
 from netctl.store.sqlite import SqliteStore
 from netctl.v1 import infra_pb2 as infra
@@ -28,6 +29,7 @@ from netctl.v1 import status_pb2
 from netctl.v1 import vpc_pb2 as vpc
 from tests.fakes.controller import FakeAssignments, FakeController, FakeDerived, FakeReports, FakeStatuses
 from tests.fakes.northbound import FakeNorthbound
+from tests.functional.server.compute import sealing
 from tests.functional.server.verbs import NOUNS, Verbs
 from tests.functional.server.world import World, nic, refused, vlan_subnet
 
@@ -111,7 +113,7 @@ def _of_change(change: status_pb2.RowChange) -> set[Written]:
 @pytest.fixture
 async def town(tmp_path: Path) -> AsyncIterator[Town]:
     store = SqliteStore(tmp_path / "netctl.db")
-    admission = Admission(store)
+    admission = Admission(store, sealing=sealing(random_seal()))
     admission.start()
     northbound = FakeNorthbound(owner=store.owner)
     board = StatusBoard(admission.snapshot)

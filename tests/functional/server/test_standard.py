@@ -31,6 +31,8 @@ SERVICES = {
     *("netctl.v1.SecurityExplainService", "netctl.v1.CategoryService", "netctl.v1.AddressGroupService"),
     *("netctl.v1.ServiceGroupService", "netctl.v1.EntityGroupService", "netctl.v1.SecurityPolicyService"),
     *("netctl.v1.NetworkFunctionService", "netctl.v1.ServiceChainService", "netctl.v1.TrafficMirrorService"),
+    *("netctl.v1.VmService", "netctl.v1.ImageService", "netctl.v1.VmTemplateService"),
+    *("netctl.v1.AffinityPolicyService", "netctl.v1.VmMigrationService", "netctl.v1.ComputeAgentService"),
     *("grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"),
 }
 
