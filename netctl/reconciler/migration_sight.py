@@ -58,6 +58,7 @@ class Sight:
     `now_s`: seconds since the epoch; `clock_s`: on the clock of reports. `why`: what it waited for last, without a
     break since `since_s` on that clock. QUEUED: `ahead` go first, `busy` hosts take part in two already. `raised`: the
     nb_cfg that was raised after all its ports were bound, None before. `behind`: hosts that have not installed one.
+    COPYING: did the destination say that it `came`, INCOMING?
     """
 
     snapshot: Snapshot
@@ -73,6 +74,7 @@ class Sight:
     why: Why = Why.OTHER
     since_s: float = 0.0
     raised: int | None = None
+    came: bool = False
     behind: Callable[[int], Collection[HostId]] = lambda nb_cfg: ()
 
     def lasted_s(self, why: Why) -> float:

@@ -213,9 +213,12 @@ def _doubt_s(sight: Sight) -> float:
 
 
 def _is_not(there: ComputeHeard, migration: VmMigration, sight: Sight, since_s: float) -> bool:
-    """Does the destination say that the guest is not there, in a report that was made after `since_s`?"""
-    fresh = there.connected and there.received_s >= since_s + UNDER_WAY_S
-    return fresh and state_on(there, migration) is RunState.ABSENT
+    """Does the destination say that the guest is not there, and cannot be on its way there any more?
+
+    Either it came in before and is gone: a try begins once. Or it said so after `since_s`.
+    """
+    fresh = sight.came or there.received_s >= since_s + UNDER_WAY_S
+    return there.connected and fresh and state_on(there, migration) is RunState.ABSENT
 
 
 def _settling(migration: VmMigration, sight: Sight) -> Advance | Waits:

@@ -18,13 +18,14 @@ import structlog
 
 from netctl.errors import Conflict, NetctlError
 from netctl.loop import Clock, Wake
+from netctl.model.compute_report import RunState
 from netctl.model.intent import Advance
 from netctl.model.keys import HostId, Key, VmMigrationId
 from netctl.model.snapshot import Snapshot
 from netctl.model.status import Status
 from netctl.model.vm_migration import ACTIVE_PER_HOST_MAX, Stage, VmMigration
 from netctl.reconciler.compute_book import ComputeBook
-from netctl.reconciler.migration_sight import Found, Sight, Waits, Why
+from netctl.reconciler.migration_sight import Found, Sight, Waits, Why, state_on
 from netctl.reconciler.migration_steps import next_step
 from netctl.reconciler.ports import IntentSource
 from netctl.reconciler.reports import Heard
@@ -52,13 +53,14 @@ class Hosts:
 
 @dataclass(slots=True)
 class _Kept:
-    """Of one try: what it waits for and since when; what raising nb_cfg was asked as."""
+    """Of one try: what it waits for and since when; what raising nb_cfg was asked as; was it INCOMING?"""
 
     attempt: int
     why: Why = Why.OTHER
     since_s: float = 0.0
     message: str = ""
     asked: int | None = None
+    came: bool = False
 
 
 def in_order(migrations: Iterable[VmMigration]) -> list[VmMigration]:
@@ -174,9 +176,16 @@ class VmMigrations:
             busy=busy_hosts(snapshot.active_migrations()) if not migration.destination else frozenset(),
             why=kept.why,
             since_s=kept.since_s,
+            came=self._came(migration, kept),
             raised=None if kept.asked is None else hosts.raised_cfg(kept.asked),
             behind=hosts.behind,
         )
+
+    def _came(self, migration: VmMigration, kept: _Kept) -> bool:
+        there = self._hosts.compute.get(migration.destination)
+        if migration.stage is Stage.COPYING and state_on(there, migration) is RunState.INCOMING:
+            kept.came = True
+        return kept.came
 
     def _wait(self, waits: Waits, kept: _Kept) -> float:
         kept.message = waits.message

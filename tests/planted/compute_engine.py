@@ -32,8 +32,8 @@ BUGS = (
     Bug(
         "a migration believes a destination's word of before the doubt",
         _STEPS,
-        "    fresh = there.connected and there.received_s >= since_s + UNDER_WAY_S\n",
-        "    fresh = there.connected\n",
+        "    fresh = sight.came or there.received_s >= since_s + UNDER_WAY_S\n",
+        "    fresh = True\n",
         _TESTS,
     ),
     Bug(

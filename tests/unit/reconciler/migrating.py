@@ -139,6 +139,13 @@ class MigrationWorld:
     def stage(self) -> Stage:
         return self.migration.stage
 
+    @property
+    def was_given_up(self) -> bool:
+        """Was a host not waited for when it should have cleaned up?"""
+        return any(
+            self.book.is_gone(name) or "went away" in self.migration.steps[-1].message for name in (H1, H2)
+        )
+
     # The engine.
 
     def step(self) -> None:

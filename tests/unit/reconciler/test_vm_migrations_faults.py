@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from netctl.errors import NetctlError
+from netctl.model.compute_report import RunState
 from netctl.model.keys import HostId
 from netctl.model.vm_migration import ENDED, Stage
 from netctl.reconciler.compute_book import GONE_S
@@ -18,6 +19,7 @@ from tests.unit.reconciler.migrating import H1, H2, NAMES, MigrationWorld
 
 _ENDS = st.sampled_from((H1, H2))
 _STORES = st.sampled_from((("store", "store", "store"), ("one", "two", "three")))
+_STARTS = st.sampled_from((Stage.QUEUED, Stage.BINDING, Stage.COPYING, Stage.COPYING, Stage.CLEANING))
 _FAILURES = st.sampled_from(("FAILED_TO_CONVERGE", "UNREACHABLE", "LIBVIRT"))
 
 FAULTS: dict[str, Callable[[MigrationWorld], Any]] = {
@@ -49,6 +51,9 @@ def finish(world: MigrationWorld, *, revive: bool = True) -> None:
 def check(world: MigrationWorld) -> None:
     """Check what holds at the end: one copy at most, where the machine is; nothing left where it is not."""
     assert world.faults == []
+    other = world.hosts[H1 if world.stage is Stage.DONE else H2]
+    if other.speaks and not world.was_given_up:
+        assert not other.made
     for name in NAMES:
         world.start(name)
     world.settle()
@@ -82,13 +87,35 @@ def test_one_fault_at_any_stage(stage: Stage, fault: str, acted: bool) -> None:
     check(world)
 
 
+def test_a_guest_that_dies_while_it_is_copied_starts_again_where_it_was_at_once() -> None:
+    world = MigrationWorld()
+    world.migrate()
+    world.until(Stage.COPYING)
+    world.act(H1)
+    world.report(H2)  # INCOMING
+    world.step()
+    world.copy_ends(H1, "LIBVIRT")
+    world.hosts[H1].domain = RunState.ABSENT
+    world.report(H2)
+    world.report(H1)
+    world.step()
+    assert world.stage is Stage.ABORTING
+    world.until(Stage.FAILED, copies=False)
+    world.settle()
+    assert world.running_on() == {H1}
+    assert world.faults == []
+
+
 class Machine(RuleBasedStateMachine):
     """Two hosts, one guest on its way, everything else by chance."""
 
-    @initialize(stores=_STORES, retries=st.integers(0, 2))
-    def begin(self, stores: tuple[str, str, str], retries: int) -> None:
+    @initialize(stores=_STORES, retries=st.integers(0, 2), start=_STARTS, begun=st.booleans())
+    def begin(self, stores: tuple[str, str, str], retries: int, start: Stage, begun: bool) -> None:
         self.world = MigrationWorld(stores=stores)
         self.world.migrate(retries=retries)
+        self.world.until(start)
+        if begun:
+            self.world.act(H1)
 
     @rule(host=_ENDS)
     def act(self, host: HostId) -> None:
@@ -132,11 +159,20 @@ class Machine(RuleBasedStateMachine):
     def start(self, host: HostId) -> None:
         self.world.start(host)
 
-    @rule(host=_ENDS)
-    def forget(self, host: HostId) -> None:
-        self.world.kill_agent(host)
-        self.world.forget_job(host)
-        self.world.start(host)
+    @rule()
+    def copy_done_unseen(self) -> None:
+        """The source's agent is killed meanwhile, and says that it failed."""
+        self.world.copy_done()
+        self.world.kill_agent(H1)
+        self.world.forget_job(H1)
+        self.world.start(H1)
+
+    @rule()
+    def copy_kills(self) -> None:
+        """The guest's process ends in the middle of it."""
+        if self.world.hosts[H2].domain is RunState.INCOMING:
+            self.world.copy_ends(H1, "LIBVIRT")
+            self.world.hosts[H1].domain = RunState.ABSENT
 
     @rule()
     def restart_controller(self) -> None:
@@ -167,4 +203,4 @@ class Machine(RuleBasedStateMachine):
 
 
 TestMachine = Machine.TestCase
-TestMachine.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestMachine.settings = settings(max_examples=200, stateful_step_count=25, deadline=None)
