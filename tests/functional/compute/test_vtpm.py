@@ -33,7 +33,7 @@ from tests.functional.compute.compute_agent import ComputeAgent, compute_agent
 from tests.functional.compute.libvirt_host import PrivateLibvirt
 from tests.unit.compute.samples import assign, disk, nic, uid_of, vm
 
-BOOT_S = 60.0
+BOOT_S = 120.0
 RUNNING = compute_pb2.VM_RUN_STATE_RUNNING
 # A guest as anybody would make it, whose vTPM has no secret: what the search must find in that one.
 _PLAIN = """
@@ -141,6 +141,7 @@ def start_plain(agent: ComputeAgent, image: Path) -> Inside:
     return Inside(agent.host, "52:54:00:00:00:01", "tapplain")
 
 
+@pytest.mark.timeout(300)  # three boots in emulation
 def test_what_a_guest_keeps_in_its_vtpm_is_opened_by_its_secret_alone(
     agent: ComputeAgent, guest: VmAssignment, short_path: Path
 ) -> None:
@@ -154,6 +155,7 @@ def test_what_a_guest_keeps_in_its_vtpm_is_opened_by_its_secret_alone(
         assert each.ask("tpm read").startswith(marker.hex())
     assert len(state_files(agent, guest.uid)) == 1
     assert files_with(marker, agent.host.host.directory) == set(state_files(agent, uid_of("plain")))
+    agent.host.virsh("destroy", "plain")
     assert f"generation_id={guest.generation_id}" in web.ask("facts")
     assert_secrets_are_where_they_belong(agent, guest, web, short_path)
     off = replace(guest, power_state=PowerState.OFF)
