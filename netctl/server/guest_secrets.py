@@ -18,7 +18,8 @@ from netctl.server.convert_vm import SECRETS
 from netctl.server.sealing import VTPM_SECRET
 from netctl.v1 import compute_pb2 as pb
 
-TEXT_MAX_BYTES = 256 << 10
+# A host has a hundred machines, and their assignment is one message of at most 64 MiB.
+TEXT_MAX_BYTES = 128 << 10
 _LICENSE_KEY = re.compile(r"[A-Z0-9]{5}(-[A-Z0-9]{5}){4}\Z")
 # Tab, line feed and carriage return are text; what else is below blank is in no file that a guest reads as text.
 _BINARY = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")

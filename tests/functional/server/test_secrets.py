@@ -137,7 +137,7 @@ async def test_an_update_keeps_changes_and_replaces_them(world: World) -> None:
         ({"windows_license_key": KEY.lower()}, "windows_license_key", "is not a product key"),
         ({"windows_license_key": KEY}, "windows_license_key", "give the answer file, too"),
         ({"user_data": "a\0b"}, "user_data", "control character"),
-        ({"user_data": "x" * 300_000}, "user_data", "at most 262144"),
+        ({"user_data": "x" * 300_000}, "user_data", "at most 131072"),
         ({"sysprep_unattend_xml": "<unattend>"}, "sysprep_unattend_xml", "well-formed"),
         ({"sysprep_unattend_xml": "<html/>"}, "sysprep_unattend_xml", "<unattend>"),
         (

@@ -15,6 +15,7 @@ from netctl.model.keys import HostId, ImageId, VmId
 from netctl.v1 import agent_compute_pb2 as agent
 from netctl.v1 import compute_pb2 as compute
 from netctl.v1 import network_pb2 as network
+from netctl.v1 import operations_pb2 as operations
 from tests.functional.server.compute import GIB, ComputeAgent, admit, empty_disk, place, vm
 from tests.functional.server.world import World, nic, refused, until
 
@@ -321,3 +322,62 @@ async def test_its_console_is_where_its_host_says(world: World) -> None:
     async with ComputeAgent(world, vms=[seen]):
         await until(lambda: bool(world.ports.compute_reports.get(HostId("h1")).vms))
         assert (await world.vms.GetVmConsole(request)).address == "vnc://192.0.2.11:5901"
+
+
+async def test_fifty_machines_are_one_change_or_none(world: World) -> None:
+    await world.furnish()
+
+    def edits(count: int, memory_mib: int) -> list[operations.Edit]:
+        found = []
+        for i in range(count):
+            memory = memory_mib if i == count - 1 else 512
+            machine = compute.Vm(
+                name=f"vms/b{i}", cluster="clusters/c1", memory_mib=memory, disks=[empty_disk()]
+            )
+            found.append(operations.Edit(create=operations.Resource(vm=machine)))
+            interface = network.Nic(name=f"nics/b{i}-a", subnet="subnets/web", vm=f"vms/b{i}")
+            found.append(operations.Edit(create=operations.Resource(nic=interface)))
+        return found
+
+    before = world.admission.snapshot().revision
+    async with refused(INVALID, "edits[98].create.vm.memory_mib", text="outside 16 to 4718592 MiB"):
+        await world.batches.Batch(operations.BatchRequest(edits=edits(50, 4_718_593)))
+    assert world.admission.snapshot().revision == before
+    answer = await world.batches.Batch(operations.BatchRequest(edits=edits(50, 4_718_592)))
+    assert (answer.revision, answer.changed) == (before + 1, 100)
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "text"),
+    [
+        ({"name": "vms/'; reboot #"}, "vm.name", "is not an id"),
+        ({"name": "vms/<domain/>"}, "vm.name", "is not an id"),
+        ({"cluster": "clusters/c9"}, "vm.cluster", "clusters/c9 does not exist"),
+        ({"memory_mib": 0}, "vm.memory_mib", "outside 16"),
+        ({"num_vcpus": 256}, "vm.num_vcpus", "outside 1 to 255"),
+        ({"num_vcpus": -1}, "vm.num_vcpus", "outside 1 to 255"),
+        ({"disks": [compute.Disk(image="images/none")]}, "vm.disks[0].image", "images/none does not exist"),
+        ({"disks": [compute.Disk(size_bytes=(64 << 40) + 512)]}, "vm.disks[0].size_bytes", "outside 0"),
+        ({"disks": [compute.Disk(size_bytes=512, index=-2)]}, "vm.disks[0].index", "is negative"),
+        ({"disks": [empty_disk()] * 65}, "vm.disks", "at most 64"),
+        ({"cpu_model": "qemu64'/><evil"}, "vm.cpu_model", "is not the name of a CPU model"),
+        ({"pci_devices": ["../../sys"], "affinity_hosts": ["hosts/h1"]}, "vm.pci_devices[0]", "PCI address"),
+        ({"gpu_profiles": ["<x>"]}, "vm.gpu_profiles[0]", "is not the name of a GPU profile"),
+        ({"boot_order": [99]}, "vm.boot_order[0]", "is unknown to this controller"),
+        ({"description": "a\u202eb"}, "vm.description", "control character"),
+        ({"secure_boot": True}, "vm.secure_boot", "set firmware UEFI"),
+    ],
+)
+async def test_what_cannot_be_a_machine_is_refused_by_its_field(
+    world: World, fields: dict[str, Any], field: str, text: str
+) -> None:
+    await world.furnish()
+    before = world.admission.snapshot().revision
+    request = vm()
+    request.vm.MergeFrom(compute.Vm(**fields))
+    if fields.get("memory_mib") == 0:
+        request.vm.memory_mib = 0
+    code = MISSING if "does not exist" in text else INVALID
+    async with refused(code, field, text=text):
+        await world.vms.CreateVm(request)
+    assert world.admission.snapshot().revision == before
