@@ -22,7 +22,7 @@ from netctl.server.status_code import code_of, status_of
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 _Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 _OURS = "/netctl."
-_GONE_S = 0.05
+_GONE_S = 0.2
 _DETAILS = "grpc-status-details-bin"
 
 
