@@ -44,9 +44,10 @@ class ComputeAssignmentBook:
 
     def assignment(self, host: HostId) -> ComputeAssignment | None:
         """Return the host's assignment now; the very same object as before when there is nothing new to tell."""
-        version, snapshot = self._book.version, self._source.snapshot()
+        version = self._book.version
         with self._lock:
             kept = self._kept.get(host)
+        snapshot = self._source.snapshot()  # after what is kept: never older
         concern = Concern.WHOLE if kept is None else self._concern(host, kept, snapshot)
         if kept is not None and kept.version == version and concern is Concern.NONE:
             made = kept.assignment
@@ -56,6 +57,11 @@ class ComputeAssignmentBook:
                 made = kept.assignment
         now = _Kept(max(kept.revision if kept is not None else 0, snapshot.revision), version, made)
         with self._lock:
+            other = self._kept.get(host)
+            if (
+                other is not None and other.revision > now.revision
+            ):  # somebody was asked after us, and was faster
+                return other.assignment
             self._kept[host] = now
         return made
 
