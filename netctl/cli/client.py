@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from threading import Event
 from typing import TypeVar
 
@@ -32,6 +32,7 @@ _OPTIONS = (
 )
 
 M = TypeVar("M", bound=Message)
+R = TypeVar("R", bound=Message)
 
 
 def new_request_id() -> str:
@@ -89,6 +90,19 @@ class Client:
             response_deserializer=answer.FromString,
         )
         return iter(rpc(request, timeout=timeout_s, wait_for_ready=again))
+
+    def upload(self, method: str, requests: Iterable[R], request: type[R], answer: type[M]) -> M:
+        """Send a stream of requests, once: what broke off half-way is the caller's to send again."""
+        rpc = self._open().stream_unary(
+            f"/netctl.v1.{method}",
+            request_serializer=request.SerializeToString,
+            response_deserializer=answer.FromString,
+        )
+        try:
+            return rpc(iter(requests))
+        except grpc.RpcError as error:
+            failure = from_rpc(error)
+            raise self._gone(error, failure) if failure.code == "UNAVAILABLE" else failure from error
 
     def close(self) -> None:
         """Close the channel."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from typing import Annotated, Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -29,6 +30,10 @@ from netctl.cli.options import (
     session_of,
 )
 
+if TYPE_CHECKING:
+    from netctl.cli.api import Ask
+    from netctl.cli.mutate import End
+
 Command = Callable[..., None]
 
 FilesOption = Annotated[
@@ -48,6 +53,16 @@ SetOption = Annotated[
 ]
 PruneOption = Annotated[
     bool, typer.Option("--prune", help="Delete what the set once brought and the files no longer name.")
+]
+
+NicsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--nic",
+        metavar="SUBNET",
+        help="A NIC on this subnet, NAME-nic-0 and so on, made with it; repeat for more.",
+        show_default=False,
+    ),
 ]
 
 
@@ -72,13 +87,11 @@ def apply(
     Example: netctl apply -f cluster.yaml --dry-run, then: netctl apply -f cluster.yaml --wait
     """
     from netctl.cli import mutate
-    from netctl.cli.api import Ask
     from netctl.cli.apply import load
 
     documents = load(files, set_name)
-    ask = Ask(request_id=request_id, dry_run=dry_run, reason=reason)
-    end = mutate.End(timeout_s=timeout if wait else None, output=output)
-    mutate.apply(session_of(context).client, documents, ask, end, prune=prune)
+    told = ChangeOptions(dry_run, wait, timeout, reason, request_id, output)
+    mutate.apply(session_of(context).client, documents, told.ask, told.end, prune=prune)
 
 
 def delete(
@@ -99,13 +112,42 @@ def delete(
     Example: netctl delete nic web-1 web-2 --reason "end of test"
     """
     from netctl.cli import mutate
-    from netctl.cli.api import Ask
 
     parsed = parse_kind(kind)
     full = [resource_name(parsed, name) for name in names]
-    ask = Ask(request_id=request_id, dry_run=dry_run, reason=reason)
-    end = mutate.End(timeout_s=timeout if wait else None, output=output)
-    mutate.delete(session_of(context).client, full, ask, end, if_revision=if_revision)
+    told = ChangeOptions(dry_run, wait, timeout, reason, request_id, output)
+    mutate.delete(session_of(context).client, full, told.ask, told.end, if_revision=if_revision)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeOptions:
+    """The options that all commands have which change something."""
+
+    dry_run: bool
+    wait: bool
+    timeout: float
+    reason: str
+    request_id: str
+    output: str
+
+    @classmethod
+    def read(cls, options: Mapping[str, Any]) -> ChangeOptions:
+        """Read them from typer's parameters."""
+        return cls(**{field.name: options[field.name] for field in fields(cls)})
+
+    @property
+    def ask(self) -> Ask:
+        """What every mutation carries."""
+        from netctl.cli.api import Ask
+
+        return Ask(request_id=self.request_id, dry_run=self.dry_run, reason=self.reason)
+
+    @property
+    def end(self) -> End:
+        """How the command ends."""
+        from netctl.cli.mutate import End
+
+        return End(timeout_s=self.timeout if self.wait else None, output=self.output)
 
 
 def make_create(kind: Kind) -> Command:
@@ -114,13 +156,14 @@ def make_create(kind: Kind) -> Command:
     def create(context: typer.Context, name: str, **options: Any) -> None:
         from netctl.cli import edit
 
-        given = edit.read_flags(kind, name, options)
-        _run(session_of(context), options, lambda client, ask: edit.create(client, given, ask))
+        given, nics = edit.read_flags(kind, name, options), options.get("nic") or ()
+        _run(session_of(context), options, lambda client, ask: edit.create(client, given, ask, nics))
 
     create.__doc__ = (
         f"Create {_one(kind)}.\n\n    {ABOUT[kind.word]}\n\n    Example: netctl {EXAMPLES[kind.word][0]}"
     )
-    return _with_flags(create, FLAGS[kind.word])
+    more = (("nic", NicsOption, None),) if kind.word == "vm" else ()
+    return with_flags(create, FLAGS[kind.word], *more)
 
 
 def make_update(kind: Kind) -> Command:
@@ -142,7 +185,7 @@ def make_update(kind: Kind) -> Command:
         f"    Example: netctl {EXAMPLES[kind.word][1]}"
     )
     flags = tuple(flag for flag in FLAGS[kind.word] if not flag.fixed)
-    return _with_flags(update, flags, ("if_revision", IfRevisionOption, 0))
+    return with_flags(update, flags, ("if_revision", IfRevisionOption, 0))
 
 
 def _one(kind: Kind) -> str:
@@ -160,14 +203,18 @@ def make_group(name: str, make: Callable[[Kind], Command], help_: str) -> typer.
     return group
 
 
-def _with_flags(
-    command: Callable[..., None], flags: tuple[Flag, ...], *more: tuple[str, Any, Any]
+def with_flags(
+    command: Callable[..., None],
+    flags: tuple[Flag, ...],
+    *more: tuple[str, Any, Any],
+    before: tuple[str, Any] | None = None,
 ) -> Command:
-    """Give a command the signature that typer reads its options from."""
+    """Give a command the signature that typer reads its options from; `before` is an argument before NAME."""
     keyword, positional = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
     name = Annotated[str, typer.Argument(metavar="NAME", help="Its id.", autocompletion=complete_name)]
     parameters = [
         inspect.Parameter("context", positional, annotation=typer.Context),
+        *([inspect.Parameter(before[0], positional, annotation=before[1])] if before is not None else []),
         inspect.Parameter("name", positional, annotation=name),
     ]
     options = [*((flag.parameter, _annotate(flag), None) for flag in flags), *more, *_MUTATION]
@@ -200,8 +247,6 @@ def _annotate(flag: Flag) -> Any:
 def _run(session: Session, options: dict[str, Any], change: Callable[..., Any]) -> None:
     """Make one change, wait for it if asked, print what became of it."""
     from netctl.cli import mutate
-    from netctl.cli.api import Ask
 
-    ask = Ask(request_id=options["request_id"], dry_run=options["dry_run"], reason=options["reason"])
-    end = mutate.End(timeout_s=options["timeout"] if options["wait"] else None, output=options["output"])
-    mutate.finish(session.client, change(session.client, ask), ask, end)
+    told = ChangeOptions.read(options)
+    mutate.finish(session.client, change(session.client, told.ask), told.ask, told.end)

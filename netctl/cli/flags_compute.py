@@ -49,21 +49,27 @@ _CUSTOMIZATION = (
         option="--user-data",
     ),
     make_flag(
-        "customization.meta_data", "TEXT", "cloud-init's meta-data; made up by default.", option="--meta-data"
+        "customization.meta_data",
+        "TEXT",
+        "cloud-init's meta-data, or @FILE; made up by default.",
+        option="--meta-data",
     ),
     make_flag(
-        "customization.network_config", "TEXT", "cloud-init's network-config.", option="--network-config"
+        "customization.network_config",
+        "TEXT",
+        "cloud-init's network-config, or @FILE.",
+        option="--network-config",
     ),
     make_flag(
         "customization.sysprep_unattend_xml",
         "TEXT",
-        "Windows' answer file, unattend.xml.",
+        "Windows' answer file, unattend.xml, or @FILE.",
         option="--unattend-xml",
     ),
     make_flag(
         "customization.windows_license_key",
         "KEY",
-        "Set into the answer file; 5 groups of 5.",
+        "Set into the answer file; 5 groups of 5. @FILE keeps it out of the shell's history.",
         option="--windows-license-key",
     ),
 )
@@ -135,7 +141,7 @@ COMPUTE_FLAGS: dict[str, tuple[Flag, ...]] = {
         make_flag(
             "kind",
             "vm-host|vm-anti-affinity",
-            "vm-host: machines run on these hosts alone. vm-anti-affinity: on hosts of their own, while there are enough.",
+            "vm-host: machines run on these hosts alone. vm-anti-affinity: on hosts of their own, if there are enough.",
             fixed=True,
         ),
         make_flag("vms", "VM", "A machine; repeat for more.", option="--vm", many=True),

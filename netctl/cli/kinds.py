@@ -124,8 +124,11 @@ TERMS = {
     "all_of": (*_SECURED, "subnets", "vpcs", "nics"),
 }
 
+_ABBREVIATION_MAX = 3
 BY_COLLECTION = {kind.collection: kind for kind in KINDS}
 _BY_WORD = {word: kind for kind in KINDS for word in (kind.word, kind.plural, *kind.shorts)}
+# `get templates`, `get migrations`: what is short for a kind and a word of its own has a plural.
+_BY_WORD |= {f"{short}s": kind for kind in KINDS for short in kind.shorts if len(short) > _ABBREVIATION_MAX}
 WORDS = tuple(kind.word for kind in KINDS)
 # For help texts: each word with its short form.
 WORDS_AND_SHORTS = ", ".join(

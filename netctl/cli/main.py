@@ -20,6 +20,7 @@ from netctl.cli.failures import OK, Failure
 from netctl.cli.host_commands import make_host_group
 from netctl.cli.options import Session, session_of
 from netctl.cli.subnet_commands import make_subnet_group
+from netctl.cli.vm_commands import make_vm_group
 
 ServerOption = Annotated[
     str,
@@ -100,6 +101,9 @@ def make_app() -> typer.Typer:
     )
     app.add_typer(make_host_group(), name="host", help="Uplinks of hosts: bonds, LACP, cables, MAC tables.")
     app.add_typer(make_subnet_group(), name="subnet", help="Subnets: migration between VLAN basic and VLAN.")
+    app.add_typer(
+        make_vm_group(), name="vm", help="Virtual machines: power, live migration, clones, consoles."
+    )
     lab = typer.Typer(cls=LabGroup, rich_markup_mode=None, no_args_is_help=True)
     app.add_typer(lab, name="lab", help="Hosts on this machine, from a containerlab topology.")
     return app

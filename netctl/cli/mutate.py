@@ -28,6 +28,8 @@ _PENDING = {
     "SAVED": "saved: nothing is written",
     "NOT_USED": "nothing passes it",
     "NOT_MIRRORED": "nothing is copied to it",
+    "VM_OFF": "its virtual machine is off",
+    "WAITING_FOR_UPLOAD": "its bytes are not here yet",
 }
 
 

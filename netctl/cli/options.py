@@ -95,6 +95,17 @@ def complete_name(context: typer.Context, incomplete: str) -> list[str]:
     return [] if kind is None else [id_ for id_ in _read_ids(kind) if id_.startswith(incomplete)]
 
 
+def complete_ids(collection: str) -> Callable[[str], list[str]]:
+    """Return what completes the ids of one kind."""
+
+    def complete(incomplete: str) -> list[str]:
+        from netctl.cli.kinds import BY_COLLECTION
+
+        return [id_ for id_ in _read_ids(BY_COLLECTION[collection]) if id_.startswith(incomplete)]
+
+    return complete
+
+
 def complete_flag(flag: Flag) -> Callable[[str], list[str]] | None:
     """Return what completes a flag's value: the words of its placeholder, or ids of what it refers to."""
     from netctl.cli.kinds import BY_COLLECTION, REFERENCES, TERMS

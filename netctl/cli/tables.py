@@ -8,6 +8,7 @@ from typing import Any
 
 from netctl.cli.kinds import Kind
 from netctl.cli.messages import flatten
+from netctl.cli.tables_compute import COMPUTE_CELLS
 from netctl.v1 import chain_pb2, infra_pb2, network_pb2, status_pb2
 
 
@@ -332,4 +333,5 @@ _COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("DESTINATIONS", lambda it: _ids(it.destinations)),
         Column("DISABLED", _text("disabled"), wide=True),
     ),
+    **{word: tuple(Column(*cell) for cell in cells) for word, cells in COMPUTE_CELLS.items()},
 }

@@ -57,7 +57,8 @@ def parse_scalar(field: FieldDescriptor, text: str) -> Scalar:
             return int(text, 10)
         except ValueError:
             raise ValueError(f"{text!r} is not a whole number") from None
-    qualified = f"{field.containing_type.name}.{field.name}"
+    message = field.containing_type
+    qualified = f"{message.name}.{field.name}" if message is not None else ""
     return complete_reference(qualified if qualified in REFERENCES else field.name, text)
 
 
