@@ -128,7 +128,7 @@ def _concern_of(key: Key, host: HostId, snapshot: Snapshot) -> Concern:
 
 def _has(snapshot: Snapshot, host: HostId, vm: Vm) -> bool:
     migration = snapshot.active_migration_of(vm.id)
-    return vm.host == host or (migration is not None and migration.destination == host)
+    return vm.host == host or (migration is not None and host in (migration.source, migration.destination))
 
 
 def _says_the_same(before: ComputeAssignment | None, after: ComputeAssignment | None) -> bool:

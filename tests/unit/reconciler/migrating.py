@@ -82,6 +82,7 @@ class MigrationWorld:
         self.hosts[H1].domain, self.hosts[H1].made = RunState.RUNNING, True
         self.advances: list[Advance] = []
         self.faults: list[str] = []  # what must never be
+        self.home = H1  # where the guest ran last
         self.found = Found(destination=H2, ok=True)
         self.is_programmed = True
         self.nb_cfg, self.raises = 1, 0
@@ -155,7 +156,7 @@ class MigrationWorld:
     def _submit(self, edit: Advance) -> Future[Any]:
         future: Future[Any] = Future()
         there = self.hosts[self.migration.destination].domain if self.migration.destination else None
-        if edit.stage is Stage.SETTLING and there not in ON:
+        if edit.stage is Stage.SETTLING and self.home != self.migration.destination:
             self.faults.append(f"SETTLING while the guest is {there} at the destination")
         if edit.stage is Stage.ABORTING and there in ON:
             self.faults.append(f"ABORTING while the guest is {there} at the destination")
@@ -205,7 +206,7 @@ class MigrationWorld:
             case VmRole.RUN:
                 host.made = True
                 if told.power_state is PowerState.ON and host.domain is RunState.ABSENT and not moving:
-                    host.domain = RunState.RUNNING
+                    host.domain, self.home = RunState.RUNNING, host.name
                     if sum(one.domain in ON for one in self.hosts.values()) > 1:
                         self.faults.append("two copies run")
                 elif told.power_state is PowerState.OFF:
@@ -243,6 +244,7 @@ class MigrationWorld:
             return False
         host, key = found
         host.jobs[key], host.domain, there.domain = JobState.DONE, RunState.ABSENT, RunState.RUNNING
+        self.home = there.name
         return True
 
     def copy_ends(self, name: HostId, failure: str) -> None:

@@ -156,6 +156,17 @@ def test_a_change_of_a_machine_has_a_new_revision_and_one_elsewhere_has_not() ->
     assert told(machine) == (7, 7)
 
 
+def test_a_source_hears_of_a_nic_that_comes_while_it_cleans_up() -> None:
+    source = FakeSource()
+    assignments = ComputeAssignmentBook(source, ComputeBook(), 1)
+    for nics, expected in (((), []), ((nic_of("a", "n1", host="h2"),), ["n1"])):
+        machine, going = vm("a", on="h2"), migration(stage=Stage.CLEANING)
+        source.set(snapshot([*infra(), vlan(), machine, going, *nics]))
+        found = assignments.assignment(H1)
+        assert found is not None
+        assert [nic.nic for nic in found.vms[0].nics] == expected
+
+
 def test_listeners_are_woken_by_what_assignments_read() -> None:
     source, book = FakeSource(), ComputeBook()
     assignments, woken = ComputeAssignmentBook(source, book, 1), list[int]()
