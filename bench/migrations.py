@@ -45,6 +45,7 @@ def run(sizes: Sequence[int] = (100,), repetitions: int = 1) -> list[Figure]:
     with site("migrations", "compute-hosts", SUBNETS) as here:
         vms = Vms(here)
         vms.upload()
+        vms.wait_hosts()
         vm = vms.create("moving", "vlan", host="h1")
         vms.wait_booted(vm.name)
         _start_bare(vms)

@@ -22,6 +22,7 @@ def run(sizes: Sequence[int] = (1, 10), repetitions: int = 3) -> list[Figure]:
     with site("vm-create", "compute-hosts", SUBNETS) as here:
         vms = Vms(here)
         vms.upload()
+        vms.wait_hosts()
         for size in sizes:
             for _ in range(repetitions):
                 figures += _measure(vms, size)

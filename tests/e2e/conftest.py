@@ -42,6 +42,7 @@ def vms() -> Iterator[Vms]:
     with site("vm", "compute-hosts", SUBNETS) as running:
         found = Vms(running)
         found.upload()
+        found.wait_hosts()
         yield found
 
 

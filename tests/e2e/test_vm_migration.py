@@ -15,6 +15,7 @@ from tests.e2e.vms import DONE, FAILED, RUNNING, Vm, VmMigration, Vms, gone_afte
 
 COPYING = compute_pb2.MIGRATION_STAGE_COPYING
 SETTLED_S = 30.0
+SLOW_MBPS = 160  # a guest of 100 MB is on its way for 5 s: long enough to break something
 
 
 @pytest.fixture(autouse=True)
@@ -75,29 +76,15 @@ def test_to_a_host_with_a_store_of_its_own_and_back(vms: Vms) -> None:
     assert not any(move.seen.broken for move in moves)
 
 
-def test_one_that_writes_memory_without_end_stays_where_it_is(vms: Vms) -> None:
-    vm = vms.create("writes", host="h1", vm=Vm(memory_mib=128))
-    vms.wait_booted(vm.name)
-    vms.ask(vm.name, "dirty 120 4000")
-    migration = vms.moved(vm.name, "h2", bandwidth_mbps=100)
-    assert migration.stage == FAILED
-    assert migration.failure == "FAILED_TO_CONVERGE"
-    assert placed_once(vms, vm, migration) == "h1"
-    vms.ask(vm.name, "dirty stop")
-    note("failure to converge", f"after {migration.evidence.iterations} iterations")
-
-
 def test_aborted_while_it_is_copied(vms: Vms) -> None:
     vm = vms.create("aborted", host="h1")
     vms.wait_booted(vm.name)
-    vms.ask(vm.name, "dirty 40 200")
-    name = vms.migrate(vm.name, "h2", bandwidth_mbps=50)
+    name = vms.migrate(vm.name, "h2", bandwidth_mbps=SLOW_MBPS)
     vms.wait_migration(name, COPYING)
     vms.abort(name)
     migration = vms.wait_migration(name, DONE, FAILED, timeout_s=SETTLED_S)
     assert migration.stage == FAILED
     assert placed_once(vms, vm, migration) == "h1"
-    vms.ask(vm.name, "dirty stop")
 
 
 @pytest.mark.parametrize(
@@ -114,8 +101,7 @@ def test_killed_while_it_is_copied_there_is_one_afterwards(vms: Vms, node: str, 
     vm = vms.create("killed", host="h1")
     vms.wait_booted(vm.name)
     boot = vms.facts(vm.name)["boot_id"]
-    vms.ask(vm.name, "dirty 40 100")
-    name = vms.migrate(vm.name, "h2", bandwidth_mbps=150)
+    name = vms.migrate(vm.name, "h2", bandwidth_mbps=SLOW_MBPS)
     vms.wait_migration(name, COPYING)
     victim = vms.site.lab.process(node, process)
     victim.kill()
@@ -129,7 +115,7 @@ def test_killed_while_it_is_copied_there_is_one_afterwards(vms: Vms, node: str, 
 def test_a_host_dies_while_it_is_copied(vms: Vms, dead: str) -> None:
     vm = vms.create("orphan", host="h1")
     vms.wait_booted(vm.name)
-    name = vms.migrate(vm.name, "h2", bandwidth_mbps=20)
+    name = vms.migrate(vm.name, "h2", bandwidth_mbps=SLOW_MBPS)
     vms.wait_migration(name, COPYING)
     vms.site.lab.cut(dead)
     try:
