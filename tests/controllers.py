@@ -21,11 +21,14 @@ from netctl.model.nic import Nic
 from netctl.model.snapshot import Snapshot
 from netctl.model.status import Phase, Status
 from netctl.server.admission import Admission
+from netctl.server.image_store import ImageStore
 from netctl.server.ports import ControllerInfo, Ports
+from netctl.server.sealing import random_seal
 from netctl.server.serve import Server, serve
 from netctl.store.sqlite import SqliteStore
 from tests.fakes.controller import FakeAssignments, FakeDerived, FakeReports
 from tests.fakes.southbound import FakeSouthbound
+from tests.functional.server.compute import sealing
 
 
 class ObligingStatuses:
@@ -98,6 +101,7 @@ class Controller:
         self.southbound = FakeSouthbound()
         self.derived = FakeDerived()
         self._path = directory / "netctl.db"
+        self._seal = random_seal()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="test controller")
 
@@ -117,7 +121,7 @@ class Controller:
     def start(self) -> None:
         """Open the store and listen."""
         self._store = SqliteStore(self._path)
-        self.admission = Admission(self._store)
+        self.admission = Admission(self._store, sealing=sealing(self._seal))
         self.admission.start()
         self.info = ObligingController(self.admission)
         ports = Ports(
@@ -130,6 +134,8 @@ class Controller:
             southbound=self.southbound,
             pending_hosts=self.derived.pending_hosts,
             migration=self.derived.migration,
+            seal=self._seal,
+            images=ImageStore(self._path.parent / "images", reserve_bytes=0),
         )
         self._server: Server = asyncio.run_coroutine_threadsafe(
             serve(ports, [self.address]), self._loop

@@ -203,27 +203,8 @@ def make_group(name: str, make: Callable[[Kind], Command], help_: str) -> typer.
     return group
 
 
-def with_flags(
-    command: Callable[..., None],
-    flags: tuple[Flag, ...],
-    *more: tuple[str, Any, Any],
-    before: tuple[str, Any] | None = None,
-) -> Command:
-    """Give a command the signature that typer reads its options from; `before` is an argument before NAME."""
-    keyword, positional = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
-    name = Annotated[str, typer.Argument(metavar="NAME", help="Its id.", autocompletion=complete_name)]
-    parameters = [
-        inspect.Parameter("context", positional, annotation=typer.Context),
-        *([inspect.Parameter(before[0], positional, annotation=before[1])] if before is not None else []),
-        inspect.Parameter("name", positional, annotation=name),
-    ]
-    options = [*((flag.parameter, _annotate(flag), None) for flag in flags), *more, *_MUTATION]
-    parameters += [inspect.Parameter(n, keyword, annotation=a, default=d) for n, a, d in options]
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # inspect honours it
-    return command
-
-
-_MUTATION: tuple[tuple[str, Any, Any], ...] = (
+_NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Its id.", autocompletion=complete_name)]
+MUTATION_OPTIONS: tuple[tuple[str, Any, Any], ...] = (
     ("dry_run", DryRunOption, False),
     ("wait", WaitOption, False),
     ("timeout", TimeoutOption, DEFAULT_TIMEOUT_S),
@@ -231,6 +212,24 @@ _MUTATION: tuple[tuple[str, Any, Any], ...] = (
     ("request_id", RequestIdOption, ""),
     ("output", TextOption, TextFormat.TEXT),
 )
+
+
+def with_flags(
+    command: Callable[..., None],
+    flags: tuple[Flag, ...],
+    *more: tuple[str, Any, Any],
+    before: tuple[str, Any] | None = None,
+    name: Any = _NameArgument,
+    common: tuple[tuple[str, Any, Any], ...] = MUTATION_OPTIONS,
+) -> Command:
+    """Give a command the signature that typer reads its options from; `before` is an argument before NAME."""
+    keyword, positional = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
+    arguments = [("context", typer.Context), *([before] if before is not None else []), ("name", name)]
+    parameters = [inspect.Parameter(n, positional, annotation=a) for n, a in arguments]
+    options = [*((flag.parameter, _annotate(flag), None) for flag in flags), *more, *common]
+    parameters += [inspect.Parameter(n, keyword, annotation=a, default=d) for n, a, d in options]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # inspect honours it
+    return command
 
 
 def _annotate(flag: Flag) -> Any:

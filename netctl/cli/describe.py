@@ -17,6 +17,12 @@ from netctl.cli.describe_chain import (
     describe_mirror,
     describe_plug,
 )
+from netctl.cli.describe_compute import (
+    describe_affinity,
+    describe_migration,
+    describe_template,
+    describe_vm,
+)
 from netctl.cli.describe_nic import explain_nic
 from netctl.cli.explain import describe_router, explain_vpc
 from netctl.cli.failures import Failure
@@ -36,14 +42,24 @@ _GROUPS = (("entityGroups", "include.all_of:"), ("entityGroups", "except.all_of:
 _POLICIES = (("securityPolicies", "secured:"), ("securityPolicies", "rules.peers:"))
 # Who can refer to a kind: collection and filter, before the name.
 _USERS = {
-    "cluster": (("virtualSwitches", "cluster ="), ("hosts", "cluster ="), ("subnets", "clusters:")),
+    "cluster": (
+        *(("virtualSwitches", "cluster ="), ("hosts", "cluster ="), ("subnets", "clusters:")),
+        ("vms", "cluster ="),
+    ),
     "virtualswitch": (
         *(("subnets", "virtual_switches:"), ("hosts", "uplinks.virtual_switch:")),
         *(("hosts", "internal_ports.virtual_switch:"), ("trafficMirrors", "sources.virtual_switch:")),
     ),
     "host": (
         *(("nics", "host ="), ("vpcs", "external_connections.gateways:"), ("trafficMirrors", "host =")),
+        *(("vms", "host ="), ("vms", "affinity_hosts:"), ("affinityPolicies", "hosts:")),
     ),
+    "vm": (
+        *(("nics", "vm ="), ("affinityPolicies", "vms:"), ("vmMigrations", "vm =")),
+        *(("images", "source_vm ="), ("vms", "disks.source_vm:")),
+    ),
+    "image": (("vms", "disks.image:"),),
+    "vmtemplate": (("vms", "template ="),),
     "vpc": (
         *(("subnets", "vpc ="), ("routes", "vpc ="), ("routingPolicies", "vpc =")),
         *(("floatingIps", "vpc ="), ("securityPolicies", "vpcs:"), *_GROUPS),
@@ -60,6 +76,8 @@ _USERS = {
     ),
     "category": (
         *(("nics", "categories:"), ("subnets", "categories:"), ("vpcs", "categories:")),
+        *(("vms", "categories:"), ("affinityPolicies", "vm_categories:")),
+        ("affinityPolicies", "host_categories:"),
         *(*_GROUPS, *_POLICIES),
     ),
     "addressgroup": (("securityPolicies", "rules.peers:"),),
@@ -110,8 +128,8 @@ def print_description(client: Client, name: str, output: str) -> None:
 
 
 def _is_told(path: str) -> bool:
-    """Is a field told elsewhere in the description: the name in its title, rules in their table?"""
-    return path == "name" or path.partition(".")[0] == "rules"
+    """Is a field told elsewhere in the description: the name in its title, rules, versions and steps in theirs?"""
+    return path == "name" or path.partition(".")[0] in ("rules", "versions", "steps", "evidence")
 
 
 def _read_extras(client: Client, resource: Any) -> list[Extra]:
@@ -130,7 +148,14 @@ def _read_live(client: Client, resource: Any) -> Extra | None:
     return Extra(title=title, lines=lines, key="live", data=data)
 
 
-_LIVE_TITLES = {"nic": "On its host", "host": "Virtual machines"}
+_LIVE_TITLES = {
+    "nic": "On its host",
+    "host": "Virtual machines",
+    "vm": "The machine",
+    "vmtemplate": "Versions",
+    "affinitypolicy": "Compliance",
+    "vmmigration": "Stages",
+}
 _LIVE: dict[str, Callable[[Client, Any], Told]] = {
     "host": describe_machines,
     "nic": describe_plug,
@@ -138,6 +163,10 @@ _LIVE: dict[str, Callable[[Client, Any], Told]] = {
     "servicechain": describe_chain,
     "trafficmirror": describe_mirror,
     "virtualswitch": describe_switch,
+    "vm": describe_vm,
+    "vmtemplate": describe_template,
+    "affinitypolicy": describe_affinity,
+    "vmmigration": describe_migration,
 }
 
 

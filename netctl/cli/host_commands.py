@@ -1,4 +1,4 @@
-"""Commands about the network of hosts: `netctl host show-...`. What they do is loaded when they run."""
+"""Commands about hosts: `netctl host show-...`, `enter-maintenance`. What they do is loaded when they run."""
 
 from __future__ import annotations
 
@@ -6,8 +6,23 @@ from typing import Annotated
 
 import typer
 
+from netctl.cli.commands_write import ChangeOptions
 from netctl.cli.kinds import BY_COLLECTION, resource_name
-from netctl.cli.options import TextFormat, TextOption, complete_name, session_of
+from netctl.cli.options import (
+    DEFAULT_TIMEOUT_S,
+    DryRunOption,
+    ReasonOption,
+    RequestIdOption,
+    TextFormat,
+    TextOption,
+    TimeoutOption,
+    WaitOption,
+    complete_name,
+    session_of,
+)
+
+# Its machines leave two at a time.
+MAINTENANCE_TIMEOUT_S = 3600.0
 
 HostArgument = Annotated[
     str, typer.Argument(metavar="HOST", help="Its id (h1) or name (hosts/h1).", autocompletion=complete_name)
@@ -83,6 +98,61 @@ def show_macs(
     print_macs(session_of(context).client, _name(host), bridge, output)
 
 
+CheckOption = Annotated[
+    bool, typer.Option("--check", help="Say where its machines would go, and which cannot; change nothing.")
+]
+
+
+def enter_maintenance(
+    context: typer.Context,
+    host: HostArgument,
+    *,
+    check: CheckOption = False,
+    dry_run: DryRunOption = False,
+    wait: WaitOption = False,
+    timeout: TimeoutOption = MAINTENANCE_TIMEOUT_S,
+    reason: ReasonOption = "",
+    request_id: RequestIdOption = "",
+    output: TextOption = TextFormat.TEXT,
+) -> None:
+    """Empty a host: its running machines migrate away, two at a time, and none is started on it.
+
+    --check has exit status 1 when one of them cannot leave. --wait returns when none of its machines is on.
+
+    Example: netctl host enter-maintenance h1 --wait
+    """
+    from netctl.cli import maintenance
+
+    client = session_of(context).client
+    if check:
+        if not maintenance.print_check(client, _name(host), output):
+            raise typer.Exit(1)
+        return
+    told = ChangeOptions(dry_run, wait, timeout, reason, request_id, output)
+    maintenance.switch(client, _name(host), told.ask, told.end, enter=True)
+
+
+def exit_maintenance(
+    context: typer.Context,
+    host: HostArgument,
+    *,
+    dry_run: DryRunOption = False,
+    wait: WaitOption = False,
+    timeout: TimeoutOption = DEFAULT_TIMEOUT_S,
+    reason: ReasonOption = "",
+    request_id: RequestIdOption = "",
+    output: TextOption = TextFormat.TEXT,
+) -> None:
+    """Use a host again. Machines that left do not come back by themselves; those that wait to leave stay.
+
+    Example: netctl host exit-maintenance h1
+    """
+    from netctl.cli import maintenance
+
+    told = ChangeOptions(dry_run, wait, timeout, reason, request_id, output)
+    maintenance.switch(session_of(context).client, _name(host), told.ask, told.end, enter=False)
+
+
 def _name(host: str) -> str:
     return resource_name(BY_COLLECTION["hosts"], host)
 
@@ -94,4 +164,6 @@ def make_host_group() -> typer.Typer:
     group.command("show-interfaces", short_help="Interfaces that serve an uplink, or could.")(show_interfaces)
     group.command("show-bonds", short_help="Bonds as they are now.")(show_bonds)
     group.command("show-macs", short_help="MAC tables as they are now.")(show_macs)
+    group.command("enter-maintenance", short_help="Empty a host.")(enter_maintenance)
+    group.command("exit-maintenance", short_help="Use a host again.")(exit_maintenance)
     return group

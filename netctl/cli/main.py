@@ -18,6 +18,7 @@ from netctl.cli.commands_operate import LabGroup
 from netctl.cli.commands_write import make_create, make_group, make_update
 from netctl.cli.failures import OK, Failure
 from netctl.cli.host_commands import make_host_group
+from netctl.cli.image_commands import make_image_group, make_template_group
 from netctl.cli.options import Session, session_of
 from netctl.cli.subnet_commands import make_subnet_group
 from netctl.cli.vm_commands import make_vm_group
@@ -99,10 +100,14 @@ def make_app() -> typer.Typer:
         name="policy",
         help="Policies: who may talk to whom, what is wrong with the rules, how often they hit.",
     )
-    app.add_typer(make_host_group(), name="host", help="Uplinks of hosts: bonds, LACP, cables, MAC tables.")
+    app.add_typer(make_host_group(), name="host", help="Hosts: uplinks, bonds, MAC tables; maintenance.")
     app.add_typer(make_subnet_group(), name="subnet", help="Subnets: migration between VLAN basic and VLAN.")
     app.add_typer(
         make_vm_group(), name="vm", help="Virtual machines: power, live migration, clones, consoles."
+    )
+    app.add_typer(make_image_group(), name="image", help="Images: what disks are copied from.")
+    app.add_typer(
+        make_template_group(), name="template", help="Templates: versions, and machines made of them."
     )
     lab = typer.Typer(cls=LabGroup, rich_markup_mode=None, no_args_is_help=True)
     app.add_typer(lab, name="lab", help="Hosts on this machine, from a containerlab topology.")

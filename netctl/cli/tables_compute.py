@@ -24,9 +24,10 @@ def word(message: Message, field: str) -> str:
 
 
 def size(count: int) -> str:
-    """Return a number of bytes in the largest unit that says it well: `20 GiB`, `1.5 GiB`, `300 MiB`."""
+    """Return a number of bytes in the largest unit that says it well: `20 GiB`, `1.5 GiB`, `300 MiB`, `512 B`."""
     unit, of = ("GiB", _GIB) if count >= _GIB else ("MiB", _MIB)
-    return f"{count / of:.1f}".removesuffix(".0") + f" {unit}" if count else ""
+    told = f"{count / of:.1f}".removesuffix(".0")
+    return f"{told} {unit}" if count >= _MIB else f"{count} B" if count else ""
 
 
 def cpus(vm: Any) -> int:

@@ -169,7 +169,7 @@ def tell_end(migration: Any) -> str:
         f"pause {seen.pause_ms} ms",
         f"network gap {seen.network_gap_ms} ms",
         f"{seen.iterations} iteration{'' if seen.iterations == 1 else 's'}",
-        f"{size(seen.transferred_bytes) or '0 MiB'} in {seen.copy_ms / 1000:.1f} s",
+        f"{size(seen.transferred_bytes) or '0 B'} in {seen.copy_ms / 1000:.1f} s",
     ]
     return f"{vm}  from {migration.source} to {migration.destination}: {', '.join(found)}"
 
