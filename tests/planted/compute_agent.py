@@ -20,10 +20,10 @@ BUGS = (
         "tests/unit/compute/test_plan.py tests/unit/compute/test_agent.py",
     ),
     Bug(
-        "an incoming guest is resumed",
+        "a guest that is copied away is steered",
         "agents/netctl_compute/plan.py",
-        "    paused = domain.run_state is RunState.PAUSED\n",
-        "    paused = domain.run_state in (RunState.PAUSED, RunState.INCOMING)\n    incoming = False\n",
+        "    if ordered or incoming or vm.uid in state.migrating:",
+        "    if incoming:",
         "tests/unit/compute/test_plan.py",
     ),
     Bug(
