@@ -23,6 +23,7 @@ from tests.planted import (
     host_uplinks,
     hosts_side,
     lab,
+    lab_compute,
     lab_switches,
     machine,
     northbound,
@@ -79,6 +80,7 @@ BUGS: tuple[Bug, ...] = (
     *cli.BUGS,
     *acli.BUGS,
     *lab.BUGS,
+    *lab_compute.BUGS,
     *lab_switches.BUGS,
     *machine.BUGS,
 )

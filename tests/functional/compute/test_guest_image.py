@@ -86,3 +86,4 @@ def test_the_image_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("NETCTL_GUEST_DIR", str(tmp_path))
     (tmp_path / made.name).write_bytes(b"as if made")
     assert guest_image() == tmp_path / made.name
+    assert (tmp_path / made.name).read_bytes() == b"as if made"
