@@ -170,7 +170,9 @@ def test_what_acls_logged_goes_up_and_is_counted_when_nobody_takes_it(
     )
     assert told(controller)[0][-1] == "999"
     controller.stop()
-    wait_until(lambda: not client.is_up(), timeout_s=5, what="known to have ended")  # else it is sent, to nobody
+    wait_until(
+        lambda: not client.is_up(), timeout_s=5, what="known to have ended"
+    )  # else it is sent, to nobody
     controller.logs.clear()
     client.offer_logs(AclLogs(logs=(a_log("lost"),)))
     controller.start()
