@@ -37,7 +37,7 @@ ANNOUNCE_S = 3.0  # a guest whose NICs are silent is not waited for
 BIND_S = 30.0
 PREPARE_PROBLEM_S = 30.0
 PATIENCE_S = 15.0  # what only needs a moment: a host that connects, flows that are on their way
-EVIDENCE_S = 2.0
+EVIDENCE_S = 5.0  # libvirt finishes a copy some time after the guest went on; on a busy host seconds
 UNDER_WAY_S = 1.0  # so long a report may be on its way
 OTHERS_S = 5.0  # other hosts that are behind with their flows
 RETRY_FIRST_S, RETRY_LONGEST_S = 2.0, 30.0
@@ -235,7 +235,9 @@ def _settling(migration: VmMigration, sight: Sight) -> Advance | Waits:
     message = f"nics/{', nics/'.join(waiting)} did not come up in {SETTLE_S:g} s" if waiting else ""
     announce_ms = max((heard.nics[nic.meta.uid].announce_ms for nic in nics if nic not in silent), default=0)
     evidence = migration.evidence
-    evidence = replace(evidence, announce_ms=announce_ms, network_gap_ms=evidence.pause_ms + announce_ms)
+    # Without the pause, which the source did not tell in time, the gap is not known either.
+    gap_ms = evidence.pause_ms + announce_ms if evidence.pause_ms else 0
+    evidence = replace(evidence, announce_ms=announce_ms, network_gap_ms=gap_ms)
     return _to(migration, Stage.CLEANING, message=message, evidence=evidence)
 
 
