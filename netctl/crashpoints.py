@@ -9,6 +9,7 @@ The points, in the order in which one request meets them:
     admission.after_publish   durable and visible to the reconciler, the client not answered
     northbound.before_apply   the delta is known, OVN is not told
     northbound.after_apply    OVN took it, the pass not recorded
+    migration.STAGE           a migration of a virtual machine has entered this stage, e.g. `migration.binding`
 """
 
 from __future__ import annotations

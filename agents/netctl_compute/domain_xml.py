@@ -39,7 +39,12 @@ _SATA_PORTS = 6
 _SATA_FROM = 64  # sd names are shared by SCSI and SATA: those of SATA begin behind the last of SCSI
 _NOT_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
+_QEMU = "http://libvirt.org/schemas/domain/qemu/1.0"
+# QEMU 7.2 forgets at a migration which VLANs a guest let through the filter of its virtio NIC: they would be dead.
+_QEMU_ARGUMENTS = ("-global", "virtio-net-pci.ctrl_vlan=off")
+
 ET.register_namespace(PREFIX, NAMESPACE)
+ET.register_namespace("qemu", _QEMU)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +99,9 @@ def render_domain(vm: VmAssignment, found: Found, settings: Settings, start: Sta
     devices.extend(_nic(nic, settings, boot.get(nic.tap_name)) for nic in vm.nics)
     _add_consoles(devices, found, settings)
     _add_platform_devices(devices, vm, found)
+    command_line = ET.SubElement(domain, f"{{{_QEMU}}}commandline")
+    for argument in _QEMU_ARGUMENTS:
+        ET.SubElement(command_line, f"{{{_QEMU}}}arg", value=argument)
     return ET.tostring(domain, encoding="unicode")
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import structlog
 
+from netctl.crashpoints import crashpoint
 from netctl.errors import Conflict, NetctlError
 from netctl.loop import Clock, Wake
 from netctl.model.compute_report import RunState
@@ -212,6 +213,7 @@ class VmMigrations:
             )
             kept.message = error.message
             return _AGAIN_S
+        crashpoint(f"migration.{edit.stage.value}")
         log.info(
             "migration",
             migration=edit.migration,
