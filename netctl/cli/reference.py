@@ -29,8 +29,8 @@ _FILES = """\
 
 YAML documents, each one resource, a list of resources, or `set:` and `resources:`; see
 [examples/cluster.yaml](examples/cluster.yaml), [examples/vpc.yaml](examples/vpc.yaml),
-[examples/transit.yaml](examples/transit.yaml), [examples/security.yaml](examples/security.yaml) and
-[examples/host_network.yaml](examples/host_network.yaml).
+[examples/transit.yaml](examples/transit.yaml), [examples/security.yaml](examples/security.yaml),
+[examples/host_network.yaml](examples/host_network.yaml) and [examples/vms.yaml](examples/vms.yaml).
 
 - `kind: Subnet` and `name: web` say what it is; the other keys are the API's fields, in snake_case or camelCase.
 - A subnet's own kind is `subnet_kind: vlan`, `overlay`, `external` or `vlan-basic`, a NIC's `nic_kind: direct`, a VPC's
@@ -50,6 +50,8 @@ YAML documents, each one resource, a list of resources, or `set:` and `resources
 - Of security: `tcp/443`, `udp/53-60`, `tcp/80,8080`, `icmp/8`, `icmp/3/4`, `icmpv6` or `47` for a service, `cat/web` or
   `cat/db,vpc/blue` (in both) for what an entity group includes, `web-in allow from cat/clients tcp/443` for a rule, as
   `--rule` of `netctl create securitypolicy` reads it; `2026-12-31` or `2026-12-31T18:00:00Z` for a time.
+- Of virtual machines: `20G`, `image=debian,20G`, `vm=web-1/0` (a copy of its disk 0), `cdrom` or `cdrom=tools`, with
+  `bus pci` and `index 1` after it, for a disk; an affinity policy's own kind is `affinity_kind: vm-anti-affinity`.
 - Text needs no quotes: MAC addresses and label values are taken as written.
 - Output-only fields are ignored: what `netctl get -o yaml` prints can be applied.
 

@@ -69,7 +69,7 @@ def _mark(check: pb.MigrationCheck) -> str:
 
 def run(client: Client, asked: Asked, ask: Ask, end: End) -> None:
     """Make a migration of each machine, print them, follow them if asked."""
-    answers = [_create(client, name, asked, ask) for name in asked.names]
+    answers = [create(client, name, asked, ask) for name in asked.names]
     outcomes = [compare(None, answer.vm_migration) for answer in answers]
     if ask.dry_run or end.timeout_s is None:
         rows = [row for answer in answers for row in answer.row_changes]
@@ -89,7 +89,7 @@ def run(client: Client, asked: Asked, ask: Ask, end: End) -> None:
     _refuse_failed(ended)
 
 
-def _create(client: Client, vm: str, asked: Asked, ask: Ask) -> Any:
+def create(client: Client, vm: str, asked: Asked, ask: Ask) -> Any:
     """Make a migration under a name that is free; the same request makes the same name."""
     for attempt in range(1, _ATTEMPTS + 1):
         migration = new_message(_KIND, f"{_KIND.collection}/{_free_id(client, vm, ask)}")

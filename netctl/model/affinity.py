@@ -51,7 +51,7 @@ class AffinityPolicy:
         self._check_members()
 
     def _check_members(self) -> None:
-        if not self.vms and not self.vm_categories:
+        if not self.vms and not self.vm_categories and not self.disabled:
             raise InvalidIntent(
                 "vms", "is empty, and vm_categories, too; say for which virtual machines it is"
             )

@@ -1,4 +1,4 @@
-"""The commands of `netctl acli` about virtual machines themselves. Who does them: `handlers.py`."""
+"""The commands of `netctl acli` about virtual machines, groups and maintenance. Who does them: `handlers.py`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ _VMS = Option(
     refers="vm",
     required=True,
 )
-_GROUP = Option(name="name", metavar="GROUP", help="The group.", check=said, required=True)
+_NEW = Option(
+    name="name",
+    metavar="VM",
+    help="One, or several: a,b or vm-[01..20].",
+    check=said,
+    required=True,
+)
+_GROUP = Option(name="name", metavar="GROUP", help="The group.", check=said, refers="group", required=True)
 _HOST = Option(name="host", metavar="HOST", help="Name or address.", check=said, refers="host", required=True)
 
 
@@ -39,8 +46,9 @@ def _command(
     positionals: tuple[Option, ...] = (),
     options: tuple[Option, ...] = (),
 ) -> Command:
+    later = name in ("ads.update", "ha.update")
     return Command(
-        name=name, about=about, example=example, positionals=positionals, options=options, compute=True
+        name=name, about=about, example=example, positionals=positionals, options=options, later=later
     )
 
 
@@ -64,8 +72,8 @@ _MACHINE = (
     Option(name="annotation", metavar="TEXT", help="Free text; quote it when it has blanks."),
 )
 _DISK = (
-    _text("clone_from_image", "IMAGE", "Copy of an image."),
-    _text("clone_from_vmdisk", "DISK", "Copy of a disk."),
+    _text("clone_from_image", "IMAGE", "Copy of an image; with cdrom: its medium.", refers="image"),
+    _text("clone_from_vmdisk", "DISK", "Copy of a disk, by its uid, of a machine that is off."),
     _size("create_size", "A new, empty disk."),
     _text("container", "CONTAINER", "Where a new disk is."),
     _flag("cdrom", "A CD-ROM drive."),
@@ -80,8 +88,8 @@ _VM_COMMANDS = (
         "vm.create",
         "Make virtual machines.",
         "vm.create fooVM num_vcpus=2 num_cores_per_vcpu=1 memory=4G",
-        (_VMS,),
-        _MACHINE,
+        (_NEW,),
+        (*_MACHINE, _text("cluster", "CLUSTER", "Where; not needed when there is one.")),
     ),
     _command(
         "vm.update",
@@ -91,9 +99,7 @@ _VM_COMMANDS = (
         (*_MACHINE, Option(name="new_name", metavar="VM", help="Another name.", check=said)),
     ),
     _command("vm.delete", "Delete virtual machines.", "vm.delete fooVM", (_VMS,)),
-    _command(
-        "vm.disk_create", "Add a disk.", "vm.disk_create fooVM create_size=50G container=C", (_VMS,), _DISK
-    ),
+    _command("vm.disk_create", "Add a disk.", "vm.disk_create fooVM create_size=50G", (_VMS,), _DISK),
     _command(
         "vm.on",
         "Start virtual machines.",
@@ -107,7 +113,7 @@ _VM_COMMANDS = (
         "vm.clone",
         "Copy virtual machines.",
         "vm.clone clone-vm-[01..20] clone_from_vm=fooVM",
-        (_VMS,),
+        (_NEW,),
         (
             _text("clone_from_vm", "VM", "Of this one.", refers="vm"),
             _text("clone_from_snapshot", "SNAPSHOT", "Of this snapshot."),

@@ -49,14 +49,14 @@ class Option:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """One command. `compute`: it is about virtual machines themselves. `dashes`: its options are `--key value`."""
+    """One command. `later`: understood, and refused as yet. `dashes`: its options are `--key value`."""
 
     name: str
     about: str
     positionals: tuple[Option, ...] = ()
     options: tuple[Option, ...] = ()
     example: str = ""
-    compute: bool = False
+    later: bool = False
     dashes: bool = False
 
     @property
@@ -193,6 +193,13 @@ def size(text: str) -> str:
     if not _SIZE.match(text) or not int(_SIZE.sub(r"\1", text)):
         raise ValueError(f"{text!r} is not a size; write 4G or 512M")
     return text
+
+
+def bytes_of(text: str) -> int:
+    """Return how many bytes a size is that was checked."""
+    found = _SIZE.match(text)
+    assert found is not None
+    return int(found[1]) << 10 * " kmgt".index(found[2][:1].lower() or " ")
 
 
 def said(text: str) -> str:

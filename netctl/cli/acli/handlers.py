@@ -1,10 +1,10 @@
-"""Who does which acli command: one table. Commands about virtual machines themselves have no service to ask yet."""
+"""Who does which acli command: one table."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from netctl.cli.acli import host, machine, manage_ovs, network, nic, switch
+from netctl.cli.acli import group, host, machine, manage_ovs, network, nic, switch, vm
 from netctl.cli.acli.answer import Answer
 from netctl.cli.acli.commands import COMMANDS
 from netctl.cli.acli.grammar import Call
@@ -14,17 +14,25 @@ from netctl.cli.failures import Failure
 Handler = Callable[[Client, Call], Answer]
 
 
-def refuse_compute(client: Client, call: Call) -> Answer:
+_INSTEAD = {
+    "ads.update": "machines are placed when they start and stay: `vm.migrate` moves one, `vm.affinity_set` and"
+    " `vm_group.*` say where they may be",
+    "ha.update": "a machine that crashed is started again on its host (`netctl update vm NAME --restart`); one whose"
+    " host died waits for it",
+}
+
+
+def refuse_later(client: Client, call: Call) -> Answer:
     """Say what there is not, and what there is."""
     raise Failure(
-        f"{call.command.name}: this controller has no compute service, only networks; nothing was done",
-        code="FAILED_PRECONDITION",
-        hint="it can do net.*, vm.nic_*, vm.list, vm.get, host.list, host.get and manage_ovs: see `help`",
+        f"{call.command.name}: netctl has no scheduler and no HA yet; nothing was done",
+        code="UNSUPPORTED",
+        hint=_INSTEAD[call.command.name],
     )
 
 
 HANDLERS: dict[str, Handler] = {
-    **{name: refuse_compute for name, command in COMMANDS.items() if command.compute},
+    **{name: refuse_later for name, command in COMMANDS.items() if command.later},
     "net.create": network.create,
     "net.list": network.list_,
     "net.get": network.get,
@@ -45,5 +53,27 @@ HANDLERS: dict[str, Handler] = {
     "vm.get": machine.get,
     "host.list": host.list_,
     "host.get": host.get,
+    "host.enter_maintenance_mode_check": host.check_maintenance,
+    "host.enter_maintenance_mode": host.enter_maintenance,
+    "host.exit_maintenance_mode": host.exit_maintenance,
+    "vm.create": vm.create,
+    "vm.update": vm.update,
+    "vm.delete": vm.delete,
+    "vm.disk_create": vm.create_disk,
+    "vm.on": vm.on,
+    "vm.off": vm.off,
+    "vm.shutdown": vm.shutdown,
+    "vm.clone": vm.clone,
+    "vm.migrate": vm.migrate,
+    "vm.affinity_set": vm.set_affinity,
+    "vm.affinity_unset": vm.unset_affinity,
+    "vm_group.create": group.create,
+    "vm_group.list": group.list_,
+    "vm_group.delete": group.delete,
+    "vm_group.add_vms": group.add_vms,
+    "vm_group.remove_vms": group.remove_vms,
+    "vm_group.list_vms": group.list_vms,
+    "vm_group.antiaffinity_set": group.set_anti_affinity,
+    "vm_group.antiaffinity_unset": group.unset_anti_affinity,
     "manage_ovs": manage_ovs.run,
 }

@@ -9,8 +9,10 @@ from netctl.cli.acli.answer import Answer
 from netctl.cli.acli.grammar import Call
 from netctl.cli.acli.names import (
     NETWORKS,
+    VMS,
     display_of,
     expand_vms,
+    machine_of,
     nics_of,
     nics_of_vms,
     not_found,
@@ -22,6 +24,7 @@ from netctl.cli.client import Client
 from netctl.cli.kinds import nearest
 from netctl.cli.messages import render_json
 from netctl.cli.tables import id_of, phase_of
+from netctl.cli.tables_compute import cpus, runs, size, word
 from netctl.v1 import network_pb2 as network
 
 _NIC_HEADERS = {
@@ -39,30 +42,51 @@ _NIC_HEADERS = {
 
 
 def list_(client: Client, call: Call) -> Answer:
-    """List the virtual machines that NICs are of."""
+    """List virtual machines, and those that only NICs tell of."""
+    machines = {display_of(vm): vm for vm in list_all(client, VMS)}
     rows = [
         {
             "name": vm,
+            **_machine(machines.get(vm)),
             "nics": len(nics),
-            "host": _hosts(nics),
+            "host": [id_of(machines[vm].host)] if vm in machines and machines[vm].host else _hosts(nics),
             "ip": [ip for nic in nics for ip in _addresses(nic)],
         }
         for vm, nics in nics_of_vms(client).items()
     ]
-    return answer.table({"name": "VM", "nics": "NICS", "host": "HOST", "ip": "IP"}, rows)
+    headers = {"name": "VM", "power": "POWER", "runs": "RUNS", "vcpus": "VCPUS", "memory": "MEMORY"}
+    return answer.table({**headers, "nics": "NICS", "host": "HOST", "ip": "IP"}, rows)
+
+
+def _machine(vm: Any) -> dict[str, Any]:
+    """Return what a row says of a machine itself; nothing where only NICs tell of it."""
+    if vm is None:
+        return {}
+    return {
+        "uuid": vm.uid,
+        "power": f"k{word(vm, 'power_state').capitalize()}",
+        "runs": runs(vm),
+        "vcpus": cpus(vm),
+        "memory": size(vm.memory_mib << 20),
+    }
 
 
 def get(client: Client, call: Call) -> Answer:
-    """Show virtual machines: their NICs."""
+    """Show virtual machines and their NICs."""
     lines: list[str] = []
     data: dict[str, Any] = {}
     names = _network_names(client)
     for vm in expand_vms(client, call.get("name")):
-        nics = nics_of(client, vm)
+        nics, machine = nics_of(client, vm), machine_of(client, vm)
+        if machine is not None:
+            shown, config = _shown(machine, [_row(nic, names) for nic in nics])
+            lines += shown
+            data[display_of(machine)] = config
+            continue
         if not nics:
             known = [name for vm_ in nics_of_vms(client) for name in (vm_, to_id(vm_, prefix="vm"))]
             hint = nearest(vm, known) or "`vm.list` lists them"
-            raise not_found(f"no NIC is of a virtual machine {vm!r}", hint)
+            raise not_found(f"there is no virtual machine {vm!r}", hint)
         vm = vm_of(nics[0])
         rows = [_row(nic, names) for nic in nics]
         one = answer.table(_NIC_HEADERS, rows)
@@ -71,6 +95,15 @@ def get(client: Client, call: Call) -> Answer:
         config = {"name": vm, "nic_list": rows, "resources": [render_json(nic) for nic in nics]}
         data[vm] = {"config": config, "host_name": ",".join(_hosts(nics))}
     return Answer(lines=lines, data=data)
+
+
+def _shown(machine: Any, rows: list[dict[str, Any]]) -> tuple[list[str], dict[str, Any]]:
+    """Return a machine with its NICs: lines, and data."""
+    name = display_of(machine)
+    one, nics = answer.sheet({name: machine}), answer.table(_NIC_HEADERS, rows)
+    config = {"name": name, "nic_list": rows, "resources": [render_json(machine)]}
+    shown = [*one.lines, *(f"  {line}" for line in nics.lines if rows)]
+    return shown, {"config": config, "host_name": id_of(machine.host)}
 
 
 def list_nics(client: Client, call: Call) -> Answer:

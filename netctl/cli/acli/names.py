@@ -1,7 +1,8 @@
 """Names as acli's people write them (`vlan.10`, `fooVM`), and the resources that they mean.
 
 A name that is no id of ours is the display name of an id made from it, always the same one: `vlan.10` is `vlan-10`,
-`fooVM` is `foovm`. Resources are found by either. A virtual machine is the label `vm` of its NICs.
+`fooVM` is `foovm`. Resources are found by either. A NIC that is of no virtual machine of the controller says by its
+label `vm` whose it is.
 """
 
 from __future__ import annotations
@@ -23,12 +24,21 @@ from netctl.cli.tables import id_of
 
 NETWORKS, NICS = BY_COLLECTION["subnets"], BY_COLLECTION["nics"]
 HOSTS, SWITCHES = BY_COLLECTION["hosts"], BY_COLLECTION["virtualSwitches"]
+VMS, IMAGES, GROUPS = BY_COLLECTION["vms"], BY_COLLECTION["images"], BY_COLLECTION["affinityPolicies"]
 VM_LABEL, ANNOTATION_LABEL = "vm", "annotation"
 
 ID_MAX = 63
 _DIGEST = 8
-_PREFIXES = {"subnets": "net"}  # `10` becomes `net-10`
-_WORDS = {"subnets": "network", "hosts": "host", "virtualSwitches": "virtual switch"}
+_PREFIXES = {"subnets": "net", "vms": "vm", "affinityPolicies": "group"}  # `10` becomes `net-10`
+_WORDS = {
+    "subnets": "network",
+    "hosts": "host",
+    "virtualSwitches": "virtual switch",
+    "vms": "virtual machine",
+    "images": "image",
+    "affinityPolicies": "group",
+    "clusters": "cluster",
+}
 
 
 def to_id(name: str, *, prefix: str = "n", room: int = ID_MAX) -> str:
@@ -90,16 +100,21 @@ def find_many(client: Client, kind: Kind, text: str) -> list[Any]:
 
 
 def nics_of_vms(client: Client) -> dict[str, list[Any]]:
-    """Read all NICs that are of a virtual machine, by its name; machines and NICs in order."""
-    found: dict[str, list[Any]] = {}
+    """Read all virtual machines with their NICs, by name; machines and NICs in order."""
+    known = {vm.name: display_of(vm) for vm in api.list_all(client, VMS)}
+    found: dict[str, list[Any]] = {name: [] for name in known.values()}
     for nic in api.list_all(client, NICS):
-        if vm_of(nic):
-            found.setdefault(vm_of(nic), []).append(nic)
+        vm = known.get(nic.vm) or vm_of(nic)
+        if vm:
+            found.setdefault(vm, []).append(nic)
     return {vm: sorted(found[vm], key=_by_number) for vm in sorted(found)}
 
 
 def nics_of(client: Client, vm: str) -> list[Any]:
     """Read the NICs of one virtual machine, in their order; `foovm` is fooVM where the NIC foovm-nic-0 is its."""
+    machine = machine_of(client, vm)
+    if machine is not None:
+        return sorted(api.list_all(client, NICS, f"vm = {quote(machine.name)}"), key=_by_number)
     exact = list(api.list_all(client, NICS, f"labels.{VM_LABEL} = {quote(vm)}"))
     if not exact:
         first = _find_by_id(client, NICS, f"{vm}-nic-0")
@@ -108,14 +123,24 @@ def nics_of(client: Client, vm: str) -> list[Any]:
     return sorted(exact, key=_by_number)
 
 
+def machine_of(client: Client, vm: str) -> Any:
+    """Read the virtual machine of a name; None where only NICs say that there is one, or nobody does."""
+    try:
+        return find(client, VMS, vm)
+    except Failure as failure:
+        if failure.exit_status != NOT_FOUND:
+            raise
+        return None
+
+
 def expand_vms(client: Client, text: str) -> list[str]:
-    """Return the names of virtual machines that a list means; `*` and `?` among those that have NICs."""
+    """Return the names of virtual machines that a list means; `*` and `?` among those that there are."""
     names: dict[str, None] = {}
     for name in expand_names(text):
         if "*" in name or "?" in name:
             matching = [vm for vm in nics_of_vms(client) if fnmatchcase(vm, name)]
             if not matching:
-                raise not_found(f"no virtual machine with a NIC matches {name!r}")
+                raise not_found(f"no virtual machine matches {name!r}")
             names |= dict.fromkeys(matching)
         else:
             names[name] = None
@@ -144,11 +169,19 @@ def names_of(client: Client, refers: str) -> Sequence[str]:
         return list(nics_of_vms(client))
     if refers == "mac":
         return [nic.mac_address for nics in nics_of_vms(client).values() for nic in nics]
-    kind = {"network": NETWORKS, "host": HOSTS, "vswitch": SWITCHES}[refers]
+    kind = {"network": NETWORKS, "host": HOSTS, "vswitch": SWITCHES, "image": IMAGES, "group": GROUPS}[refers]
     return sorted(display_of(it) for it in api.list_all(client, kind))
 
 
-_LISTS = {"subnets": "net.list", "hosts": "host.list", "virtualSwitches": "net.list_virtual_switch"}
+_LISTS = {
+    "subnets": "net.list",
+    "hosts": "host.list",
+    "virtualSwitches": "net.list_virtual_switch",
+    "vms": "vm.list",
+    "images": "netctl get images",
+    "affinityPolicies": "vm_group.list",
+    "clusters": "netctl get clusters",
+}
 
 
 def _find_by_id(client: Client, kind: Kind, id_: str) -> Any:

@@ -23,6 +23,7 @@ from netctl.cli.acli.names import (
     expand_vms,
     find,
     find_nic,
+    machine_of,
     nics_of,
     to_id,
 )
@@ -112,15 +113,18 @@ def _subnet_of(client: Client, call: Call) -> str:
 
 
 def _new(client: Client, vm: str, subnet: str, call: Call) -> Any:
-    others = nics_of(client, vm)
+    others, machine = nics_of(client, vm), machine_of(client, vm)
     nic = new_message(NICS, next(_free_names(client, vm)))
-    nic.labels[VM_LABEL] = others[0].labels[VM_LABEL] if others else vm
+    if machine is None:
+        nic.labels[VM_LABEL] = others[0].labels[VM_LABEL] if others else vm
+        nic.host = next((other.host for other in others if other.host), "") or _only_host(client)
+    else:  # whose host is the NIC's
+        nic.vm = machine.name
     nic.subnet = subnet
     nic.kind = KINDS[call.get("type", "kNormalNic")]
     if "network_function_nic_type" in call:
         nic.network_function_side = SIDES[call.get("network_function_nic_type")]
     nic.mac_address = call.get("mac")
-    nic.host = next((other.host for other in others if other.host), "") or _only_host(client)
     _change(client, nic, call)
     return nic
 
@@ -197,6 +201,8 @@ def _anew(before: Any, after: Any, call: Call) -> Any:
             vlan.subnet = vlan.ipv4_address = vlan.ipv6_address = ""
     for field in ("uid", "revision", "create_time", "update_time", "status", "tap_name"):
         nic.ClearField(field)
+    if nic.vm:
+        nic.ClearField("host")
     return nic
 
 

@@ -31,8 +31,9 @@ netctl acli
   lower case, other characters become `-` (`vlan-10`, `foovm`). Both find the resource, as do its uid and, of a
   host, its addresses. Two names that make one id (`vlan.10`, `vlan_10`) cannot both be.
 - **Several**: `a,b`, `clone-vm-[01..20]`, `web-*`; they are changed all together or not at all.
-- **Virtual machines** are no resources yet: a NIC says by its label `vm` whose it is, and is called `foovm-nic-0`.
-  A new NIC is on `host=`, else where the machine's other NICs are, else on the only host; otherwise it floats.
+- **NICs** of a virtual machine are called `foovm-nic-0` and are where it is. One of a machine that netctl does not run
+  says by its label `vm` whose it is; it is on `host=`, else where the machine's other NICs are, else on the only host;
+  otherwise it floats. `vm.list` and `vm.get` show both kinds.
 - **Change log**: `netctl history` shows the acli line as the reason.
 
 ## Where it differs
@@ -49,10 +50,16 @@ netctl acli
 - `manage_ovs update_uplinks` changes the intent, so nothing reverts it, and asks for `--host` (or `--host all`)
   where there is a choice. Bond settings are those of the virtual switch.
 - Nothing is asked back, with or without `-y`.
+- `vm.on`, `vm.off`, `vm.shutdown` and `vm.migrate` do one machine after the other and stop at the first that is
+  refused; `vm.migrate` returns when the migrations are asked for, `netctl get migrations` shows them.
+- A disk is in the store of its machine's host: there is no `container`. Snapshots, `timezone`, `ha_priority` and
+  `extra_flags` are refused with what to do instead. A memory size needs a unit.
+- A group is an affinity policy of the kind VM_ANTI_AFFINITY, disabled until `vm_group.antiaffinity_set`.
+- A host is emptied in the background unless `wait=true`; a machine that cannot move stays (`block`).
 
 ## Commands
 
-"compute": understood with all options, and refused (exit status 1): this controller has no compute service.
+"later": understood with all options, and refused (exit status 1): netctl has no scheduler and no HA yet.
 
 | command | here | options |
 |---|---|---|
@@ -66,7 +73,7 @@ def render() -> str:
 
 def _row(command: Command) -> str:
     words = [command.name, *(it.metavar if len(it.metavar) < 20 else "ACTION" for it in command.positionals)]
-    about = f"compute: {command.about}" if command.compute else command.about
+    about = f"later: {command.about}" if command.later else command.about
     options = ", ".join(f"`{_render(command, option)}`" for option in command.options)
     return f"| `{' '.join(words)}` | {about} | {options} |\n"
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from netctl.cli.acli.grammar import Command, Option, find_command
 from netctl.cli.output import align
 
-_COMPUTE = "(needs a compute service, which this controller does not have yet)"
+_LATER = "(netctl has no scheduler and no HA yet)"
 
 
 def teach(words: list[str], commands: Mapping[str, Command]) -> list[str]:
@@ -22,12 +22,12 @@ def teach(words: list[str], commands: Mapping[str, Command]) -> list[str]:
 
 
 def _teach_all(commands: Mapping[str, Command]) -> list[str]:
-    able = [it for it in commands.values() if not it.compute]
-    unable = [it for it in commands.values() if it.compute]
+    able = [it for it in commands.values() if not it.later]
+    unable = [it for it in commands.values() if it.later]
     return [
         *_table(able),
         "",
-        f"Understood, but refused {_COMPUTE}:",
+        f"Understood, but refused {_LATER}:",
         *(f"  {', '.join(names)}" for names in _by_object(unable)),
         "",
         "help COMMAND    options and an example; help net: all of one object",
@@ -47,7 +47,7 @@ def _by_object(commands: list[Command]) -> list[list[str]]:
 
 
 def _teach_one(command: Command) -> list[str]:
-    lines = [command.about + (f" {_COMPUTE}" if command.compute else ""), "", f"usage: {command.usage}"]
+    lines = [command.about + (f" {_LATER}" if command.later else ""), "", f"usage: {command.usage}"]
     arguments = [*command.positionals, *command.options]
     if arguments:
         rows = [[f"  {_label(command, it)}", _explain(it)] for it in arguments]

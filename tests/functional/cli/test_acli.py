@@ -370,8 +370,8 @@ def test_every_public_line_is_answered_in_words(acli: Run, furnished: Run, tmp_p
     script.write_text("\n".join(LINES))
     ran = furnished("acli", "--keep-going", "-f", str(script), expect=1)
     assert len(LINES) > ran.err.count("error: ") > 0
-    assert ran.err.count("has no compute service") == sum(
-        COMMANDS[line.split()[0]].compute for line in LINES if line[0] != "-"
+    assert ran.err.count("netctl has no scheduler") == sum(
+        COMMANDS[line.split()[0]].later for line in LINES if line[0] != "-"
     )
 
 

@@ -84,8 +84,8 @@ def test_the_shell_runs_lines_and_lives_on_after_errors(terminal: Terminal) -> N
     assert "created    subnets/vlan-20" in terminal.wait_for(PROMPT)
     terminal.type("net.lst\n")
     assert "did you mean 'net.list'?" in terminal.wait_for(PROMPT)
-    terminal.type("vm.on a\n")
-    assert "no compute service" in terminal.wait_for(PROMPT)
+    terminal.type("ads.update enable=true\n")
+    assert "no scheduler" in terminal.wait_for(PROMPT)
     terminal.type("net.li")
     terminal.wait_for("net.li")
     terminal.process.send_signal(signal.SIGINT)  # leaves the line, not the shell

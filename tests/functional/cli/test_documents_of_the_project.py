@@ -44,7 +44,7 @@ def test_the_cluster_example_applies_and_prunes(netctl: Run, controller: Control
 
 
 @pytest.mark.parametrize(
-    ("example", "count"), [("vpc", 16), ("transit", 12), ("security", 13), ("host_network", 8)]
+    ("example", "count"), [("vpc", 16), ("transit", 12), ("security", 13), ("host_network", 8), ("vms", 7)]
 )
 def test_the_examples_apply_in_any_order_and_go_again(
     netctl: Run, monkeypatch: pytest.MonkeyPatch, example: str, count: int, tmp_path: Path

@@ -9,17 +9,21 @@ import pytest
 
 from netctl.cli.acli.commands import COMMANDS
 from netctl.cli.acli.complete import Completer
-from netctl.cli.acli.handlers import HANDLERS, refuse_compute
+from netctl.cli.acli.handlers import HANDLERS, refuse_later
 from netctl.cli.acli.reference import render
 from netctl.cli.failures import REFUSED, USAGE
 from netctl.cli.main import main
 from netctl.cli.options import Session
 
 
-def test_every_command_has_somebody_who_does_it_and_compute_is_refused_alone() -> None:
+def test_every_command_has_somebody_who_does_it_and_few_are_refused() -> None:
     assert set(HANDLERS) == set(COMMANDS)
-    refused = {name for name, handler in HANDLERS.items() if handler is refuse_compute}
-    assert refused == {name for name, command in COMMANDS.items() if command.compute}
+    refused = {name for name, handler in HANDLERS.items() if handler is refuse_later}
+    assert (
+        refused
+        == {name for name, command in COMMANDS.items() if command.later}
+        == {"ads.update", "ha.update"}
+    )
 
 
 def test_a_script_stops_at_the_first_error_and_says_where(
@@ -38,7 +42,7 @@ def test_a_script_that_keeps_going_tells_every_error_and_ends_with_the_first(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     script = tmp_path / "net.acli"
-    script.write_text("vm.off a\nnet.lst\nhelp net.get\nexit\nnonsense\n")
+    script.write_text("ads.update enable=true\nnet.lst\nhelp net.get\nexit\nnonsense\n")
     assert main(["acli", "--keep-going", "-f", str(script)]) == REFUSED
     said = capsys.readouterr()
     assert [line.split()[1] for line in said.err.splitlines()[::2]] == [f"{script}:1:", f"{script}:2:"]
@@ -48,10 +52,10 @@ def test_a_script_that_keeps_going_tells_every_error_and_ends_with_the_first(
 def test_a_script_comes_from_a_pipe(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO("help net.list\nvm.on a\n"))
+    monkeypatch.setattr("sys.stdin", io.StringIO("help net.list\nads.update enable=true\n"))
     assert main(["acli"]) == REFUSED
     assert capsys.readouterr().err.startswith(
-        "error: <stdin>:2: vm.on: this controller has no compute service"
+        "error: <stdin>:2: ads.update: netctl has no scheduler and no HA yet"
     )
 
 
@@ -65,20 +69,25 @@ def test_a_script_that_cannot_be_read_is_one_line(tmp_path: Path, capsys: pytest
 
 
 def test_one_command_as_words_or_in_quotes(capsys: pytest.CaptureFixture[str]) -> None:
-    for words in (["vm.off", "a"], ["vm.off a"], ["-y", "vm.off", "a"], ["-o", "text", "vm.off a"]):
+    for words in (
+        ["ads.update", "enable=true"],
+        ["ads.update enable=true"],
+        ["-y", "ads.update", "enable=true"],
+        ["-o", "text", "ads.update enable=true"],
+    ):
         assert main(["acli", *words]) == REFUSED
-        assert capsys.readouterr().err.startswith("error: vm.off: this controller has no compute service")
-    assert main(["acli", "help vm.off\nvm.off a"]) == REFUSED
+        assert capsys.readouterr().err.startswith("error: ads.update: netctl has no scheduler and no HA yet")
+    assert main(["acli", "help ads.update\nads.update enable=true"]) == REFUSED
     said = capsys.readouterr()
-    assert said.err.startswith("error: line:2: vm.off")
-    assert "usage: vm.off VM" in said.out
+    assert said.err.startswith("error: line:2: ads.update")
+    assert "usage: ads.update enable=BOOL" in said.out
 
 
 def test_errors_are_json_where_json_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
     for words in (
-        ["-o", "json", "vm.off", "a"],
-        ["vm.off", "a", "-o", "json"],
-        ["-o", "json-pretty", "vm.off a"],
+        ["-o", "json", "ads.update", "enable=true"],
+        ["ads.update", "enable=true", "-o", "json"],
+        ["-o", "json-pretty", "ads.update enable=true"],
     ):
         assert main(["acli", *words]) == REFUSED
         assert capsys.readouterr().err.startswith('{"error": {"code": "FAILED_PRECONDITION"')
