@@ -44,7 +44,7 @@ def test_the_cluster_example_applies_and_prunes(netctl: Run, controller: Control
 
 
 @pytest.mark.parametrize(
-    ("example", "count"), [("vpc", 16), ("transit", 12), ("security", 13), ("host_network", 8), ("vms", 7)]
+    ("example", "count"), [("vpc", 16), ("transit", 12), ("security", 13), ("host_network", 8)]
 )
 def test_the_examples_apply_in_any_order_and_go_again(
     netctl: Run, monkeypatch: pytest.MonkeyPatch, example: str, count: int, tmp_path: Path
@@ -67,3 +67,11 @@ def test_the_examples_apply_in_any_order_and_go_again(
     content["resources"].reverse()
     turned.write_text(yaml.safe_dump(content))
     assert netctl("apply", "-f", str(turned)).lines[-1] == f"{count} created"
+
+
+def test_the_machines_of_the_example_apply_and_go_again(netctl: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(LAB))
+    netctl("apply", "-f", "-")
+    file = str(EXAMPLES / "vms.yaml")
+    assert netctl("apply", "-f", file).lines[-1] == "7 created"
+    assert netctl("apply", "-f", file, "--prune").lines[-1] == "7 unchanged"

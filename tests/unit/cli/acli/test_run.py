@@ -90,7 +90,7 @@ def test_errors_are_json_where_json_is_asked_for(capsys: pytest.CaptureFixture[s
         ["-o", "json-pretty", "ads.update enable=true"],
     ):
         assert main(["acli", *words]) == REFUSED
-        assert capsys.readouterr().err.startswith('{"error": {"code": "FAILED_PRECONDITION"')
+        assert capsys.readouterr().err.startswith('{"error": {"code": "UNSUPPORTED"')
 
 
 def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
