@@ -23,7 +23,7 @@ class AffinityKind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AffinityPolicy:
-    """Its members are `vms` and every virtual machine with one of `vm_categories`; only a disabled one may have none."""
+    """Its members are `vms` and every virtual machine with one of `vm_categories`; only a disabled one has none."""
 
     id: AffinityPolicyId
     meta: Meta = Meta()
