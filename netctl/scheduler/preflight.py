@@ -145,7 +145,7 @@ def check_cpu(demand: Demand, host: Host, view: View) -> Check:
     if model == PASSTHROUGH:
         return _well("CPU", host, "is not asked: see DEVICES")
     if report is None:
-        return _fails("CPU", host, "has not said what its CPU can")
+        return _fails("CPU", host, "has not said what its CPU can", passing=True)
     lacking = lacking_for(model, report.capacity) if model else ""
     if lacking:
         return _fails("CPU", host, lacking)
@@ -156,7 +156,7 @@ def check_memory(demand: Demand, host: Host, view: View) -> Check:
     """MEMORY: has the destination room?"""
     lacks = lacks_memory(demand, host, view)
     if lacks:
-        return _fails("MEMORY", host, lacks)
+        return _fails("MEMORY", host, lacks, passing=view.said(host.id)[0] is None)
     room = view.room(host.id, demand.vm)
     return _well("MEMORY", host, f"has {room.free_mib} of {room.total_mib} MiB of memory free")
 
@@ -170,7 +170,7 @@ def check_storage(demand: Demand, host: Host, view: View) -> Check:
     if here is None or there is None:
         silent = host.id if there is None else demand.vm.host
         message = f"hosts/{silent} has not said which store it has"
-        return Check(check="STORAGE", ok=False, message=message)
+        return Check(check="STORAGE", ok=False, passing=True, message=message)
     if here.capacity.store_id and here.capacity.store_id == there.capacity.store_id:
         return _well("STORAGE", host, f"shares the store with hosts/{demand.vm.host}")
     seen = view.seen(demand.vm, demand.vm.host)
@@ -211,7 +211,9 @@ def check_devices(demand: Demand, host: Host, view: View) -> Check:
             message = f"vms/{vm.id} cannot migrate, {what}: switch it off instead"
             return Check(check="DEVICES", ok=False, message=message)
     lacks = lacks_device(vm, host, view)
-    return _fails("DEVICES", host, lacks) if lacks else _well("DEVICES", host, "has what it needs")
+    if lacks:
+        return _fails("DEVICES", host, lacks, passing=view.said(host.id)[0] is None)
+    return _well("DEVICES", host, "has what it needs")
 
 
 def check_vlans(demand: Demand, host: Host, view: View) -> Check:
@@ -224,9 +226,8 @@ def check_vlans(demand: Demand, host: Host, view: View) -> Check:
     for subnet in demand.subnets:
         switch = switch_in(view.snapshot, subnet, host.cluster) if subnet.has_vlan else None
         if switch is not None and switch.physnet not in up:
-            return _fails(
-                "VLANS", host, f"has no carrier on {switch.bridge}, which subnets/{subnet.id} needs"
-            )
+            lacks = f"has no carrier on {switch.bridge}, which subnets/{subnet.id} needs"
+            return _fails("VLANS", host, lacks, passing=report is None)
     return _well("VLANS", host, "reaches the networks of its NICs")
 
 

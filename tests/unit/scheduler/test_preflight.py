@@ -16,7 +16,14 @@ from netctl.model.keys import AffinityPolicyId, HostId, VmId
 from netctl.model.status import HostReport
 from netctl.model.vm import PASSTHROUGH, Vm
 from netctl.scheduler.place import Placed, Refused
-from netctl.scheduler.preflight import Check, choose_destination, preflight, problem_of, round_trip_us
+from netctl.scheduler.preflight import (
+    Check,
+    choose_destination,
+    is_passing,
+    preflight,
+    problem_of,
+    round_trip_us,
+)
 from netctl.scheduler.view import View
 from tests.intents import cluster, host, overlay, snapshot, vlan
 from tests.machines import compute, disk, machines, network, nic_of, seen, view, vm, waiting
@@ -107,6 +114,18 @@ def test_where_it_is_already() -> None:
     here = seen_by.snapshot.host(HostId("h1"))
     assert here is not None
     assert "is where vms/a is already" in problem_of(preflight(GUEST, here, seen_by))
+
+
+def test_a_host_that_has_said_nothing_yet_may_in_a_moment() -> None:
+    """A controller that has just started asks before the agents are back: such a migration waits for them."""
+    everything = snapshot([*machines(2), vlan(), GUEST, nic_of("a")])
+    here, there = (everything.host(HostId(id)) for id in ("h1", "h2"))
+    assert here is not None
+    assert there is not None
+    silent = View(everything, lambda id: (None, False), lambda id: (None, False))
+    stopping = [check for check in preflight(GUEST, there, silent) if check.stops]
+    assert stopping
+    assert is_passing(stopping), [check for check in stopping if not check.passing]
 
 
 def test_a_newer_qemu_is_no_obstacle() -> None:
