@@ -16,15 +16,16 @@ import socket
 import struct
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
 
 from netctl_host import openflow, tap_socket
-from netctl_host.arrivals import ROUNDS, Arrival, TapKey, render_round
+from netctl_host.arrivals import ROUNDS, SETTLED_ROUNDS, Arrival, TapKey, render_round
 
 log = structlog.get_logger()
 
@@ -37,12 +38,17 @@ _GONE = {errno.ENODEV, errno.ENXIO}
 
 @dataclass(slots=True)
 class _Guest:
-    """One that is to come, or came at `first_s`. Its socket is closed late: the kernel takes 20 ms for it."""
+    """One that is to come, or came at `first_s`. Its socket is closed late: the kernel takes 20 ms for it.
+
+    It is told of in `rounds` since `told_s`: when it came, and again from when it is `settled`.
+    """
 
     arrival: Arrival
     opened: socket.socket
     first_s: float | None = None
-    rounds: int = 0
+    settled: bool = False
+    told_s: float = 0.0
+    rounds: deque[tuple[float, bool]] = field(default_factory=lambda: deque(ROUNDS))
     told: bool = False
     passes_after_ms: int | None = None
 
@@ -78,6 +84,9 @@ class ArrivalWatch:
             for key, guest in list(self._guests.items()):
                 if key not in staying or (guest.first_s is None and key not in wanted):
                     self._guests.pop(key).opened.close()
+                elif key not in wanted and not guest.settled:
+                    guest.settled, guest.told_s = True, self._clock()
+                    guest.rounds = deque(SETTLED_ROUNDS)
             for key, arrival in sorted(wanted.items()):
                 if key in self._guests:
                     self._guests[key].arrival = arrival
@@ -144,14 +153,13 @@ class ArrivalWatch:
     def _serve(self, guest: _Guest, first_s: float) -> float | None:
         """Do what is due for a guest that is here; return after how many seconds to look again."""
         arrival = guest.arrival
-        age_s = self._clock() - first_s
-        if guest.rounds < len(ROUNDS) and age_s >= ROUNDS[guest.rounds][0]:
-            self._tell(guest, arrival, with_arp=ROUNDS[guest.rounds][1])
-            guest.rounds += 1
+        with self._lock:
+            rounds, told_s = guest.rounds, guest.told_s
+        if rounds and self._clock() - told_s >= rounds[0][0]:
+            self._tell(guest, arrival, with_arp=rounds.popleft()[1])
         if guest.passes_after_ms is None:
             self._look(guest, arrival, first_s)
-        age_s = self._clock() - first_s
-        waits = [ROUNDS[guest.rounds][0] - age_s] if guest.rounds < len(ROUNDS) else []
+        waits = [rounds[0][0] - (self._clock() - told_s)] if rounds else []
         if guest.passes_after_ms is None:
             waits.append(LOOK_S)
         return max(0.0, min(waits)) if waits else None
@@ -210,4 +218,4 @@ def _hear(guest: _Guest, now: float) -> None:
     """Take the first frame, if there is one."""
     with suppress(OSError):  # nothing yet; or the tap went down, or away
         tap_socket.receive(guest.opened)
-        guest.first_s = now
+        guest.first_s = guest.told_s = now

@@ -34,6 +34,9 @@ ROUNDS = (
     (0.35, False),
     (0.75, False),
 )
+# While OVN binds a port to two hosts, its guest's frames go through the source's switch, too, and are learned there: so
+# it is told once more when that ends, and until the last host has the flows.
+SETTLED_ROUNDS = (*ROUNDS, (1.5, True), (1.51, False), (3.0, True), (3.01, False))
 _BROADCAST = b"\xff" * 6
 _ETHERTYPE_RARP, _ETHERTYPE_ARP, _ETHERTYPE_VLAN = 0x8035, 0x0806, 0x8100
 _ETHERNET, _IPV4, _ARP_REQUEST, _RARP_REQUEST = 1, 0x0800, 1, 3
