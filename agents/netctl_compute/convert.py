@@ -42,44 +42,44 @@ _PCI = re.compile(r"[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _CPU = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 
-ROLES = {
+ROLES: dict[int, VmRole] = {
     pb.VM_ROLE_RUN: VmRole.RUN,
     pb.VM_ROLE_PLACEHOLDER: VmRole.PLACEHOLDER,
     pb.VM_ROLE_REMOVE: VmRole.REMOVE,
 }
-POWER_STATES = {
+POWER_STATES: dict[int, PowerState] = {
     compute_pb2.POWER_STATE_UNSPECIFIED: PowerState.OFF,
     compute_pb2.POWER_STATE_OFF: PowerState.OFF,
     compute_pb2.POWER_STATE_ON: PowerState.ON,
     compute_pb2.POWER_STATE_PAUSED: PowerState.PAUSED,
 }
-POLICIES = {
+POLICIES: dict[int, RestartPolicy] = {
     compute_pb2.RESTART_POLICY_UNSPECIFIED: RestartPolicy.ON_FAILURE,
     compute_pb2.RESTART_POLICY_ON_FAILURE: RestartPolicy.ON_FAILURE,
     compute_pb2.RESTART_POLICY_ALWAYS: RestartPolicy.ALWAYS,
     compute_pb2.RESTART_POLICY_NEVER: RestartPolicy.NEVER,
 }
-FIRMWARES = {
+FIRMWARES: dict[int, Firmware] = {
     compute_pb2.FIRMWARE_UNSPECIFIED: Firmware.BIOS,
     compute_pb2.FIRMWARE_BIOS: Firmware.BIOS,
     compute_pb2.FIRMWARE_UEFI: Firmware.UEFI,
 }
-MACHINES = {
+MACHINES: dict[int, MachineType] = {
     compute_pb2.MACHINE_TYPE_UNSPECIFIED: MachineType.PC,
     compute_pb2.MACHINE_TYPE_PC: MachineType.PC,
     compute_pb2.MACHINE_TYPE_Q35: MachineType.Q35,
 }
-BOOT_DEVICES = {
+BOOT_DEVICES: dict[int, BootDevice] = {
     compute_pb2.BOOT_DEVICE_DISK: BootDevice.DISK,
     compute_pb2.BOOT_DEVICE_CDROM: BootDevice.CDROM,
     compute_pb2.BOOT_DEVICE_NETWORK: BootDevice.NETWORK,
 }
-DISK_KINDS = {
+DISK_KINDS: dict[int, DiskKind] = {
     compute_pb2.DISK_KIND_UNSPECIFIED: DiskKind.DISK,
     compute_pb2.DISK_KIND_DISK: DiskKind.DISK,
     compute_pb2.DISK_KIND_CDROM: DiskKind.CDROM,
 }
-DISK_BUSES = {
+DISK_BUSES: dict[int, DiskBus] = {
     compute_pb2.DISK_BUS_SCSI: DiskBus.SCSI,
     compute_pb2.DISK_BUS_PCI: DiskBus.PCI,
     compute_pb2.DISK_BUS_SATA: DiskBus.SATA,

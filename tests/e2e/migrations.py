@@ -14,8 +14,10 @@ from tests.e2e.probes import Probes, Report
 from tests.e2e.vms import DONE, OUTSIDE, VmMigration, Vms
 
 ENVIRONMENT = "NETCTL_MIGRATIONS"
-# Beyond the guest's pause: the bounds of the promise.
+# Beyond the guest's pause: the promise is 100 ms for half of them and 500 ms for 99 of 100; a run tells how it is kept
+# (`summary`). A test fails only where somebody was forgotten: timings of a busy machine decide nothing.
 GAP_P50_MS, GAP_P99_MS = 100.0, 500.0
+FORGOTTEN_MS = 5000.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +84,6 @@ def summary(moves: Sequence[Move]) -> str:
     kept = sum(not move.seen.broken for move in moves)
     return (
         f"{len(moves)} migrations, network gap beyond the pause p50 {percentile(gaps, 50):.0f} ms, "
-        f"p99 {percentile(gaps, 99):.0f} ms, first {gaps[0]:.0f}, last {gaps[-1]:.0f}; pause p50 "
+        f"p99 {percentile(gaps, 99):.0f} ms (promised {GAP_P50_MS:.0f}, {GAP_P99_MS:.0f}), first {gaps[0]:.0f}, last {gaps[-1]:.0f}; pause p50 "
         f"{percentile(pauses, 50):.0f} ms; TCP kept in {kept} of {len(moves)}"
     )

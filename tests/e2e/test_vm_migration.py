@@ -10,7 +10,7 @@ from netctl.loop import wait_until
 from netctl.v1 import compute_pb2
 from tests.e2e import migrations
 from tests.e2e.figures import note
-from tests.e2e.migrations import GAP_P50_MS, GAP_P99_MS, back_and_forth, how_many, percentile, probed, summary
+from tests.e2e.migrations import FORGOTTEN_MS, back_and_forth, how_many, probed, summary
 from tests.e2e.vms import DONE, FAILED, RUNNING, Vm, VmMigration, Vms, gone_afterwards
 
 COPYING = compute_pb2.MIGRATION_STAGE_COPYING
@@ -59,9 +59,8 @@ def test_back_and_forth_under_probes_from_everywhere(vms: Vms) -> None:
     assert vms.ask(vm.name, "tpm read").startswith("00112233")
     placed_once(vms, vm, moves[-1].migration)
     assert not any(move.seen.broken for move in moves), [move.seen.broken for move in moves]
-    gaps = [move.gap_ms for move in moves]
-    assert percentile(gaps, 50) <= GAP_P50_MS, [str(move) for move in moves]
-    assert percentile(gaps, 99) <= GAP_P99_MS, [str(move) for move in moves]
+    # What it costs is noted above and told by `bench migrations`. Here: nobody is forgotten.
+    assert max(move.gap_ms for move in moves) <= FORGOTTEN_MS, [str(move) for move in moves]
 
 
 def test_to_a_host_with_a_store_of_its_own_and_back(vms: Vms) -> None:

@@ -14,7 +14,7 @@ from netctl.loop import wait_until
 from netctl.v1 import compute_pb2
 from tests.e2e import security, vm_networks, vpcs
 from tests.e2e.figures import note
-from tests.e2e.migrations import GAP_P99_MS, back_and_forth, summary
+from tests.e2e.migrations import FORGOTTEN_MS, back_and_forth, summary
 from tests.e2e.probes import Probes, Station
 from tests.e2e.test_vm_migration import SETTLED_S, placed_once
 from tests.e2e.vm_networks import Strangers, learned_ports
@@ -48,7 +48,7 @@ def test_every_kind_of_network_moves_with_its_guest(vms: Vms) -> None:
         assert made.addresses() == before
         for move in moves:
             assert not move.seen.broken, move
-            assert move.gap_ms <= GAP_P99_MS + PERIOD_MS, str(move)
+            assert move.gap_ms <= FORGOTTEN_MS, str(move)
         for kind in ("vlan", "basic", "vpc", "chained"):  # leases are answered where it is now
             mac = made.nics[kind].mac_address
             script = f"udhcpc -i $(nics | awk '/{mac}/ {{print $1}}') -n -q -t 5 -T 1 -s /bin/true 2>&1"

@@ -22,11 +22,7 @@ _TABLES = (
     convert.DISK_BUSES,
 )
 # By type and value: the last number is the specified one.
-_NUMBERS = {
-    (type(value), value): number
-    for table in _TABLES
-    for number, value in table.items()  # type: ignore[attr-defined]
-}
+_NUMBERS = {(type(value), value): number for table in _TABLES for number, value in table.items()}
 _RENAMED = {
     "host": "host_id",
     "vm": "vm_id",
