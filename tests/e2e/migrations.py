@@ -84,6 +84,7 @@ def summary(moves: Sequence[Move]) -> str:
     kept = sum(not move.seen.broken for move in moves)
     return (
         f"{len(moves)} migrations, network gap beyond the pause p50 {percentile(gaps, 50):.0f} ms, "
-        f"p99 {percentile(gaps, 99):.0f} ms (promised {GAP_P50_MS:.0f}, {GAP_P99_MS:.0f}), first {gaps[0]:.0f}, last {gaps[-1]:.0f}; pause p50 "
+        f"p99 {percentile(gaps, 99):.0f} ms (promised {GAP_P50_MS:.0f}, {GAP_P99_MS:.0f}), "
+        f"first {gaps[0]:.0f}, last {gaps[-1]:.0f}; pause p50 "
         f"{percentile(pauses, 50):.0f} ms; TCP kept in {kept} of {len(moves)}"
     )
