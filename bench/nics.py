@@ -1,33 +1,48 @@
-"""The intents that the benchmarks ask for: a cluster of 100 hosts, 100 overlay subnets, NICs spread over both."""
+"""The intents that the benchmarks ask for: 100 hosts, 100 overlay subnets over all of them, NICs spread over both."""
 
 from __future__ import annotations
 
 from netctl.v1 import infra_pb2, network_pb2, operations_pb2
 
 SPREAD = 100
+_IN_CLUSTER = 32  # as many hosts as one can have
+CLUSTERS = tuple(f"clusters/c{number}" for number in range(-(-SPREAD // _IN_CLUSTER)))
+SWITCHES = tuple(f"virtualSwitches/vs{number}" for number in range(len(CLUSTERS)))
+
+
+def machines() -> list[operations_pb2.Resource]:
+    """Return the hosts, with the clusters and virtual switches that they are in."""
+    resources = []
+    for cluster, switch in zip(CLUSTERS, SWITCHES, strict=True):
+        resources += [
+            operations_pb2.Resource(cluster=infra_pb2.Cluster(name=cluster)),
+            operations_pb2.Resource(virtual_switch=infra_pb2.VirtualSwitch(name=switch, cluster=cluster)),
+        ]
+    for number in range(SPREAD):
+        switch = SWITCHES[number // _IN_CLUSTER]
+        host = infra_pb2.Host(
+            name=f"hosts/h{number}",
+            cluster=CLUSTERS[number // _IN_CLUSTER],
+            tunnel_address=f"192.0.2.{number + 1}/24",
+            tunnel_virtual_switch=switch,
+            uplinks=[infra_pb2.Uplink(virtual_switch=switch, interfaces=["eth1", "eth2"])],
+        )
+        resources.append(operations_pb2.Resource(host=host))
+    return resources
 
 
 def infrastructure() -> operations_pb2.BatchRequest:
     """Return everything that NICs stand on, as one change."""
-    cluster = infra_pb2.Cluster(name="clusters/c1")
-    switch = infra_pb2.VirtualSwitch(name="virtualSwitches/vs0", cluster=cluster.name)
-    resources = [operations_pb2.Resource(cluster=cluster), operations_pb2.Resource(virtual_switch=switch)]
+    resources = machines()
     for number in range(SPREAD):
-        host = infra_pb2.Host(
-            name=f"hosts/h{number}",
-            cluster=cluster.name,
-            tunnel_address=f"192.0.2.{number + 1}/24",
-            tunnel_virtual_switch=switch.name,
-            uplinks=[infra_pb2.Uplink(virtual_switch=switch.name, interfaces=["eth1", "eth2"])],
-        )
         subnet = network_pb2.Subnet(
             name=f"subnets/s{number}",
             kind=network_pb2.SUBNET_KIND_OVERLAY,
-            clusters=(cluster.name,),
+            clusters=CLUSTERS,
             ipv4=network_pb2.IpConfig(cidr=f"10.{number}.0.0/16", gateway=f"10.{number}.0.1"),
             dhcp=network_pb2.DhcpOptions(dns_servers=[f"10.{number}.0.2"]),
         )
-        resources += [operations_pb2.Resource(host=host), operations_pb2.Resource(subnet=subnet)]
+        resources.append(operations_pb2.Resource(subnet=subnet))
     edits = [operations_pb2.Edit(create=resource) for resource in resources]
     return operations_pb2.BatchRequest(edits=edits)
 

@@ -5,8 +5,8 @@ All have the same private networks: that they may overlap is what VPCs are for. 
 
 from __future__ import annotations
 
-from bench.nics import SPREAD
-from netctl.v1 import infra_pb2, network_pb2, operations_pb2, vpc_pb2
+from bench.nics import CLUSTERS, SPREAD, SWITCHES, machines
+from netctl.v1 import network_pb2, operations_pb2, vpc_pb2
 
 SUBNETS, NICS = 10, 10
 PORTS = 1 + SUBNETS * (1 + NICS)  # of switches: to the outside, and in each subnet the router's and the NICs'
@@ -15,7 +15,6 @@ HOPS = (
     "100.64.0.1",
     "100.64.0.2",
 )  # what a route is changed between; the first is the external subnet's gateway
-_CLUSTER, _SWITCH = "clusters/c1", "virtualSwitches/vs0"
 _OUTSIDE = network_pb2.IpConfig(
     cidr="100.64.0.0/16",
     gateway=HOPS[0],
@@ -24,24 +23,12 @@ _OUTSIDE = network_pb2.IpConfig(
 
 
 def ground() -> operations_pb2.BatchRequest:
-    """Return what VPCs stand on, as one change: a cluster of 100 hosts with uplinks, and the external subnet."""
-    resources = [
-        operations_pb2.Resource(cluster=infra_pb2.Cluster(name=_CLUSTER)),
-        operations_pb2.Resource(virtual_switch=infra_pb2.VirtualSwitch(name=_SWITCH, cluster=_CLUSTER)),
-    ]
-    for number in range(SPREAD):
-        host = infra_pb2.Host(
-            name=f"hosts/h{number}",
-            cluster=_CLUSTER,
-            tunnel_address=f"192.0.2.{number + 1}/24",
-            tunnel_virtual_switch=_SWITCH,
-            uplinks=[infra_pb2.Uplink(virtual_switch=_SWITCH, interfaces=["eth1", "eth2"])],
-        )
-        resources.append(operations_pb2.Resource(host=host))
+    """Return what VPCs stand on, as one change: 100 hosts with uplinks, and the external subnet."""
+    resources = machines()
     outside = network_pb2.Subnet(
         name=EXTERNAL,
         kind=network_pb2.SUBNET_KIND_EXTERNAL,
-        virtual_switches=[_SWITCH],
+        virtual_switches=SWITCHES,
         vlan_id=100,
         ipv4=_OUTSIDE,
     )
@@ -93,7 +80,7 @@ def _subnet(number: int, which: int) -> operations_pb2.Resource:
     subnet = network_pb2.Subnet(
         name=f"subnets/{name_of(number)}-s{which}",
         kind=network_pb2.SUBNET_KIND_OVERLAY,
-        clusters=[_CLUSTER],
+        clusters=CLUSTERS,
         vpc=f"vpcs/{name_of(number)}",
         ipv4=network_pb2.IpConfig(cidr=f"10.0.{which}.0/24"),
         dhcp=network_pb2.DhcpOptions(),
