@@ -340,6 +340,11 @@ def _collect_garbage_rarely() -> None:
     gc.set_threshold(200_000, 50, 1000)
 
 
+def _complain(text: str) -> None:
+    """Say why it ends, in one write: parts that still run say something, too, and not in the middle of a line."""
+    sys.stderr.write(f"netctl-controller: {text}\n")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a controller until it is told to stop; status 1 and one line when it cannot start."""
     config = parse_arguments(argv)
@@ -348,7 +353,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         controller = Controller(config)
     except NetctlError as error:
-        print(f"netctl-controller: {error.message}", file=sys.stderr)
+        _complain(error.message)
         return 1
     failure = ""
     try:
@@ -358,7 +363,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     finally:
         controller.close()
     if failure:  # last, below what the parts say as they end
-        print(f"netctl-controller: {failure}", file=sys.stderr)
+        _complain(failure)
     return 1 if failure else 0
 
 
