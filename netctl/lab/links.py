@@ -32,7 +32,7 @@ _SYSCTL = Path("/proc/sys/net")
 SILENT_PEER = {"ipv4/tcp_retries2": "5"}
 # A frame on a port of a userspace bridge reaches the kernel's own stack as well, which must keep silent about it:
 # no answer to ARP for an address of another interface, no reply to a tunnel's packets, no IPv6 address of its own.
-HOST_SYSCTLS = SILENT_PEER | {
+HOST_SYSCTLS = {
     "ipv4/conf/all/arp_ignore": "1",
     "ipv4/conf/all/rp_filter": "1",
     "ipv4/conf/default/rp_filter": "1",

@@ -23,6 +23,8 @@ def wire(lab: str, topology: Topology) -> None:
         if namespaces.ensure(namespace):
             is_upstream = node in topology.upstreams
             links.set_sysctls(namespace, links.UPSTREAM_SYSCTLS if is_upstream else links.HOST_SYSCTLS)
+            if node.compute:
+                links.set_sysctls(namespace, links.SILENT_PEER)
     largest = max((link.mtu_bytes for link in topology.links), default=_MANAGEMENT_MTU_BYTES)
     links.ensure_bridges(fabric, topology.bridges, largest)
     links.ensure_bridges(fabric, [MANAGEMENT_BRIDGE], _MANAGEMENT_MTU_BYTES)
