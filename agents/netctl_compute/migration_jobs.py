@@ -112,13 +112,20 @@ class MigrationJobs:
             job, record = self._jobs.get(key), self._records.get(key)
             if job is not None:
                 job.order = order
-            elif record is None:
+            elif (
+                record is None and order.destination_address
+            ):  # "" to a controller that has not heard of it yet
                 self._begin(order, uids.get(order.vm, ""), state)
-            elif record.progress is Progress.STARTED:
+            elif record is not None and record.progress is Progress.STARTED:
                 self._find_again(order, record)
         self._resume_left(assignment, state)
         self._stop_others({(order.migration, order.attempt) for order in assignment.migrations})
-        return tuple(self._tell(order) for order in assignment.migrations)
+        return tuple(self._tell(order) for order in assignment.migrations if self._is_known(order))
+
+    def _is_known(self, order: MigrationOrder) -> bool:
+        """Is there something to say of it? Not while nobody knows yet where to."""
+        assert self._records is not None
+        return bool(order.destination_address) or (order.migration, order.attempt) in self._records
 
     def measure(self, hosts: Mapping[str, str]) -> Mapping[str, int]:
         """Return the round trips to these hosts' addresses, in microseconds, as far as they are known."""

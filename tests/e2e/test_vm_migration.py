@@ -49,7 +49,7 @@ def test_back_and_forth_under_probes_from_everywhere(vms: Vms) -> None:
     vms.ask(vm.name, "tpm write 00112233")
     before = vms.facts(vm.name)
     with probed(vms, vm.name) as probes:
-        moves = back_and_forth(vms, vm.name, probes, ("h1", "h2"), how_many(6))
+        moves = back_and_forth(vms, vm.name, probes, ("h1", "h2"), how_many(4))
     for move in moves:
         print(move)
     note("live migration", summary(moves))

@@ -187,6 +187,6 @@ def test_one_device_of_a_running_domain_is_changed_alone() -> None:
 
 
 def test_no_guest_is_offered_a_filter_of_vlans() -> None:
-    """QEMU forgets it at a migration: a trunk's VLANs were dead at the destination (tests/e2e/test_vm_networks.py)."""
+    """QEMU forgets it at a migration: a trunk's VLANs were dead at the destination."""
     arguments = [one.get("value") for one in ET.fromstring(render(vm())).iter() if one.tag.endswith("}arg")]
     assert arguments == ["-global", "virtio-net-pci.ctrl_vlan=off"]

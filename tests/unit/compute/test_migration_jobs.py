@@ -264,3 +264,13 @@ def test_only_old_ends_are_forgotten(tmp_path: Path) -> None:
     assert ("first", 1) in kept
     assert ("old", 4) not in kept
     assert ("old", 5) in kept
+
+
+def test_one_without_an_address_yet_waits(tmp_path: Path) -> None:
+    libvirt = FakeLibvirt()
+    unknown = replace(ORDER, destination_address="")
+    assignment = ComputeAssignment(host="h1", revision=1, epoch=1, vms=(VM,), migrations=(unknown,))
+    with agent(libvirt, tmp_path) as jobs:
+        assert jobs.serve(assignment, HERE) == ()
+        begun(jobs, libvirt)
+        assert serve(jobs, unknown).state is RUNNING, "what was begun goes on"
