@@ -592,7 +592,7 @@ class ComputeReport(_message.Message):
     host_id: _builtins.str
     agent_version: _builtins.str
     assignment_revision: _builtins.int
-    """Revision of the assignment that the host now equals; 0 before the first."""
+    """Revision of the assignment that the last pass carried out; what is not as assigned has a `problem`. 0 before the first."""
     libvirt_connected: _builtins.bool
     """libvirtd answers."""
     @_builtins.property

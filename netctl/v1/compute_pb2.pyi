@@ -313,7 +313,7 @@ class Disk(_message.Message):
     SOURCE_VM_FIELD_NUMBER: _builtins.int
     SOURCE_INDEX_FIELD_NUMBER: _builtins.int
     uid: _builtins.str
-    """Output only. Names the disk for ever, also after it moved."""
+    """Given at creation; say it in an update to name a disk. For ever the same, also after it moved."""
     kind: Global___DiskKind.ValueType
     bus: Global___DiskBus.ValueType
     index: _builtins.int
