@@ -39,7 +39,7 @@ from netctl.server.vm_operations import stored_vm
 from netctl.server.writes import within
 from netctl.v1 import compute_pb2 as pb
 
-_NIC_ID_MAX = 57  # with `-nic31` after it, it is an id
+_NIC_ID_MAX = 56  # with `-nic-31` after it, it is an id
 
 
 def plan_clone(request: pb.CloneVmRequest, snapshot: Snapshot, sealer: Sealer) -> Sequence[Edit]:
@@ -94,7 +94,7 @@ def new_id(name: str) -> VmId:
 
 def nic_id(vm: VmId, index: int) -> NicId:
     """Return the id of the n-th NIC of a machine that is made of another."""
-    return NicId(f"{vm}-nic{index}")
+    return NicId(f"{vm}-nic-{index}")
 
 
 def overridden(vm: Vm, request: pb.CloneVmRequest | pb.DeployTemplateRequest, sealer: Sealer) -> Vm:

@@ -123,7 +123,7 @@ def test_an_image_is_sent_whole_or_not_at_all(furnished: Run, tmp_path: Path) ->
 def test_clones_and_templates(furnished: Run) -> None:
     furnished("create", "vm", "web-1", "--cluster", "c1", "--memory", "512", "--nic", "web", "--disk", "1G")
     clone = furnished("vm", "clone", "web-1", "web-2", "--memory", "1024", "-o", "json").data
-    assert [one["name"] for one in clone] == ["vms/web-2", "nics/web-2-nic0"]
+    assert [one["name"] for one in clone] == ["vms/web-2", "nics/web-2-nic-0"]
     assert clone[0]["resource"]["memory_mib"] == "1024"
     furnished("create", "vm", "bare", "--cluster", "c1", "--memory", "512", "--nic", "web")
     furnished("template", "add-version", "web", "bare", "--description", "first")

@@ -126,7 +126,7 @@ async def test_a_clone_is_another_machine_with_copies(world: World) -> None:
     ]
     stored = world.admission.snapshot()
     assert stored.vm(VmId("web-1")).vtpm_secret != stored.vm(VmId("web-2")).vtpm_secret  # type: ignore[union-attr]
-    assert list(answer.nics) == ["nics/web-2-nic0", "nics/web-2-nic1"]
+    assert list(answer.nics) == ["nics/web-2-nic-0", "nics/web-2-nic-1"]
     for i, name in enumerate(answer.nics):
         old = (await world.nics.GetNic(network.GetNicRequest(name=f"nics/web-1-{i + 1}"))).nic
         new = (await world.nics.GetNic(network.GetNicRequest(name=name))).nic
@@ -283,7 +283,7 @@ async def test_a_template_is_deployed_with_what_differs(world: World) -> None:
     alone = compute.DeployTemplateRequest(
         template="vmTemplates/shop", version=1, name="vms/shop-2", subnets=["subnets/web"]
     )
-    assert list((await world.templates.DeployTemplate(alone)).nics) == ["nics/shop-2-nic0"]
+    assert list((await world.templates.DeployTemplate(alone)).nics) == ["nics/shop-2-nic-0"]
     for fields, code, field, text in (
         ({"version": 5}, MISSING, "version", "has no version 5; it has 1"),
         ({"template": "vmTemplates/none"}, MISSING, "template", "does not exist"),
