@@ -156,7 +156,7 @@ async def test_a_clone_may_differ_where_its_mask_says(world: World) -> None:
         ({"source": "vms/none"}, "source", "does not exist"),
         ({"name": "vms/web-1"}, "name", "exists: use another name"),
         ({"name": "web-2"}, "name", "write it like vms/web-1"),
-        ({"name": "vms/" + "a" * 60}, "name", "at most 57 fit"),
+        ({"name": "vms/" + "a" * 60}, "name", "at most 56 fit"),
         ({"name": 'vms/"><script>'}, "name", "is not an id"),
         ({"overrides": compute.Vm(memory_mib=7)}, "update_mask", "name the fields to override"),
         ({"update_mask": FieldMask(paths=["*"])}, "update_mask", "name the fields to override"),
